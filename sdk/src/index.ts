@@ -1,0 +1,4 @@
+// The entry of the SDK.
+
+export * from './errors.ts';
+export * from './tags.ts';
