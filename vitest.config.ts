@@ -1,11 +1,32 @@
+// The levels of tests. Pure ones share threads without isolation, because nothing of theirs can
+// leak; what starts processes, opens sockets or native code runs in a process of its own.
+
 import { defineConfig } from 'vitest/config';
 
-export default defineConfig({
+const sources = {
   resolve: { conditions: ['source'] },
   ssr: { resolve: { conditions: ['source'] } },
+};
+
+function project(name: string, include: string[], pool: 'threads' | 'forks', groupOrder: number) {
+  const isolate = pool === 'forks';
+  const timeouts = { testTimeout: 30_000, hookTimeout: 30_000 };
+  return {
+    ...sources,
+    test: { name, include, pool, isolate, ...timeouts, sequence: { groupOrder } },
+  };
+}
+
+export default defineConfig({
   test: {
-    include: ['sdk/test/**/*.test.ts', 'server/test/**/*.test.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    maxWorkers: 2,
+    projects: [
+      project('tidy', ['server/test/tidy/**/*.test.ts'], 'threads', 0),
+      project('unit', ['server/test/unit/**/*.test.ts', 'sdk/test/**/*.test.ts'], 'threads', 0),
+      project('simulation', ['server/test/simulation/**/*.test.ts'], 'threads', 1),
+      project('conformance', ['server/test/conformance/**/*.test.ts'], 'forks', 1),
+      project('integration', ['server/test/integration/**/*.test.ts'], 'forks', 2),
+      project('browser', ['server/test/browser/**/*.test.ts'], 'forks', 2),
+    ],
   },
 });

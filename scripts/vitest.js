@@ -1,0 +1,46 @@
+// Runs vitest and counts what it says: every test exactly once, and a file that could not even be
+// loaded, or an error outside of any test, as one failure.
+
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { binOf, runNode } from './command.js';
+
+/** Runs `vitest run` with these arguments and answers `{ passed, failed, skipped, skips }`. */
+export async function runVitest(args) {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-vitest-'));
+  const report = join(folder, 'report.json');
+  try {
+    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+    const code = await runNode([binOf('vitest', 'vitest.mjs'), 'run', ...reporters, ...args]);
+    return count(readReport(report), code);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function readReport(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    return undefined; // vitest ended before it could write: the exit code counts.
+  }
+}
+
+function count(report, code) {
+  const totals = { passed: 0, failed: 0, skipped: 0, skips: [] };
+  for (const file of report?.testResults ?? []) {
+    const before = totals.failed;
+    for (const test of file.assertionResults) {
+      if (test.status === 'passed') totals.passed += 1;
+      else if (test.status === 'failed') totals.failed += 1;
+      else {
+        totals.skipped += 1;
+        totals.skips.push(test.fullName);
+      }
+    }
+    if (file.status === 'failed' && totals.failed === before) totals.failed += 1;
+  }
+  if (code !== 0 && totals.failed === 0) totals.failed = 1;
+  return totals;
+}
