@@ -1,4 +1,7 @@
 // The entry of the SDK.
 
+export * from './base64.ts';
+export * from './data-frame.ts';
 export * from './errors.ts';
+export * from './frame-json.ts';
 export * from './tags.ts';

@@ -1,4 +1,7 @@
 // What the server shares with the SDK: wire types, codecs and error codes.
 
+export * from './base64.ts';
+export * from './data-frame.ts';
 export * from './errors.ts';
+export * from './frame-json.ts';
 export * from './tags.ts';

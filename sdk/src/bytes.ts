@@ -1,0 +1,239 @@
+// Writing and reading of the byte forms that both codecs share: varints, strings, counted bytes.
+// Works in Node and browsers alike. A reader trusts nothing: every length is checked against what
+// is there, and whatever is malformed is a `bad_request`.
+
+import { PlatformError } from './errors.ts';
+
+const encoder = new TextEncoder();
+// `ignoreBOM` keeps a leading U+FEFF: it is part of the text, not a mark of its encoding.
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+// Below this length a loop over the characters beats the call into the text coder.
+const shortText = 48;
+
+/** A buffer that grows while it is filled. `take` hands it over and begins a new one. */
+export class ByteWriter {
+  #bytes: Uint8Array;
+  #view: DataView;
+  #length = 0;
+
+  /** `room`: how many bytes to begin with; a good guess saves copies. */
+  constructor(room: number) {
+    this.#bytes = new Uint8Array(Math.max(room, 16));
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  byte(value: number): void {
+    this.#reserve(1);
+    this.#bytes[this.#length++] = value;
+  }
+
+  /** A whole number from 0 below 2^53: seven bits a byte, lowest first. */
+  varint(value: number): void {
+    this.#reserve(8);
+    let rest = value;
+    while (rest > 0x7fffffff) {
+      this.#bytes[this.#length++] = (rest % 128) | 0x80;
+      rest = Math.floor(rest / 128);
+    }
+    let small = rest | 0;
+    while (small > 0x7f) {
+      this.#bytes[this.#length++] = (small & 0x7f) | 0x80;
+      small >>>= 7;
+    }
+    this.#bytes[this.#length++] = small;
+  }
+
+  /** UTF-8 with its length in bytes before it. Lone surrogates become U+FFFD. */
+  text(value: string): void {
+    const length = value.length;
+    if (length < shortText && this.#ascii(value)) return;
+    // One UTF-16 unit takes at most three bytes of UTF-8.
+    this.#reserve(8 + length * 3);
+    const bytes = encoder.encode(value);
+    this.varint(bytes.length);
+    this.raw(bytes);
+  }
+
+  /** Bytes with their length before them. */
+  counted(bytes: Uint8Array): void {
+    this.varint(bytes.length);
+    this.raw(bytes);
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
+  /** Leaves three bytes open for `closeRecord` and answers where they are. */
+  openRecord(): number {
+    this.#reserve(3);
+    const start = this.#length;
+    this.#length += 3;
+    return start;
+  }
+
+  /** Fills in how many bytes came after the three, lowest byte first. Below 2^24. */
+  closeRecord(start: number): void {
+    const size = this.#length - start - 3;
+    this.#view.setUint16(start, size & 0xffff, true);
+    this.#bytes[start + 2] = size >>> 16;
+  }
+
+  /** Forgets everything after `length`. */
+  cutBack(length: number): void {
+    this.#length = length;
+  }
+
+  /** What was written; the writer starts anew in a buffer with `room` bytes. */
+  take(room: number): Uint8Array {
+    const taken = this.#bytes.subarray(0, this.#length);
+    this.#bytes = new Uint8Array(Math.max(room, 16));
+    this.#view = new DataView(this.#bytes.buffer);
+    this.#length = 0;
+    return taken;
+  }
+
+  /** What was written, for a writer that is used once. */
+  finish(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  #ascii(value: string): boolean {
+    const length = value.length;
+    this.#reserve(length + 1);
+    const start = this.#length + 1;
+    const bytes = this.#bytes;
+    for (let at = 0; at < length; at++) {
+      const unit = value.charCodeAt(at);
+      if (unit > 0x7f) return false;
+      bytes[start + at] = unit;
+    }
+    bytes[this.#length] = length;
+    this.#length = start + length;
+    return true;
+  }
+
+  #reserve(more: number): void {
+    const needed = this.#length + more;
+    if (needed <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+    grown.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = grown;
+    this.#view = new DataView(grown.buffer);
+  }
+}
+
+/** Reads what a ByteWriter wrote. Byte strings come out as views, not copies. */
+export class ByteReader {
+  readonly #bytes: Uint8Array;
+  readonly #end: number;
+  #at: number;
+
+  /** Reads `bytes` from `start` up to `end`. */
+  constructor(bytes: Uint8Array, start = 0, end: number = bytes.length) {
+    this.#bytes = bytes;
+    this.#at = start;
+    this.#end = end;
+  }
+
+  get left(): number {
+    return this.#end - this.#at;
+  }
+
+  byte(): number {
+    if (this.#at >= this.#end) throw cutShort();
+    // Inside the bounds just checked.
+    return this.#bytes[this.#at++] as number;
+  }
+
+  /** A whole number below 2^53; more is refused, since it would not stay exact. */
+  varint(): number {
+    let value = this.byte();
+    if (value < 0x80) return value;
+    value &= 0x7f;
+    let factor = 128;
+    for (let count = 1; count < 10; count++) {
+      const byte = this.byte();
+      value += (byte & 0x7f) * factor;
+      if (byte < 0x80) {
+        if (value > Number.MAX_SAFE_INTEGER) {
+          throw new PlatformError('bad_request', 'A number is not below 2^53.');
+        }
+        return value;
+      }
+      factor *= 128;
+    }
+    throw new PlatformError('bad_request', 'A number has more than ten bytes.');
+  }
+
+  text(): string {
+    const length = this.varint();
+    const start = this.#advance(length);
+    if (length < shortText) {
+      const text = this.#ascii(start, length);
+      if (text !== undefined) return text;
+    }
+    try {
+      return decoder.decode(this.#bytes.subarray(start, start + length));
+    } catch (cause) {
+      throw new PlatformError('bad_request', 'A text is not valid UTF-8.', { cause });
+    }
+  }
+
+  /** Counted bytes, as a view on the bytes being read. */
+  counted(): Uint8Array {
+    return this.raw(this.varint());
+  }
+
+  raw(length: number): Uint8Array {
+    const start = this.#advance(length);
+    return this.#bytes.subarray(start, start + length);
+  }
+
+  /** All that is left, as a view. */
+  rest(): Uint8Array {
+    return this.raw(this.left);
+  }
+
+  /** A reader of the next `length` bytes alone; this one goes on behind them. */
+  inner(length: number): ByteReader {
+    const start = this.#advance(length);
+    return new ByteReader(this.#bytes, start, start + length);
+  }
+
+  /** The three bytes that `closeRecord` wrote. */
+  recordLength(): number {
+    const low = this.byte();
+    const middle = this.byte();
+    return low + middle * 256 + this.byte() * 65_536;
+  }
+
+  #ascii(start: number, length: number): string | undefined {
+    const bytes = this.#bytes;
+    let text = '';
+    for (let at = start; at < start + length; at++) {
+      const byte = bytes[at] as number;
+      if (byte > 0x7f) return undefined;
+      text += String.fromCharCode(byte);
+    }
+    return text;
+  }
+
+  #advance(length: number): number {
+    const start = this.#at;
+    if (length > this.#end - start) throw cutShort();
+    this.#at = start + length;
+    return start;
+  }
+}
+
+function cutShort(): PlatformError {
+  return new PlatformError('bad_request', 'The bytes end before the value they announce.');
+}
