@@ -1,7 +1,5 @@
 // A value that must not be seen in logs, errors or printed settings. It shows itself as `***`
-// however it is turned into text; only `reveal` gives it out.
-
-import { inspect } from 'node:util';
+// however it is turned into text, and inspection sees no private field; only `reveal` gives it out.
 
 export class Secret {
   readonly #value: string;
@@ -19,10 +17,6 @@ export class Secret {
   }
 
   toJSON(): string {
-    return '***';
-  }
-
-  [inspect.custom](): string {
     return '***';
   }
 }

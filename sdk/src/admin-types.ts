@@ -1,0 +1,169 @@
+// What the administrative API sends and takes, as JSON. The server's schemas are checked against
+// these types when it is compiled, so client and server cannot drift apart.
+
+/** The status words of a service; `Running` means all wanted instances are ready. */
+export type ServiceStatus =
+  | 'Creating'
+  | 'Starting'
+  | 'Running'
+  | 'Pending'
+  | 'Updating'
+  | 'Scaling'
+  | 'Stopping'
+  | 'Stopped'
+  | 'Failed'
+  | 'Deleting';
+
+export interface ServiceSummary {
+  readonly name: string;
+  readonly status: ServiceStatus;
+  /** Why it is not running, or what one should know; empty when all is well. */
+  readonly message: string;
+  readonly revision: number;
+  readonly instances: InstanceCounts;
+  /** Waiting and backing off in the input queue. */
+  readonly waiting: number;
+  /** Being worked on. */
+  readonly running: number;
+  /** Results in the sink queue. */
+  readonly results: number;
+  /** RFC 3339, UTC. */
+  readonly createdAt: string;
+  readonly updatedAt: string;
+}
+
+export interface InstanceCounts {
+  readonly wanted: number;
+  readonly running: number;
+  readonly pending: number;
+  readonly failed: number;
+}
+
+export interface ServiceDescription extends ServiceSummary {
+  /** Where to put requests: `{url}/api/predict/{name}`; the sink is below it. */
+  readonly endpoint: string;
+  /** The main token; empty for an open service. */
+  readonly token: string;
+  /** service.json as it was applied. */
+  readonly definition: unknown;
+  /** Fields that were accepted without effect, and other remarks. */
+  readonly warnings: readonly string[];
+}
+
+export interface ApplyAnswer {
+  readonly outcome: 'created' | 'updated' | 'unchanged';
+  readonly name: string;
+  readonly revision: number;
+  readonly endpoint: string;
+  readonly token: string;
+  readonly warnings: readonly string[];
+}
+
+export interface InstanceInfo {
+  readonly name: string;
+  /** How it is run: `process`, `endpoint`, ... */
+  readonly kind: string;
+  readonly state: string;
+  /** Why it is in that state; empty when there is nothing to say. */
+  readonly message: string;
+  /** Where the model server listens; empty while unknown. */
+  readonly address: string;
+  readonly pid: number | undefined;
+  readonly revision: number;
+  /** RFC 3339, UTC; empty = not started. */
+  readonly startedAt: string;
+  readonly restarts: number;
+  /** Requests it may work on at a time, and how many it does. */
+  readonly window: number;
+  readonly busy: number;
+}
+
+/** `input` and `sink` with their rear queues. */
+export type ServiceQueue = 'input' | 'sink' | 'inputRear' | 'sinkRear';
+
+export interface QueueInfo {
+  readonly name: ServiceQueue;
+  readonly ended: boolean;
+  readonly payloadBytesMax: number;
+  readonly capacity: number;
+  readonly length: number;
+  readonly waiting: number;
+  readonly backingOff: number;
+  readonly leased: number;
+  readonly reserved: number;
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+  readonly consumers: readonly QueueConsumer[];
+  readonly groups: readonly QueueGroup[];
+  /** Since the server was started. */
+  readonly counters: QueueCounts;
+}
+
+export interface QueueConsumer {
+  readonly gid: string;
+  readonly uid: string;
+  readonly index: number;
+  readonly pending: number;
+  readonly status: string;
+  readonly idleMs: number;
+  readonly window: number;
+  readonly slots: number;
+  readonly autoCommit: boolean;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+export interface QueueGroup {
+  readonly gid: string;
+  readonly index: number;
+  readonly pending: number;
+  readonly delivered: number;
+  readonly consumers: number;
+}
+
+export interface QueueCounts {
+  readonly put: number;
+  readonly refused: number;
+  readonly repeated: number;
+  readonly delivered: number;
+  readonly completed: number;
+  readonly returned: number;
+  readonly dead: number;
+  readonly evicted: number;
+  readonly expired: number;
+  readonly stale: number;
+}
+
+/** submit: put requests; read: see and fetch results of its own; consume: take and complete work;
+ * admin: every operation on the service's queues. */
+export type Scope = 'submit' | 'read' | 'consume' | 'admin';
+
+export interface TokenInfo {
+  /** `main` is the service's own token, without scopes. */
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+}
+
+/** A token with its secret, shown once when it is made. */
+export interface NewToken extends TokenInfo {
+  readonly token: string;
+}
+
+/** Body of every error: RFC 9457. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: string;
+  /** Several mistakes in one body, each with its path. */
+  readonly mistakes?: readonly string[];
+}
+
+export interface ServerInfo {
+  readonly name: 'sluice';
+  readonly version: string;
+  readonly engine: string;
+  /** Whether an acknowledged put survives the end of the process, and the loss of power. */
+  readonly survivesProcess: boolean;
+  readonly survivesPower: boolean;
+}
