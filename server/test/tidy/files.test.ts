@@ -1,0 +1,93 @@
+// The shape of source files: how long, how wide, how named, how they begin, what they export.
+// The length of functions is Biome's to watch (biome.json).
+
+import { expect, it } from 'vitest';
+import { codeFiles, lineAt, type Source, textFiles, withoutComments } from './sources.ts';
+
+const linesMax = 400;
+const columnsMax = 100;
+const vagueNames = /(^|\/)(utils?|helpers?|common|types|misc|shared|lib)\.(ts|js)$/;
+const entries = ['sdk/src/index.ts', 'sdk/src/wire.ts'];
+
+const products = codeFiles('sdk/src', 'server/src', 'console/src');
+const code = [
+  ...products,
+  ...codeFiles('server/test', 'server/bin', 'sdk/test', 'bench', 'scripts', 'examples'),
+];
+
+it(`keeps every file within ${linesMax} lines`, () => {
+  const long = code
+    .map(({ path, text }) => ({ path, lines: text.trimEnd().split('\n').length }))
+    .filter(({ lines }) => lines > linesMax);
+  expect(long).toEqual([]);
+});
+
+it(`keeps every line within ${columnsMax} columns`, () => {
+  const wide = code.flatMap(({ path, text }) =>
+    text.split('\n').flatMap((line, at) => {
+      const tooWide = [...line].length > columnsMax && !isPattern(line);
+      return tooWide ? [`${path}:${at + 1}`] : [];
+    }),
+  );
+  expect(wide).toEqual([]);
+});
+
+it('begins every file with a comment that says what it owns', () => {
+  const mute = code
+    .filter(({ text }) => !/^(#![^\n]*\n)?\/\/ \S/.test(text))
+    .map(({ path }) => path);
+  expect(mute).toEqual([]);
+});
+
+it('names every file in kebab-case after one noun', () => {
+  const vague = code
+    .map(({ path }) => path)
+    .filter((path) => vagueNames.test(path) || !/\/[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(path));
+  expect(vague).toEqual([]);
+});
+
+it('has no default exports', () => {
+  expect(finds(products, /^export default\b/gm)).toEqual([]);
+});
+
+it('re-exports in the entries of a workspace only', () => {
+  const others = products.filter(({ path }) => !entries.includes(path));
+  expect(finds(others, /^export \*/gm)).toEqual([]);
+  const barrels = others.filter(({ text }) => {
+    const rest = withoutComments(text).replace(/^export (type )?\{[^}]*\} from '[^']+';$/gm, '');
+    return rest.trim() === '';
+  });
+  expect(barrels.map(({ path }) => path)).toEqual([]);
+});
+
+it('documents every exported function and class', () => {
+  const bare = products.flatMap(({ path, text }) => {
+    const found = [...text.matchAll(/^export (?:async )?(function\*?|class) (\w+)/gm)];
+    // The comment at the head of a file speaks for the one class that it is about.
+    const documented = found.filter(({ 1: kind }) => kind === 'class').length === 1;
+    return found
+      .filter((match) => !(documented && match[1] === 'class'))
+      .filter((match) => !text.slice(0, match.index).trimEnd().endsWith('*/'))
+      .map((match) => `${path}:${lineAt(text, match.index)} ${match[2]}`);
+  });
+  expect(bare).toEqual([]);
+});
+
+it('has no marker comments for later', () => {
+  const marks = new RegExp(
+    `\\b(${['TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X', 'HA' + 'CK'].join('|')})\\b`,
+    'g',
+  );
+  expect(finds(textFiles(), marks)).toEqual([]);
+});
+
+/** A regular expression can't be broken over lines; a long address neither. */
+function isPattern(line: string): boolean {
+  return /^\s*(\/.*\/[a-z]*[,;)]*|.*https?:\/\/\S+)$/.test(line);
+}
+
+function finds(sources: readonly Source[], pattern: RegExp): readonly string[] {
+  return sources.flatMap(({ path, text }) =>
+    [...text.matchAll(pattern)].map((match) => `${path}:${lineAt(text, match.index)}`),
+  );
+}
