@@ -11,7 +11,7 @@ code, never by their text: the text is one sentence for a person and may change.
 - On the admin API an error is a problem document (\`application/problem+json\`) with the field
   \`code\`.
 - On the EAS endpoints it is the status and one line of text, as EAS clients expect.
-- In the SDK it is a \`PlatformError\` with \`code\`, \`status\`, \`retry\` and, where a time is known,
+- In the SDK it is a \`PlatformError\` with \`code\`, \`status\`, \`retry\` and, where known,
   \`retryAfterMs\`.
 
 *Retry* says whether the same call may succeed later without a change by the caller. This page is
