@@ -68,7 +68,8 @@ export interface InstanceInfo {
   readonly message: string;
   /** Where the model server listens; empty while unknown. */
   readonly address: string;
-  readonly pid: number | undefined;
+  /** 0 = it has none, or it is not ours. */
+  readonly pid: number;
   readonly revision: number;
   /** RFC 3339, UTC; empty = not started. */
   readonly startedAt: string;

@@ -1,0 +1,79 @@
+// What the administrative API needs of the rest of Sluice. The composition root connects it to the
+// registry of services, the instances and the broker. Refusals are PlatformErrors.
+
+import type {
+  InstanceInfo,
+  NewToken,
+  Scope,
+  ServerInfo,
+  ServiceDescription,
+  ServiceQueue,
+  ServiceSummary,
+  TokenInfo,
+} from '@sluice/sdk/wire';
+import type { Queues } from '../../broker/queues.ts';
+
+/** A service without its address, which only the edge knows. */
+export type DescribedService = Omit<ServiceDescription, 'endpoint'>;
+
+export interface ApplyRequest {
+  /** The name in the address; undefined: the definition's own. */
+  readonly name: string | undefined;
+  /** A parsed service.json. */
+  readonly definition: unknown;
+  /** `create`: `conflict` when the name is taken. */
+  readonly how: 'create' | 'apply';
+  readonly strict: boolean;
+}
+
+export interface AppliedService {
+  readonly outcome: 'created' | 'updated' | 'unchanged';
+  readonly name: string;
+  readonly revision: number;
+  readonly token: string;
+  readonly warnings: readonly string[];
+}
+
+export interface LogRequest {
+  /** Lines from the end to begin with; undefined = all. */
+  readonly tail: number | undefined;
+  readonly follow: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** What the metrics are made of. */
+export interface ObservedService {
+  readonly name: string;
+  /** undefined while its queues are closed. */
+  readonly queues: Queues | undefined;
+  readonly instances: readonly InstanceInfo[];
+}
+
+export interface Administration {
+  server(): ServerInfo;
+  /** undefined: recovered and serving; else why not. */
+  notReady(): string | undefined;
+
+  services(): readonly ServiceSummary[];
+  service(name: string): DescribedService | undefined;
+  /** Durable when it resolves; instances follow. An error may carry `mistakes`, one a line. */
+  apply(request: ApplyRequest): Promise<AppliedService>;
+  /** Removes the service and everything in its queues. */
+  delete(name: string): Promise<void>;
+
+  instances(name: string): readonly InstanceInfo[];
+  /** Resolves when the log is open; ends with the signal, or, unless it follows, with what there
+   * is. */
+  logs(name: string, instance: string, request: LogRequest): Promise<AsyncIterable<Uint8Array>>;
+
+  queues(name: string): Queues;
+  /** Undoes an end of stream. */
+  reopen(name: string, queue: ServiceQueue): Promise<void>;
+
+  tokens(name: string): readonly TokenInfo[];
+  addToken(name: string, token: string, scopes: readonly Scope[]): Promise<NewToken>;
+  removeToken(name: string, token: string): Promise<void>;
+  rotateToken(name: string): Promise<NewToken>;
+
+  observed(): readonly ObservedService[];
+}

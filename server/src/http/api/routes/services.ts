@@ -1,0 +1,83 @@
+// Services: list, describe, apply, create, delete.
+
+import { type ApplyAnswer, PlatformError, type ServiceDescription } from '@sluice/sdk/wire';
+import { z } from 'zod';
+import type { Administration, AppliedService } from '../administration.ts';
+import { type Route, route } from '../route.ts';
+import { pathName, truth } from '../schemas.ts';
+
+const params = z.object({ name: pathName });
+const applyQuery = z.object({
+  strict: truth.describe('Refuse fields that Sluice does not act on.'),
+});
+const definition = z
+  .record(z.string(), z.unknown())
+  .describe('A service.json: see the manual for its fields.');
+
+export function serviceRoutes(administration: Administration): readonly Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/v1/services',
+      summary: 'All services, by name',
+      answer: { kind: 'list', of: 'ServiceSummary' },
+      run: async () => administration.services(),
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/services',
+      summary: 'Create a service; 409 when the name is taken',
+      query: applyQuery,
+      body: definition,
+      answer: { kind: 'one', of: 'ApplyAnswer' },
+      status: 201,
+      run: async ({ query, body, origin }) => {
+        const { strict } = query;
+        const request = { name: undefined, definition: body, how: 'create', strict } as const;
+        return applied(await administration.apply(request), origin);
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/services/{name}',
+      summary: 'One service with its definition, address and token',
+      params,
+      answer: { kind: 'one', of: 'ServiceDescription' },
+      run: async ({ params: { name }, origin }): Promise<ServiceDescription> => {
+        const found = administration.service(name);
+        if (found === undefined) throw new PlatformError('not_found', `no service ${name}`);
+        return { ...found, endpoint: endpointOf(origin, name) };
+      },
+    }),
+    route({
+      method: 'PUT',
+      path: '/v1/services/{name}',
+      summary: 'Apply a definition: create, update, or nothing when it is equal',
+      params,
+      query: applyQuery,
+      body: definition,
+      answer: { kind: 'one', of: 'ApplyAnswer' },
+      run: async ({ params: { name }, query, body, origin }) => {
+        const { strict } = query;
+        const request = { name, definition: body, how: 'apply', strict } as const;
+        return applied(await administration.apply(request), origin);
+      },
+    }),
+    route({
+      method: 'DELETE',
+      path: '/v1/services/{name}',
+      summary: 'Remove a service with its queues and everything in them',
+      params,
+      answer: { kind: 'nothing' },
+      run: ({ params: { name } }) => administration.delete(name),
+    }),
+  ];
+}
+
+function applied(service: AppliedService, origin: string): ApplyAnswer {
+  return { ...service, endpoint: endpointOf(origin, service.name) };
+}
+
+function endpointOf(origin: string, name: string): string {
+  return `${origin}/api/predict/${encodeURIComponent(name)}`;
+}

@@ -1,0 +1,194 @@
+// The shapes of the administrative API as zod schemas: requests are checked with them and the
+// OpenAPI document is made from them. `satisfies` holds them to the types that the SDK publishes.
+
+import type {
+  ApplyAnswer,
+  InstanceInfo,
+  NewToken,
+  Problem,
+  QueueInfo,
+  Scope,
+  ServerInfo,
+  ServiceDescription,
+  ServiceSummary,
+  TokenInfo,
+} from '@sluice/sdk/wire';
+import { z } from 'zod';
+
+const count = z.int().min(0);
+const instant = z.string().describe('RFC 3339, UTC; empty = never.');
+
+const status = z.enum([
+  'Creating',
+  'Starting',
+  'Running',
+  'Pending',
+  'Updating',
+  'Scaling',
+  'Stopping',
+  'Stopped',
+  'Failed',
+  'Deleting',
+]);
+
+const summary = z.object({
+  name: z.string(),
+  status,
+  message: z.string().describe('Why it is not running; empty when all is well.'),
+  revision: count,
+  instances: z.object({ wanted: count, running: count, pending: count, failed: count }),
+  waiting: count.describe('Requests that wait or back off.'),
+  running: count.describe('Requests being worked on.'),
+  results: count.describe('Results in the sink queue.'),
+  createdAt: instant,
+  updatedAt: instant,
+}) satisfies z.ZodType<ServiceSummary>;
+
+const description = summary.extend({
+  endpoint: z.string(),
+  token: z.string(),
+  definition: z.unknown(),
+  warnings: z.array(z.string()),
+}) satisfies z.ZodType<ServiceDescription>;
+
+const applied = z.object({
+  outcome: z.enum(['created', 'updated', 'unchanged']),
+  name: z.string(),
+  revision: count,
+  endpoint: z.string(),
+  token: z.string(),
+  warnings: z.array(z.string()),
+}) satisfies z.ZodType<ApplyAnswer>;
+
+const instance = z.object({
+  name: z.string(),
+  kind: z.string(),
+  state: z.string(),
+  message: z.string(),
+  address: z.string(),
+  pid: count.describe('0 = none.'),
+  revision: count,
+  startedAt: instant,
+  restarts: count,
+  window: count,
+  busy: count,
+}) satisfies z.ZodType<InstanceInfo>;
+
+const queueName: z.ZodType<QueueInfo['name']> = z.enum(['input', 'sink', 'inputRear', 'sinkRear']);
+
+const consumer = z.object({
+  gid: z.string(),
+  uid: z.string(),
+  index: count,
+  pending: count,
+  status: z.string(),
+  idleMs: z.number(),
+  window: count,
+  slots: count,
+  autoCommit: z.boolean(),
+  tags: z.record(z.string(), z.string()),
+});
+
+const group = z.object({
+  gid: z.string(),
+  index: count,
+  pending: count,
+  delivered: count,
+  consumers: count,
+});
+
+const counters = z.object({
+  put: count,
+  refused: count,
+  repeated: count,
+  delivered: count,
+  completed: count,
+  returned: count,
+  dead: count,
+  evicted: count,
+  expired: count,
+  stale: count,
+});
+
+const queue = z.object({
+  name: queueName,
+  ended: z.boolean(),
+  payloadBytesMax: count,
+  capacity: count,
+  length: count,
+  waiting: count,
+  backingOff: count,
+  leased: count,
+  reserved: count,
+  firstIndex: count,
+  lastIndex: count,
+  consumers: z.array(consumer),
+  groups: z.array(group),
+  counters: counters.describe('Since the server was started.'),
+}) satisfies z.ZodType<QueueInfo>;
+
+const scope = z.enum(['submit', 'read', 'consume', 'admin']);
+
+const token = z.object({
+  name: z.string(),
+  scopes: z.array(scope),
+}) satisfies z.ZodType<TokenInfo>;
+
+const newToken = token.extend({ token: z.string() }) satisfies z.ZodType<NewToken>;
+
+const problem = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.string(),
+  mistakes: z.array(z.string()).exactOptional(),
+}) satisfies z.ZodType<Problem>;
+
+const server = z.object({
+  name: z.literal('sluice'),
+  version: z.string(),
+  engine: z.string(),
+  survivesProcess: z.boolean(),
+  survivesPower: z.boolean(),
+}) satisfies z.ZodType<ServerInfo>;
+
+/** What answers are made of; the names are those of the OpenAPI document. */
+export const answers: Readonly<Record<AnswerName, z.ZodType>> = {
+  ServiceSummary: summary,
+  ServiceDescription: description,
+  ApplyAnswer: applied,
+  InstanceInfo: instance,
+  QueueInfo: queue,
+  TokenInfo: token,
+  NewToken: newToken,
+  Problem: problem,
+  ServerInfo: server,
+};
+
+export type AnswerName =
+  | 'ServiceSummary'
+  | 'ServiceDescription'
+  | 'ApplyAnswer'
+  | 'InstanceInfo'
+  | 'QueueInfo'
+  | 'TokenInfo'
+  | 'NewToken'
+  | 'Problem'
+  | 'ServerInfo';
+
+/** A parameter that is the word true or false. */
+export const truth: z.ZodType<boolean, string | undefined> = z
+  .enum(['true', 'false'])
+  .default('false')
+  .transform((word) => word === 'true');
+
+/** Names in addresses; what a valid name is, says whoever makes the thing. */
+export const pathName: z.ZodType<string> = z.string().min(1).max(253);
+
+/** A queue of a service in a body. */
+export const bodyQueue: z.ZodType<QueueInfo['name']> = queueName;
+
+export const bodyScopes: z.ZodType<Scope[]> = z
+  .array(scope)
+  .min(1, 'name at least one of submit, read, consume, admin');
