@@ -1,0 +1,90 @@
+// The tree of known fields, read off the schema: which names exist where, and which of them have
+// an effect.
+
+import { fileJsonSchema } from './schema.ts';
+
+export interface FieldNode {
+  /** `map`: free names; `list`: of objects; `leaf`: any other value; `ignored`: without effect. */
+  readonly kind: 'object' | 'list' | 'map' | 'leaf' | 'ignored';
+  /** Of an object, or of a list's items. */
+  readonly children: ReadonlyMap<string, FieldNode>;
+  /** What a value must be, in words, and what each value inside of it. */
+  readonly expected: string;
+  readonly each: string;
+}
+
+/** Whether a JSON value is an object, and not a list. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The whole tree. Made once. */
+export const fieldTree: FieldNode = nodeOf(fileJsonSchema());
+
+/** Every known name below `node` with its place, `rpc.worker_threads`, outside of lists. */
+export function* placesBelow(node: FieldNode): Generator<readonly [string, FieldNode]> {
+  for (const [name, child] of node.children) {
+    yield [name, child];
+    if (child.kind !== 'object') continue;
+    for (const [rest, below] of placesBelow(child)) yield [`${name}.${rest}`, below];
+  }
+}
+
+/** What a value at a place such as `containers[0].port` must be, in words. */
+export function expectedAt(path: readonly PropertyKey[]): string {
+  let node: FieldNode = fieldTree;
+  let expected = node.expected;
+  for (const part of path) {
+    const child = typeof part === 'string' ? node.children.get(part) : undefined;
+    expected = child === undefined ? node.each : child.expected;
+    node = child ?? node;
+  }
+  return expected;
+}
+
+function nodeOf(schema: unknown): FieldNode {
+  if (!isObject(schema) || schema['x-ignored'] === true) return plain('ignored', '', '');
+  if (isObject(schema.properties)) {
+    const children = childrenOf(schema.properties);
+    return { kind: 'object', children, expected: 'an object', each: '' };
+  }
+  const { items, additionalProperties: values } = schema;
+  if (isObject(items) && isObject(items.properties)) {
+    const children = childrenOf(items.properties);
+    return { kind: 'list', children, expected: 'a list of objects', each: 'an object' };
+  }
+  if (schema.type === 'object') return plain('map', 'an object of texts', eachOf(values));
+  return plain('leaf', expectedOf(schema), eachOf(items));
+}
+
+const eachOf = (items: unknown): string => (isObject(items) ? expectedOf(items) : '');
+
+function childrenOf(properties: Readonly<Record<string, unknown>>): Map<string, FieldNode> {
+  return new Map(Object.entries(properties).map(([name, child]) => [name, nodeOf(child)]));
+}
+
+function plain(kind: 'leaf' | 'map' | 'ignored', expected: string, each: string): FieldNode {
+  return { kind, children: new Map(), expected, each };
+}
+
+function expectedOf(schema: Readonly<Record<string, unknown>>): string {
+  if (Array.isArray(schema.enum)) {
+    const values = schema.enum.map((value) => JSON.stringify(value));
+    return values.length === 1 ? `${values[0]}` : `one of ${values.join(', ')}`;
+  }
+  const { minimum, maximum, maxItems, maxLength } = schema;
+  switch (schema.type) {
+    case 'integer':
+      return `a whole number from ${minimum} to ${maximum}`;
+    case 'number':
+      return `a number from ${minimum} to ${maximum}`;
+    case 'boolean':
+      return 'true or false';
+    case 'array':
+      return `a list of at most ${maxItems}`;
+    case 'string':
+      return maxLength === undefined ? 'text' : `text of at most ${maxLength} characters`;
+    default:
+      return 'of another kind';
+  }
+}

@@ -1,0 +1,215 @@
+// Text or JSON value → checked declaration. All mistakes at once, each with its place; what was
+// accepted without effect is told.
+
+import { PlatformError } from '@sluice/sdk/wire';
+import { expectedAt, isObject } from './fields-tree.ts';
+import type { ServiceFile } from './file.ts';
+import { instanceSettings } from './instance-settings.ts';
+import { parseJson } from './json.ts';
+import { nameProblem } from './name.ts';
+import { queueSettings } from './queue-settings.ts';
+import { fileSchema } from './schema.ts';
+import type { ServiceSpec, TokenWish } from './spec.ts';
+import { type Problem, settle } from './spelling.ts';
+
+export interface ParseOptions {
+  /** Refuse every unknown field. */
+  readonly strict: boolean;
+  /** Whether a service without a token is possible: Sluice listens on loopback only. */
+  readonly openAllowed: boolean;
+}
+
+export interface ParsedService {
+  readonly spec: ServiceSpec;
+  /** The file as it was understood: nested, known fields with an effect only. Equal files have
+   * equal values here, whatever their spelling. */
+  readonly file: Readonly<Record<string, unknown>>;
+  /** Whole sentences for the user. */
+  readonly warnings: readonly string[];
+}
+
+export type ParseOutcome =
+  | { readonly ok: true; readonly service: ParsedService }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/** As `checkService`, but throws `bad_request` with all mistakes, a line for each. */
+export function parseService(input: unknown, options: ParseOptions): ParsedService {
+  const outcome = checkService(input, options);
+  if (outcome.ok) return outcome.service;
+  throw new PlatformError('bad_request', problemText(outcome.problems));
+}
+
+/** All mistakes as text: a heading and a line for each. */
+export function problemText(problems: readonly Problem[]): string {
+  const lines = problems.map(({ path, message }) => (path === '' ? message : `${path} ${message}`));
+  if (lines.length === 1) return `service.json: ${lines[0]}`;
+  return [`service.json has ${lines.length} mistakes:`, ...lines].join('\n  ');
+}
+
+/** Checks a declaration, given as text (comments and trailing commas allowed) or JSON value. */
+export function checkService(input: unknown, options: ParseOptions): ParseOutcome {
+  const value = readInput(input);
+  if (value instanceof PlatformError) {
+    return { ok: false, problems: [{ path: '', message: value.message }] };
+  }
+  const settled = settle(value);
+  const { file, problems: wrongValues } = checkValues(settled.value);
+  const early = [...settled.problems, ...wrongValues];
+  const late: Problem[] = [];
+  const warnings: string[] = [];
+  const spec = file === undefined ? undefined : specOf(file, { options, problems: late, warnings });
+  const problems = [...early, ...late.filter((problem) => !followsFrom(problem, early))];
+  if (options.strict) {
+    problems.push(...settled.unknown.map((path) => ({ path, message: 'is unknown' })));
+  } else if (settled.unknown.length > 0) {
+    warnings.push(`unknown, accepted without effect: ${settled.unknown.join(', ')}`);
+  }
+  if (settled.ignored.length > 0) {
+    warnings.push(`accepted without effect here: ${settled.ignored.join(', ')}`);
+  }
+  if (spec === undefined || problems.length > 0) return { ok: false, problems };
+  return { ok: true, service: { spec, file: settled.value, warnings } };
+}
+
+function readInput(input: unknown): unknown {
+  if (typeof input !== 'string') return input;
+  try {
+    return parseJson(input);
+  } catch (error) {
+    if (error instanceof PlatformError) return error;
+    throw error;
+  }
+}
+
+interface Checked {
+  /** undefined: so much is wrong that the fields can't be looked at together. */
+  readonly file: ServiceFile | undefined;
+  readonly problems: readonly Problem[];
+}
+
+/** Wrong values are noted and taken out, so that rules over several fields are checked too. */
+function checkValues(value: Readonly<Record<string, unknown>>): Checked {
+  const first = fileSchema.safeParse(value);
+  if (first.success) return { file: first.data, problems: [] };
+  const problems: Problem[] = [];
+  const rest: unknown = structuredClone(value);
+  for (const issue of first.error.issues) {
+    problems.push({ path: placeOf(issue.path), message: messageOf(issue, value) });
+    takeOut(rest, issue.path);
+  }
+  return { file: fileSchema.safeParse(rest).data, problems };
+}
+
+function placeOf(path: readonly PropertyKey[]): string {
+  let place = '';
+  for (const part of path) {
+    if (typeof part === 'number') place += `[${part}]`;
+    else place += place === '' ? String(part) : `.${String(part)}`;
+  }
+  return place;
+}
+
+interface Issue {
+  readonly code?: string | undefined;
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+/** Messages of our own begin with `must`; for the others the schema says what was expected. */
+function messageOf(issue: Issue, value: unknown): string {
+  if (issue.message.startsWith('must ')) return issue.message;
+  const given = valueAt(value, issue.path);
+  if (given === undefined) return 'is required';
+  return `must be ${expectedAt(issue.path)}, not ${shortText(given)}`;
+}
+
+function shortText(value: unknown): string {
+  if (Array.isArray(value)) return 'a list';
+  if (isObject(value)) return 'an object';
+  const text = JSON.stringify(value);
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  let inner = value;
+  for (const part of path) inner = isContainer(inner) ? Reflect.get(inner, part) : undefined;
+  return inner;
+}
+
+function takeOut(value: unknown, path: readonly PropertyKey[]): void {
+  const parent = valueAt(value, path.slice(0, -1));
+  const last = path.at(-1);
+  if (isContainer(parent) && last !== undefined) Reflect.deleteProperty(parent, last);
+}
+
+const isContainer = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null;
+
+interface SpecContext {
+  readonly options: ParseOptions;
+  readonly problems: Problem[];
+  readonly warnings: string[];
+}
+
+function specOf(file: ServiceFile, context: SpecContext): ServiceSpec {
+  const { problems, warnings } = context;
+  const name = nameOf(file, problems);
+  if (file.metadata.type === undefined) {
+    warnings.push('metadata.type: is missing and taken as "Async"');
+  }
+  const instances = instanceSettings(file, context);
+  const declaresInstances =
+    instances.source.kind !== 'none' && (instances.count > 0 || file.autoscaler !== undefined);
+  if (instances.source.kind === 'pending') warnings.push(instances.source.missing);
+  if (file.autoscaler !== undefined) {
+    warnings.push('autoscaler: nothing scales by itself yet; metadata.instance is what runs');
+    if (file.autoscaler.max < file.autoscaler.min) {
+      problems.push({ path: 'autoscaler.max', message: 'must be at least autoscaler.min' });
+    }
+  }
+  return {
+    name,
+    labels: file.labels,
+    token: tokenWish(file.token, context),
+    queues: queueSettings(file.queue, { ...context, declaresInstances }),
+    instances,
+  };
+}
+
+function nameOf(file: ServiceFile, problems: Problem[]): string {
+  const { name: newer } = file.metadata;
+  const name = newer ?? file.name;
+  if (name === undefined) {
+    problems.push({ path: 'metadata.name', message: 'is required' });
+    return '';
+  }
+  const path = newer === undefined ? 'name' : 'metadata.name';
+  const problem = nameProblem(name);
+  if (problem !== undefined) problems.push({ path, message: problem });
+  if (file.name !== undefined && file.name !== name) {
+    problems.push({ path: 'name', message: 'differs from metadata.name; give one of them' });
+  }
+  return name;
+}
+
+function tokenWish(token: string | undefined, context: SpecContext): TokenWish {
+  if (token === undefined) return { kind: 'generated' };
+  if (token !== '') return { kind: 'given', secret: token };
+  if (!context.options.openAllowed) {
+    context.problems.push({
+      path: 'token',
+      message:
+        'is empty: an open service is possible only while Sluice listens on loopback alone; ' +
+        'give a token, or leave the field out and one is made',
+    });
+  }
+  return { kind: 'open' };
+}
+
+/** A value that was taken out for its own mistake may leave a gap that is not the user's. */
+function followsFrom({ path }: Problem, early: readonly Problem[]): boolean {
+  return early.some(
+    (other) =>
+      other.path === path || other.path.startsWith(`${path}.`) || other.path.startsWith(`${path}[`),
+  );
+}

@@ -1,0 +1,201 @@
+// The one schema of service.json: names, ranges, defaults and a sentence for each field. The
+// published JSON Schema and the manual's tables are made from it. Fields that Sluice knows and
+// does not act on are listed too (`x-ignored`), so that a misspelt name can be told from a foreign
+// one. Rules over several fields are not here.
+
+import { z } from 'zod';
+import { about, duration, ignored, text, whole } from './fields.ts';
+import type { ServiceFile } from './file.ts';
+import { containerSchema, healthCheckSchema } from './schema-containers.ts';
+import { queueSchema } from './schema-queue.ts';
+
+const metadata = z.object({
+  name: z
+    .string()
+    .optional()
+    .meta(
+      about('Name of the service: letters, digits, _ and -, with a group in front as group.name.'),
+    ),
+  type: z
+    .enum(['Async'])
+    .optional()
+    .meta(about('Kind of service; Async is the one that Sluice has.', { fallback: 'Async' })),
+  instance: whole(0, 10_000)
+    .optional()
+    .meta(
+      about('How many instances; 0 = queues only.', {
+        fallback: 'one for each endpoint, else required',
+      }),
+    ),
+  rpc: z
+    .object({
+      worker_threads: whole(1, 65_536)
+        .default(5)
+        .meta(about('Window: most requests that one instance works on at a time.')),
+      keepalive: duration({
+        fallback: 600_000,
+        numbers: 'ms',
+        text: 'Longest call to the model; 0 = no limit.',
+      }),
+      max_queue_size: ignored('Length of a queue inside the instance.'),
+      io_threads: ignored('Threads for input and output.'),
+      batching: ignored('Batches made by built-in processors.'),
+      max_batch_size: ignored('Largest batch.'),
+      max_batch_timeout: ignored('Longest wait for a batch.'),
+      rate_limit: ignored('Requests a second for one instance.'),
+      enable_sigterm: ignored('SIGTERM at once when an instance leaves.'),
+      decompressor: ignored('How request bodies are compressed.'),
+    })
+    .prefault({}),
+  eas: z
+    .object({
+      termination_grace_period: duration({
+        fallback: 30,
+        numbers: 's',
+        text: 'How long an instance that has to leave may go on before it is ended.',
+      }),
+    })
+    .prefault({}),
+  rolling_strategy: ignored('How many instances an update may add or take at a time.'),
+  scheduling: ignored('Spreading over hosts and zones.'),
+  cpu: ignored('Cores of an instance.'),
+  memory: ignored('Memory of an instance, MB.'),
+  gpu: ignored('Accelerators of an instance.'),
+  gpu_memory: ignored('Share of accelerator memory.'),
+  gpu_core_percentage: ignored('Share of accelerator cores.'),
+  qos: ignored('Sharing of cores.'),
+  resource: ignored('Resource group.'),
+  cuda: ignored('CUDA version.'),
+  rdma: ignored('RDMA network.'),
+  shm_size: ignored('Shared memory, GB.'),
+  disk: ignored('Disk of an instance.'),
+  enable_grpc: ignored('gRPC on the gateway.'),
+  enable_webservice: ignored('Web application.'),
+  workload_type: ignored('Kind of workload.'),
+  workspace_id: ignored('Workspace.'),
+  group: ignored('Service group.'),
+  region: ignored('Region.'),
+  resource_rebalancing: ignored('Moving between resource groups.'),
+  resource_burstable: ignored('Spilling into the public pool.'),
+});
+
+const modelPath = z
+  .string()
+  .max(2048)
+  .regex(/^\/[\x21-\x7e]*$/, { error: 'must begin with / and hold no blanks' })
+  .refine((path) => !/[?#\\]/.test(path), { error: 'must hold no ?, # or backslash' })
+  .refine((path) => !/(^|\/)\.{1,2}(\/|$)/.test(path), { error: 'must hold no . or .. part' })
+  .refine((path) => !/%(?:2e|2f|5c|00)/i.test(path), { error: 'must hold no encoded . / or \\' });
+
+/** The schema over a file whose spelling is settled: nested, without foreign fields. */
+export const fileSchema: z.ZodType<ServiceFile> = z.object({
+  name: z.string().optional().meta(about('The older place of metadata.name.')),
+  metadata: metadata.prefault({}),
+  token: z
+    .string()
+    .max(256)
+    .regex(/^[\x21-\x7e]*$/, { error: 'must be printable ASCII without blanks' })
+    .optional()
+    .meta(
+      about('Access token; "" = an open service, on loopback only.', {
+        fallback: 'made at the first deployment and kept',
+      }),
+    ),
+  labels: z
+    .record(z.string(), z.string().max(1024))
+    .default({})
+    .meta(about('Labels of the service, text by name.')),
+  endpoint: z
+    .union([text(2048), z.array(text(2048)).min(1).max(256)], {
+      error: 'must be a URL or a list of URLs',
+    })
+    .optional()
+    .meta(about('Model servers that already run: one URL, or a list. One instance each.')),
+  containers: z
+    .array(containerSchema)
+    .min(1)
+    .max(16)
+    .optional()
+    .meta(about('What to start for each instance.')),
+  health_check: healthCheckSchema
+    .optional()
+    .meta(about('The same as containers[].health_check; the only place for an endpoint.')),
+  request: z
+    .object({
+      path: modelPath
+        .optional()
+        .meta(about('Path of the call to the model.', { fallback: 'that of the endpoint, or /' })),
+      paths: z
+        .array(modelPath)
+        .max(256)
+        .default([])
+        .meta(about('Further paths that a put may name; paths below them included.')),
+      method: z
+        .enum(['POST', 'PUT', 'PATCH', 'GET', 'DELETE'])
+        .default('POST')
+        .meta(about('Method of the call.')),
+      content_type: z
+        .string()
+        .max(256)
+        .regex(/^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:\s*;[\x20-\x7e]*)?$/, {
+          error: 'must be a media type such as application/json',
+        })
+        .default('application/octet-stream')
+        .meta(about('Content type of the call where the put named none.')),
+    })
+    .prefault({}),
+  retry: z
+    .object({
+      statuses: z
+        .array(whole(300, 599))
+        .max(300)
+        .default([])
+        .meta(
+          about('Statuses of the model to try again, counted; 408, 425, 502 and 504 always are.'),
+        ),
+    })
+    .prefault({}),
+  release_after: duration({
+    fallback: '30s',
+    text: 'After how long a healthy check frees the slot of a lease that was taken away.',
+  }),
+  queue: queueSchema.prefault({}),
+  autoscaler: z
+    .object({
+      min: whole(0, 1000).default(0).meta(about('Least instances.')),
+      max: whole(1, 1000).meta(about('Most instances.')),
+      strategies: ignored('Metrics and thresholds.'),
+      scaleStrategies: ignored('The same as a list.'),
+      behavior: ignored('Windows of the scaler.'),
+    })
+    .optional()
+    .meta(about('Range for scaling. Nothing scales by itself yet: `instance` is what runs.')),
+  processor: text(1024)
+    .optional()
+    .meta(about('A built-in model server. Instances stay pending: there is none here.')),
+  processor_path: text(4096).optional().meta(about('As `processor`: instances stay pending.')),
+  model_path: text(4096).optional().meta(about('The model of a processor.')),
+  processor_entry: ignored('Entry of a processor.'),
+  processor_mainclass: ignored('Main class of a processor.'),
+  processor_type: ignored('Language of a processor.'),
+  model_entry: ignored('File of the model inside its package.'),
+  model_config: ignored('Settings of the model.'),
+  oss_endpoint: ignored('Where the object store is.'),
+  cloud: ignored('Machine types and networks of the cloud.'),
+  dockerAuth: ignored('Login of an image registry.'),
+  networking: ignored('Gateway and its limits.'),
+  storage: ignored('Mounts.'),
+  warm_up_data_path: ignored('Requests to replay before traffic.'),
+  runtime: ignored('What happens with a crashed instance.'),
+  unit: ignored('Machines of one instance.'),
+  sinker: ignored('Where to keep all requests and answers.'),
+  aimaster: ignored('Cloud specific.'),
+  confidential: ignored('Cloud specific.'),
+  features: ignored('Cloud specific.'),
+  generate_token: ignored('An older switch for tokens.'),
+});
+
+/** The schema as plain data, in the shape of a file before defaults are filled in. */
+export function fileJsonSchema(): unknown {
+  return z.toJSONSchema(fileSchema, { io: 'input' });
+}

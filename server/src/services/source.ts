@@ -1,0 +1,149 @@
+// Where a service's instances come from: servers that run already, a process, nothing, or
+// something that this machine can't run and that therefore stays pending. An image's script never
+// becomes a process of the host.
+
+import type { ContainerFile, ServiceFile } from './file.ts';
+import type { InstanceSource } from './spec.ts';
+import type { Problem } from './spelling.ts';
+
+export interface Source {
+  readonly source: InstanceSource;
+  /** The path that the endpoints' addresses carry; undefined: none does. */
+  readonly path: string | undefined;
+  /** How many instances when the file doesn't say; undefined: it has to. */
+  readonly count: number | undefined;
+}
+
+const none: Source = { source: { kind: 'none' }, path: undefined, count: undefined };
+
+/** The one source that the file declares. Mistakes go to `problems`. */
+export function sourceOf(file: ServiceFile, problems: Problem[]): Source {
+  const processor = file.processor ?? file.processor_path ?? file.model_path;
+  const declared: string[] = [];
+  if (file.endpoint !== undefined) declared.push('endpoint');
+  if (file.containers !== undefined) declared.push('containers');
+  if (processor !== undefined) declared.push('a processor');
+  if (declared.length > 1) {
+    problems.push({
+      path: declared[0] ?? '',
+      message: `one way to have instances is possible; ${declared.join(' and ')} are declared`,
+    });
+  }
+  if (file.endpoint !== undefined) return endpointSource(file.endpoint, problems);
+  if (file.containers !== undefined) return containerSource(file.containers, problems);
+  if (processor === undefined) return none;
+  return pending(
+    `processor ${file.processor ?? 'of your own'}: this Sluice has no processors; run the model ` +
+      'in a server and name that with endpoint, or start it with containers[].command',
+  );
+}
+
+function endpointSource(given: string | readonly string[], problems: Problem[]): Source {
+  const list = typeof given === 'string' ? [given] : given;
+  const origins: string[] = [];
+  const paths = new Set<string>();
+  for (const [at, text] of list.entries()) {
+    const path = typeof given === 'string' ? 'endpoint' : `endpoint[${at}]`;
+    const url = endpointUrl(text);
+    if (typeof url === 'string') {
+      problems.push({ path, message: url });
+      continue;
+    }
+    if (origins.includes(url.origin)) problems.push({ path, message: 'names a server twice' });
+    origins.push(url.origin);
+    paths.add(url.pathname);
+  }
+  if (paths.size > 1) {
+    problems.push({ path: 'endpoint', message: 'all servers of a service must have one path' });
+  }
+  const [path] = paths;
+  return {
+    source: { kind: 'endpoint', urls: origins },
+    path: path === '/' ? undefined : path,
+    count: list.length,
+  };
+}
+
+/** The URL, or what is wrong with it. */
+function endpointUrl(text: string): URL | string {
+  if (!URL.canParse(text)) return `must be a URL such as http://127.0.0.1:9000, not "${text}"`;
+  const url = new URL(text);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return 'must begin with http or https';
+  if (url.username !== '' || url.password !== '') return 'must hold no user and password';
+  if (url.search !== '' || url.hash !== '') return 'must hold no ? and #';
+  return url;
+}
+
+function containerSource(containers: readonly ContainerFile[], problems: Problem[]): Source {
+  containers.forEach((container, at) => {
+    checkContainer(container, `containers[${at}]`, problems);
+  });
+  const image = containers.find((container) => container.image !== undefined)?.image;
+  if (image !== undefined) {
+    return pending(
+      `image ${image}: this Sluice has no container driver; start the server yourself and name it ` +
+        'with endpoint, or describe a local process with containers[].command and no image',
+    );
+  }
+  if (containers.length > 1) {
+    problems.push({
+      path: 'containers',
+      message: `${containers.length} processes for one instance are not possible; declare one`,
+    });
+  }
+  return { source: processSource(containers[0], problems), path: undefined, count: undefined };
+}
+
+function checkContainer(container: ContainerFile, path: string, problems: Problem[]): void {
+  const { command, script, image } = container;
+  if (command !== undefined && script !== undefined) {
+    problems.push({ path: `${path}.script`, message: "can't stand together with command" });
+  }
+  if (command === undefined && script === undefined && image === undefined) {
+    problems.push({ path, message: 'needs command or script (or image)' });
+  }
+  if ([command, script].some((text) => text !== undefined && isBlank(text))) {
+    problems.push({ path, message: 'command or script is blank' });
+  }
+}
+
+const isBlank = (text: string | readonly string[]): boolean =>
+  typeof text === 'string' ? text.trim() === '' : (text[0] ?? '') === '';
+
+function processSource(container: ContainerFile | undefined, problems: Problem[]): InstanceSource {
+  const { command, script } = container ?? {};
+  return {
+    kind: 'process',
+    form: script === undefined ? 'command' : 'script',
+    text: script ?? (typeof command === 'string' ? command : (command ?? []).map(quoted).join(' ')),
+    port: container?.port ?? 0,
+    env: environment(container, problems),
+    workDir: container?.work_dir,
+  };
+}
+
+/** One word of shell that means exactly `word`: `it's` is `'it'\''s'`. */
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+function environment(
+  container: ContainerFile | undefined,
+  problems: Problem[],
+): Readonly<Record<string, string>> {
+  const entries = new Map<string, string>();
+  for (const [at, { name, value }] of (container?.env ?? []).entries()) {
+    const path = `containers[0].env[${at}]`;
+    if (name === 'PORT' || name === 'HOST') {
+      problems.push({ path, message: `${name} is set by Sluice; the port is containers[0].port` });
+    }
+    if (value.includes('\0')) problems.push({ path, message: 'must hold no zero byte' });
+    if (entries.has(name)) problems.push({ path, message: `${name} is given twice` });
+    entries.set(name, value);
+  }
+  return Object.fromEntries(entries);
+}
+
+function pending(missing: string): Source {
+  return { source: { kind: 'pending', missing }, path: undefined, count: undefined };
+}
