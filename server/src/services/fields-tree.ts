@@ -57,7 +57,9 @@ function nodeOf(schema: unknown): FieldNode {
   return plain('leaf', expectedOf(schema), eachOf(items));
 }
 
-const eachOf = (items: unknown): string => (isObject(items) ? expectedOf(items) : '');
+function eachOf(items: unknown): string {
+  return isObject(items) ? expectedOf(items) : '';
+}
 
 function childrenOf(properties: Readonly<Record<string, unknown>>): Map<string, FieldNode> {
   return new Map(Object.entries(properties).map(([name, child]) => [name, nodeOf(child)]));
@@ -72,6 +74,7 @@ function expectedOf(schema: Readonly<Record<string, unknown>>): string {
     const values = schema.enum.map((value) => JSON.stringify(value));
     return values.length === 1 ? `${values[0]}` : `one of ${values.join(', ')}`;
   }
+  if (Array.isArray(schema.anyOf)) return schema.anyOf.map(eachOf).join(' or ');
   const { minimum, maximum, maxItems, maxLength } = schema;
   switch (schema.type) {
     case 'integer':

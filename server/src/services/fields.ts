@@ -46,7 +46,7 @@ export function duration(rule: DurationRule): DurationField {
   const expected = `must be a duration such as "90s" or "1h30m" (d, h, m, s, ms)${meaning}`;
   const leastMs = rule.leastMs ?? 0;
   return z
-    .union([bare, z.string().regex(durationPattern)], { error: expected })
+    .union([bare, z.string().regex(durationPattern, { error: expected })], { error: expected })
     .default(rule.fallback)
     .transform((value, context) => {
       const ms = typeof value === 'string' ? durationMs(value) : value * scaleOf(rule.numbers);

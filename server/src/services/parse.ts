@@ -136,8 +136,13 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   return inner;
 }
 
+/** Of a list with a wrong item the whole list goes: a gap in it would be the next mistake. */
 function takeOut(value: unknown, path: readonly PropertyKey[]): void {
   const parent = valueAt(value, path.slice(0, -1));
+  if (Array.isArray(parent)) {
+    takeOut(value, path.slice(0, -1));
+    return;
+  }
   const last = path.at(-1);
   if (isContainer(parent) && last !== undefined) Reflect.deleteProperty(parent, last);
 }

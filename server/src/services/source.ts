@@ -81,8 +81,8 @@ function containerSource(containers: readonly ContainerFile[], problems: Problem
   const image = containers.find((container) => container.image !== undefined)?.image;
   if (image !== undefined) {
     return pending(
-      `image ${image}: this Sluice has no container driver; start the server yourself and name it ` +
-        'with endpoint, or describe a local process with containers[].command and no image',
+      `image ${image}: this Sluice has no container driver; start the server yourself and ` +
+        'name it with endpoint, or describe a local process with containers[].command and no image',
     );
   }
   if (containers.length > 1) {
