@@ -1,0 +1,255 @@
+// The client's side of watching: opening and closing watches, and what is said about deliveries by
+// their fencing tokens.
+
+import { noTags } from '../tags.ts';
+import type { OperationCodec } from './fields.ts';
+import {
+  readBody,
+  readFrom,
+  readNumbers,
+  readTags,
+  readWord,
+  writeBody,
+  writeFrom,
+  writeNumbers,
+  writeTags,
+  writeWord,
+} from './fields.ts';
+import type {
+  CloseWatch,
+  Commit,
+  Complete,
+  Freed,
+  GiveBack,
+  OpenWatch,
+  Pause,
+  Progress,
+  Touch,
+} from './operations.ts';
+
+const watchHas = { indexOnly: 1, autoCommit: 2, worker: 4, tags: 8, id: 16, holding: 32 } as const;
+const completeHas = {
+  again: 1,
+  failed: 2,
+  code: 4,
+  type: 8,
+  firstOutput: 16,
+  transfer: 32,
+} as const;
+const giveBackHas = { again: 1, counted: 2 } as const;
+const closings = ['cut', 'drain', 'dead'] as const;
+
+export const watch: OperationCodec<OpenWatch> = {
+  code: 0x20,
+  write(writer, operation) {
+    writer.varint(operation.number);
+    writer.varint(operation.channel);
+    writer.byte(watchFlags(operation));
+    writer.varint(operation.window);
+    writeFrom(writer, operation.from);
+    if (operation.tags.size > 0) writeTags(writer, operation.tags);
+    if (operation.id !== '') writer.text(operation.id);
+    if (operation.holding.length > 0) writeNumbers(writer, operation.holding);
+  },
+  read(reader) {
+    const number = reader.varint();
+    const channel = reader.varint();
+    const flags = reader.byte();
+    return {
+      kind: 'watch',
+      number,
+      channel,
+      indexOnly: (flags & watchHas.indexOnly) !== 0,
+      autoCommit: (flags & watchHas.autoCommit) !== 0,
+      worker: (flags & watchHas.worker) !== 0,
+      window: reader.varint(),
+      from: readFrom(reader),
+      tags: flags & watchHas.tags ? readTags(reader) : noTags,
+      id: flags & watchHas.id ? reader.text() : '',
+      holding: flags & watchHas.holding ? readNumbers(reader) : [],
+    };
+  },
+};
+
+export const unwatch: OperationCodec<CloseWatch> = {
+  code: 0x21,
+  write(writer, operation) {
+    writer.varint(operation.number);
+    writer.varint(operation.watch);
+    writeWord(writer, closings, operation.how);
+  },
+  read: (reader) => ({
+    kind: 'unwatch',
+    number: reader.varint(),
+    watch: reader.varint(),
+    how: readWord(reader, closings, 'way to close a watch'),
+  }),
+};
+
+export const pause: OperationCodec<Pause> = pauseOrResume('pause', 0x22);
+export const resume: OperationCodec<Pause> = pauseOrResume('resume', 0x23);
+
+export const commit: OperationCodec<Commit> = {
+  code: 0x24,
+  write(writer, operation) {
+    writer.varint(operation.number);
+    writer.varint(operation.channel);
+    writer.varint(operation.deliveryId);
+    writer.byte(operation.again ? 1 : 0);
+  },
+  read: (reader) => ({
+    kind: 'commit',
+    number: reader.varint(),
+    channel: reader.varint(),
+    deliveryId: reader.varint(),
+    again: reader.byte() === 1,
+  }),
+};
+
+export const complete: OperationCodec<Complete> = {
+  code: 0x25,
+  write(writer, operation) {
+    const { code, reason, contentType, firstOutputAt } = operation;
+    const hasCode = code !== '' || reason !== '';
+    writer.varint(operation.number);
+    writer.varint(operation.channel);
+    writer.varint(operation.deliveryId);
+    writer.byte(
+      (operation.again ? completeHas.again : 0) |
+        (operation.outcome === 'failed' ? completeHas.failed : 0) |
+        (hasCode ? completeHas.code : 0) |
+        (contentType === undefined ? 0 : completeHas.type) |
+        (firstOutputAt === 0 ? 0 : completeHas.firstOutput) |
+        (operation.transfer === 0 ? 0 : completeHas.transfer),
+    );
+    if (hasCode) {
+      writer.text(code);
+      writer.text(reason);
+    }
+    if (contentType !== undefined) writer.text(contentType);
+    if (firstOutputAt !== 0) writer.varint(firstOutputAt);
+    writeBody(writer, operation);
+  },
+  read(reader) {
+    const number = reader.varint();
+    const channel = reader.varint();
+    const deliveryId = reader.varint();
+    const flags = reader.byte();
+    const code = flags & completeHas.code ? reader.text() : '';
+    const reason = flags & completeHas.code ? reader.text() : '';
+    const contentType = flags & completeHas.type ? reader.text() : undefined;
+    const firstOutputAt = flags & completeHas.firstOutput ? reader.varint() : 0;
+    const { payload, transfer, size } = readBody(reader, (flags & completeHas.transfer) !== 0);
+    return {
+      kind: 'complete',
+      number,
+      channel,
+      deliveryId,
+      again: (flags & completeHas.again) !== 0,
+      outcome: flags & completeHas.failed ? 'failed' : 'succeeded',
+      code,
+      reason,
+      contentType,
+      firstOutputAt,
+      payload,
+      transfer,
+      size,
+    };
+  },
+};
+
+export const giveBack: OperationCodec<GiveBack> = {
+  code: 0x26,
+  write(writer, operation) {
+    writer.varint(operation.number);
+    writer.varint(operation.channel);
+    writer.varint(operation.deliveryId);
+    writer.byte(
+      (operation.again ? giveBackHas.again : 0) | (operation.counted ? giveBackHas.counted : 0),
+    );
+    writer.text(operation.code);
+    writer.text(operation.reason);
+    writer.varint(operation.delayMs);
+  },
+  read(reader) {
+    const number = reader.varint();
+    const channel = reader.varint();
+    const deliveryId = reader.varint();
+    const flags = reader.byte();
+    return {
+      kind: 'giveBack',
+      number,
+      channel,
+      deliveryId,
+      again: (flags & giveBackHas.again) !== 0,
+      counted: (flags & giveBackHas.counted) !== 0,
+      code: reader.text(),
+      reason: reader.text(),
+      delayMs: reader.varint(),
+    };
+  },
+};
+
+export const touch: OperationCodec<Touch> = {
+  code: 0x27,
+  write(writer, operation) {
+    writer.varint(operation.number);
+    writer.varint(operation.channel);
+    writer.varint(operation.deliveryId);
+  },
+  read: (reader) => ({
+    kind: 'touch',
+    number: reader.varint(),
+    channel: reader.varint(),
+    deliveryId: reader.varint(),
+  }),
+};
+
+export const progress: OperationCodec<Progress> = {
+  code: 0x28,
+  write(writer, operation) {
+    writer.varint(operation.number);
+    writer.varint(operation.channel);
+    writer.varint(operation.deliveryId);
+    writer.text(operation.text);
+  },
+  read: (reader) => ({
+    kind: 'progress',
+    number: reader.varint(),
+    channel: reader.varint(),
+    deliveryId: reader.varint(),
+    text: reader.text(),
+  }),
+};
+
+export const freed: OperationCodec<Freed> = {
+  code: 0x29,
+  write(writer, operation) {
+    writer.varint(operation.channel);
+    writer.varint(operation.deliveryId);
+  },
+  read: (reader) => ({
+    kind: 'freed',
+    channel: reader.varint(),
+    deliveryId: reader.varint(),
+  }),
+};
+
+function watchFlags(operation: OpenWatch): number {
+  return (
+    (operation.indexOnly ? watchHas.indexOnly : 0) |
+    (operation.autoCommit ? watchHas.autoCommit : 0) |
+    (operation.worker ? watchHas.worker : 0) |
+    (operation.tags.size > 0 ? watchHas.tags : 0) |
+    (operation.id === '' ? 0 : watchHas.id) |
+    (operation.holding.length > 0 ? watchHas.holding : 0)
+  );
+}
+
+function pauseOrResume(kind: Pause['kind'], code: number): OperationCodec<Pause> {
+  return {
+    code,
+    write: (writer, operation) => writer.varint(operation.watch),
+    read: (reader) => ({ kind, watch: reader.varint() }),
+  };
+}
