@@ -1,0 +1,158 @@
+// One HTTP exchange on one connection: collects the answer up to a limit and says how it ended.
+// Whether a failure means refused, cut or a stale connection follows from two facts it notes: was
+// there a connection at all, and did any byte come back on it.
+
+import type { Socket } from 'node:net';
+import type { Dispatcher } from 'undici';
+import type { Clock } from '../kernel/clock.ts';
+import type { CallOptions, ModelAnswer, ModelResult } from './model.ts';
+
+/** `stale`: a reused connection was closed before the first byte of an answer. */
+export type ExchangeEnd = ModelResult | { readonly kind: 'stale' };
+
+/** An answer of unknown length over the limit is read on up to here, to name its size. */
+const countedBytesMax = 64 * 2 ** 20;
+
+/** The socket of a connection as it is now; undefined: none, or destroyed. */
+export type CurrentSocket = () => Socket | undefined;
+
+export class Exchange implements Dispatcher.DispatchHandler {
+  readonly #options: CallOptions;
+  readonly #clock: Clock;
+  readonly #socket: CurrentSocket;
+  readonly #before: Socket | undefined;
+  readonly #bytesBefore: number;
+  readonly #finish: (end: ExchangeEnd) => void;
+  #sent = false;
+  #status = 0;
+  #statusText = '';
+  #contentType: string | undefined;
+  #retryAfter: string | undefined;
+  #declared: number | undefined;
+  #pieces: Uint8Array[] = [];
+  #size = 0;
+  #firstOutputAt = 0;
+  #ended = false;
+
+  constructor(
+    options: CallOptions,
+    clock: Clock,
+    socket: CurrentSocket,
+    finish: (end: ExchangeEnd) => void,
+  ) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#socket = socket;
+    this.#before = socket();
+    this.#bytesBefore = this.#before?.bytesRead ?? 0;
+    this.#finish = finish;
+  }
+
+  onRequestStart(): void {
+    this.#sent = true;
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Readonly<Record<string, string | string[] | undefined>>,
+    statusText?: string,
+  ): void {
+    // Interim answers (100, 103) come before the one that counts.
+    if (status < 200) return;
+    this.#status = status;
+    this.#statusText = statusText ?? '';
+    this.#contentType = single(headers['content-type']);
+    this.#retryAfter = single(headers['retry-after']);
+    this.#firstOutputAt = this.#clock.now().wall;
+    const length = Number(single(headers['content-length']) ?? Number.NaN);
+    if (!Number.isSafeInteger(length)) return;
+    this.#declared = length;
+    // Its size is known already: nothing is won by reading it.
+    if (length > this.#options.answerBytesMax) {
+      this.#size = length;
+      this.#end(this.#answer(undefined, true));
+      controller.abort(new Error('the answer is over the limit'));
+    }
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, piece: Uint8Array): void {
+    if (this.#ended) return;
+    if (this.#size === 0) this.#firstOutputAt = this.#clock.now().wall;
+    this.#size += piece.byteLength;
+    if (this.#size <= this.#options.answerBytesMax) {
+      this.#pieces.push(piece);
+      this.#options.onOutput?.(this.#contentType, piece);
+      return;
+    }
+    this.#pieces = [];
+    if (this.#size > Math.max(countedBytesMax, this.#options.answerBytesMax)) {
+      this.#end(this.#answer(undefined, false));
+      controller.abort(new Error('the answer is over the limit'));
+    }
+  }
+
+  onResponseEnd(): void {
+    const whole = this.#size <= this.#options.answerBytesMax;
+    this.#end(this.#answer(whole ? Buffer.concat(this.#pieces, this.#size) : undefined, true));
+  }
+
+  onResponseError(_controller: unknown, error: Error): void {
+    this.#end(this.#failure(error));
+  }
+
+  #answer(body: Uint8Array | undefined, sizeKnown: boolean): ModelAnswer {
+    return {
+      kind: 'answer',
+      status: this.#status,
+      statusText: this.#statusText,
+      contentType: this.#contentType,
+      retryAfter: this.#retryAfter,
+      body,
+      size: this.#size,
+      sizeKnown,
+      firstOutputAt: this.#firstOutputAt,
+    };
+  }
+
+  #failure(error: Error): ExchangeEnd {
+    if (this.#options.signal.aborted) return { kind: 'aborted', sent: this.#sent };
+    const why = causeText(error);
+    if (codeOf(error) === 'UND_ERR_INVALID_ARG') {
+      return { kind: 'unsendable', reason: `the request cannot be sent: ${why}` };
+    }
+    if (!this.#sent) {
+      return { kind: 'refused', reason: `no connection to the model: ${why}`, retried: false };
+    }
+    if (this.#status > 0) {
+      const of = this.#declared === undefined ? '' : ` of ${this.#declared}`;
+      return { kind: 'cut', reason: `the answer was cut after ${this.#size}${of} bytes: ${why}` };
+    }
+    const before = this.#before;
+    const reused = before !== undefined && this.#socket() === before;
+    if (reused && before.bytesRead === this.#bytesBefore) return { kind: 'stale' };
+    return { kind: 'cut', reason: `the connection was cut before an answer: ${why}` };
+  }
+
+  #end(end: ExchangeEnd): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#pieces = [];
+    this.#finish(end);
+  }
+}
+
+function single(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value;
+}
+
+function codeOf(error: Error): string | undefined {
+  return 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+// Several addresses of one name fail as an AggregateError, whose own message is empty.
+function causeText(error: Error): string {
+  const inner = error instanceof AggregateError ? error.errors[0] : error;
+  const text = inner instanceof Error ? inner.message : String(inner);
+  return text === '' ? (codeOf(error) ?? error.name) : text;
+}

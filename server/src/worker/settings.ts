@@ -1,0 +1,24 @@
+// How one instance is fed: the part of a service's declaration that a worker acts on. All of it may
+// change while calls are under way; a call keeps the settings it began with.
+
+export interface CallTarget {
+  /** Where a put without a path of its own goes; puts may name paths below it. */
+  readonly path: string;
+  /** Further paths that a put may name, each with everything below it. */
+  readonly paths: readonly string[];
+  readonly method: string;
+  /** The content type where the put had none. */
+  readonly contentType: string;
+}
+
+export interface WorkerSettings {
+  /** Most requests that the instance works on at a time. */
+  readonly window: number;
+  /** Longest call to the model; 0 = no limit. */
+  readonly keepaliveMs: number;
+  readonly request: CallTarget;
+  /** Statuses to be counted and tried again beside those that always are. */
+  readonly retryStatuses: readonly number[];
+  /** How long after a call was abandoned a healthy check frees its slot. */
+  readonly releaseAfterMs: number;
+}
