@@ -47,10 +47,15 @@ async function answer(request, response) {
   const image = await readBody(request);
   if (image === undefined) return reply(response, 413, `images are at most ${imageBytesMax} bytes`);
   if (!isImage(image)) return reply(response, 415, 'not a PNG or JPEG image');
-  const startedAt = performance.now();
+  // Sluice says with each call which request it is, and which delivery of it.
+  const work = {
+    request: request.headers['x-request-id'] ?? '',
+    delivery: Number(request.headers['x-sluice-delivery'] ?? 1),
+  };
+  log('started', work);
   try {
     const { data: page } = await recogniser.recognize(image);
-    console.log(`${image.length} bytes read in ${Math.round(performance.now() - startedAt)} ms`);
+    log('finished', work);
     return reply(response, 200, page.text);
   } catch (error) {
     return reply(response, 422, `unreadable image: ${error}`);
@@ -66,6 +71,10 @@ async function readBody(request) {
     parts.push(part);
   }
   return Buffer.concat(parts);
+}
+
+function log(event, fields) {
+  console.log(JSON.stringify({ at: Date.now(), event, ...fields }));
 }
 
 function isImage(bytes) {
