@@ -227,6 +227,8 @@ export interface Queues {
   search(queue: QueueName, index: number, by: Identity): Promise<SearchAnswer | undefined>;
   /** From memory, at once. */
   view(queue: QueueName): QueueView;
+  /** The same number as in the view, without building one: every put asks for it. */
+  payloadBytesMax(queue: QueueName): number;
   counters(queue: QueueName): QueueCounters;
 
   /** Rule 6. Unknown and never delivered indexes are passed over. */

@@ -1,0 +1,89 @@
+// Operations that change a queue and answer `OK`: commit, negative commit, delete, truncate, end.
+
+import { PlatformError } from '@sluice/sdk/wire';
+import { answerText } from '../answer.ts';
+import type { EasCall, EasParts } from './call.ts';
+import { identityOf } from './identity.ts';
+import { bodyError } from './put.ts';
+import { flagOf, indexesOf, integerOf, parseQuery } from './query.ts';
+import { refuse } from './refuse.ts';
+
+/** Done with these messages. Unknown indexes, and the 0 that GO commits, change nothing. */
+export function serveCommit(parts: EasParts, call: EasCall): void {
+  const by = identityOf(call.request.headers, parts.random);
+  finish(parts, call, call.service.queues.commit(call.queue, wantedIndexes(call), by));
+}
+
+/** Not processed: the messages are delivered again. Code and reason come as a form. */
+export function serveNegative(parts: EasParts, call: EasCall): void {
+  const { request, response, service, queue } = call;
+  const indexes = wantedIndexes(call);
+  const by = identityOf(request.headers, parts.random);
+  const bytesMax = parts.limits.formBytesMax;
+  parts.bodies.receive(request, response, bytesMax, {
+    done(body) {
+      try {
+        const { code, reason } = parseForm(body);
+        finish(parts, call, service.queues.negative(queue, indexes, by, code, reason));
+      } catch (error) {
+        refuse(parts, call, error);
+      }
+    },
+    refused(why) {
+      const text = `the form of a negative commit has at most ${bytesMax} bytes`;
+      const error =
+        why.kind === 'busy'
+          ? bodyError(why, { queue, bytesMax }, parts.limits)
+          : new PlatformError('too_large', text);
+      refuse(parts, call, error);
+    },
+  });
+}
+
+/** Removes messages for every group. */
+export function serveDelete(parts: EasParts, call: EasCall): void {
+  finish(parts, call, call.service.queues.delete(call.queue, wantedIndexes(call)));
+}
+
+/** Removes every message with an index below `_index_`. */
+export function serveTruncate(parts: EasParts, call: EasCall): void {
+  const below = integerOf(call.query, '_index_', 0);
+  if (below === undefined) {
+    throw new PlatformError('bad_request', '_trunc_ needs _index_, the first index that stays');
+  }
+  finish(parts, call, call.service.queues.truncate(call.queue, below));
+}
+
+/** Closes the queue for new data. */
+export function serveEnd(parts: EasParts, call: EasCall): void {
+  const force = flagOf(call.query, '_force_', false);
+  finish(parts, call, call.service.queues.end(call.queue, force));
+}
+
+function finish(parts: EasParts, call: EasCall, change: Promise<void>): void {
+  change.then(
+    () => answerText(call.response, 200, 'OK'),
+    (error: unknown) => refuse(parts, call, error),
+  );
+}
+
+function wantedIndexes({ query }: EasCall): number[] {
+  const indexes = indexesOf(query, '_indexes_');
+  if (indexes === undefined) {
+    throw new PlatformError('bad_request', '_indexes_ is missing: indexes separated by commas');
+  }
+  return indexes;
+}
+
+const codeLengthMax = 64;
+const reasonLengthMax = 4096;
+
+/** `_code_` and `_reason_` of a negative commit, each of which may be missing. */
+export function parseForm(body: Uint8Array): { readonly code: string; readonly reason: string } {
+  const { reserved } = parseQuery(new TextDecoder().decode(body));
+  const code = reserved.get('_code_') ?? '';
+  if (code.length > codeLengthMax) {
+    throw new PlatformError('bad_request', `_code_ has at most ${codeLengthMax} characters`);
+  }
+  return { code, reason: (reserved.get('_reason_') ?? '').slice(0, reasonLengthMax) };
+}

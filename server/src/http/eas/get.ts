@@ -1,0 +1,159 @@
+// Gets and long polls. With auto delete the messages of an answer are hidden while it is on its
+// way: deleted when the socket took all of it, shown again when it was cut.
+
+import type { ServerResponse } from 'node:http';
+import type { GetRequest, Handout, Message } from '../../broker/queues.ts';
+import type { FlatHeaders } from '../answer.ts';
+import type { EasCall, EasParts } from './call.ts';
+import { contentTypes, type Encoding, encodeMessages, encodingOf } from './encoding.ts';
+import { identityOf } from './identity.ts';
+import { headerValue } from './put.ts';
+import { durationOf, filterId, flagOf, integerOf, type Query } from './query.ts';
+import { refuse } from './refuse.ts';
+
+/** Most messages of one answer. */
+const lengthMax = 1000;
+
+/** Answers with what matches, as soon as `_length_` messages do or shortly before `_timeout_`. */
+export function serveGet(parts: EasParts, call: EasCall): void {
+  const { request, service, queue, query } = call;
+  const encoding = flagOf(query, '_raw_', true) ? 'raw' : encodingOf(request.headers.accept);
+  const timeoutMs = Math.min(durationOf(query, '_timeout_'), parts.limits.pollMs);
+  const get: GetRequest = {
+    from: integerOf(query, '_index_', -1) ?? 0,
+    length: encoding === 'raw' ? 1 : lengthOf(query),
+    timeoutMs: waitOf(timeoutMs),
+    autoDelete: flagOf(query, '_auto_delete_', true),
+    tags: query.tags,
+    id: filterId(query),
+    by: identityOf(request.headers, parts.random),
+  };
+  if (timeoutMs === 0) {
+    service.queues.get(queue, get, undefined).then(
+      (handout) => answerHandout(parts, call, { encoding, handout }),
+      (error: unknown) => refuse(parts, call, error),
+    );
+    return;
+  }
+  const poll = parts.polls.enter(request.socket);
+  service.queues.get(queue, get, poll.signal).then(
+    (handout) => {
+      poll.leave();
+      answerHandout(parts, call, { encoding, handout });
+    },
+    (error: unknown) => {
+      poll.leave();
+      // Cancelled: nobody listens any more, or the server stops and the poll ends as if in vain.
+      if (!poll.signal.aborted) refuse(parts, call, error);
+      else answerNothing(call.response, encoding);
+    },
+  );
+}
+
+/**
+ * A poll is answered a little before its time is up, because PY and JAVA give up a socket after
+ * the very same time and would ask again: 5 s wait 4.75 s, 1 s waits 0.9 s.
+ */
+export function waitOf(timeoutMs: number): number {
+  return timeoutMs - Math.min(250, timeoutMs / 10);
+}
+
+function lengthOf(query: Query): number {
+  return Math.min(integerOf(query, '_length_', 1) ?? 1, lengthMax);
+}
+
+function answerHandout(
+  parts: EasParts,
+  { response }: EasCall,
+  answer: { readonly encoding: Encoding | 'raw'; readonly handout: Handout },
+): void {
+  const { encoding, handout } = answer;
+  const [first] = handout.messages;
+  if (response.destroyed || response.socket?.destroyed === true) {
+    handout.cut();
+    return;
+  }
+  if (first === undefined) {
+    handout.taken();
+    answerNothing(response, encoding);
+    return;
+  }
+  if (encoding === 'raw') {
+    settle(parts, response, { handout, bytes: first.payload.length });
+    write(response, first.payload, rawHeaders(first));
+    return;
+  }
+  const body = encodeMessages(handout.messages, encoding);
+  settle(parts, response, { handout, bytes: body.length });
+  write(response, body, ['Content-Type', contentTypes[encoding]]);
+}
+
+/** JAVA takes 204 for a failure and polls six times over; PAI wants nothing but 204. */
+function answerNothing(response: ServerResponse, encoding: Encoding | 'raw'): void {
+  if (response.destroyed) return;
+  if (encoding === 'protobuf') {
+    write(response, new Uint8Array(0), ['Content-Type', contentTypes.protobuf]);
+    return;
+  }
+  response.writeHead(204, ['Cache-Control', 'no-store']);
+  response.end();
+}
+
+/** Calls exactly one of the handout's two ends, by what becomes of the answer. */
+function settle(
+  { clock, limits }: EasParts,
+  response: ServerResponse,
+  answer: { readonly handout: Handout; readonly bytes: number },
+): void {
+  let open = true;
+  // A reader that takes nothing is cut; one that takes 64 KiB a second has always time enough.
+  const patienceMs = limits.stallMs + (answer.bytes / 65_536) * 1000;
+  const timer = clock.after(patienceMs, () => response.socket?.destroy());
+  const end = (how: 'taken' | 'cut'): void => {
+    if (!open) return;
+    open = false;
+    timer.cancel();
+    answer.handout[how]();
+  };
+  response.once('finish', () => end(response.socket?.destroyed === true ? 'cut' : 'taken'));
+  response.once('close', () => end('cut'));
+}
+
+function write(response: ServerResponse, body: Uint8Array, headers: FlatHeaders): void {
+  response.writeHead(200, [
+    ...headers,
+    'Cache-Control',
+    'no-store',
+    'Content-Length',
+    String(body.length),
+  ]);
+  response.end(body);
+}
+
+/**
+ * The payload as it was put. It may be a web page of anybody's, so a browser must not run it as if
+ * it were ours.
+ */
+function rawHeaders(message: Message): string[] {
+  const headers = [
+    'Content-Type',
+    safeContentType(message.contentType),
+    'X-Eas-Queueservice-Request-Id',
+    headerValue(message.id),
+    'X-Eas-Queueservice-Index',
+    String(message.index),
+    'X-Content-Type-Options',
+    'nosniff',
+    'Content-Security-Policy',
+    'sandbox',
+  ];
+  const lastCode = message.tags.get('lastCode');
+  if (lastCode !== undefined && /^[\w.]{1,64}$/.test(lastCode)) {
+    headers.push('X-Eas-Queueservice-Last-Code', lastCode);
+  }
+  return headers;
+}
+
+function safeContentType(type: string | undefined): string {
+  return type !== undefined && /^[\x20-\x7e]+$/.test(type) ? type : 'application/octet-stream';
+}

@@ -1,0 +1,102 @@
+// Puts: the hot path of the edge. The body is received under the queue's limit, handed to the
+// broker, and the index answered as bare digits once the put is durable.
+
+import { PlatformError } from '@sluice/sdk/wire';
+import type { PutAnswer } from '../../broker/queues.ts';
+import type { QueueName } from '../../queue/message.ts';
+import type { BodyRefusal } from '../body.ts';
+import type { Grant } from '../directory.ts';
+import { type EdgeLimits, limitText } from '../limits.ts';
+import type { EasCall, EasParts } from './call.ts';
+import { identityOf, priorityOf } from './identity.ts';
+import { refuse } from './refuse.ts';
+
+/** Receives and stores one message; answers 200 with its index. */
+export function servePut(parts: EasParts, call: EasCall): void {
+  const { request, response, service, queue, query } = call;
+  const id = query.id === '' ? undefined : query.id;
+  if (id !== undefined) checkRequestId(id, parts.limits);
+  const put = {
+    id,
+    tags: query.tags,
+    priority: priorityOf(request.headers, query) ?? 0,
+    by: identityOf(request.headers, parts.random),
+    path: call.path,
+    contentType: request.headers['content-type'],
+    home: 'sink',
+    expiresAt: 0,
+    owner: ownerOf(call.grant),
+    idempotencyKey: undefined,
+    callback: undefined,
+  } as const;
+  const bytesMax = service.queues.payloadBytesMax(queue);
+  parts.bodies.receive(request, response, bytesMax, {
+    done(payload) {
+      service.queues.put(queue, { payload, ...put }).then(
+        (answer) => answerPut(call, answer),
+        (error: unknown) => refuse(parts, call, error),
+      );
+    },
+    refused: (why) => refuse(parts, call, bodyError(why, { queue, bytesMax }, parts.limits)),
+  });
+}
+
+function answerPut({ response }: EasCall, answer: PutAnswer): void {
+  if (response.destroyed) return;
+  const digits = String(answer.index);
+  const headers = [
+    'X-Eas-Queueservice-Request-Id',
+    headerValue(answer.id),
+    'Content-Type',
+    'text/plain',
+    'Content-Length',
+    String(digits.length),
+  ];
+  if (answer.repeated) headers.push('X-Eas-Queueservice-Repeated', 'true');
+  response.writeHead(200, headers);
+  response.end(digits);
+}
+
+/** A request id as a header: clients read the bytes as UTF-8, Node writes them as latin1. */
+export function headerValue(text: string): string {
+  return /[^\x20-\x7e]/.test(text) ? Buffer.from(text).toString('latin1') : text;
+}
+
+/** What a body that was not taken is answered with. */
+export function bodyError(
+  why: BodyRefusal,
+  where: { readonly queue: QueueName; readonly bytesMax: number },
+  limits: EdgeLimits,
+): PlatformError {
+  if (why.kind === 'busy') {
+    const text = `too many bodies arrive at once: ${limitText(limits, 'bodiesBytesMax')}`;
+    return new PlatformError('unavailable', text, { retryAfterMs: 1000 });
+  }
+  const size = why.declared ? `${why.size} bytes` : `more than ${where.bytesMax} bytes`;
+  return new PlatformError(
+    'too_large',
+    `a payload of ${size} is over the limit of ${where.bytesMax} bytes; ${settingHint(where.queue)}`,
+  );
+}
+
+/** Which setting raises the payload limit of a queue, and how it is applied. */
+export function settingHint(queue: QueueName): string {
+  const side = queue === 'input' || queue === 'inputRear' ? 'source' : 'sink';
+  return `raise queue.${side}.max_payload_size_kb in the service's file and apply it with: sluice create FILE`;
+}
+
+function checkRequestId(id: string, limits: EdgeLimits): void {
+  if (Buffer.byteLength(id) > limits.requestIdBytesMax) {
+    const text = `the requestId is too long: ${limitText(limits, 'requestIdBytesMax')}`;
+    throw new PlatformError('bad_request', text);
+  }
+  // It goes back in a header.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+  if (/[\0-\x1f\x7f]/.test(id)) {
+    throw new PlatformError('bad_request', 'the requestId has control characters');
+  }
+}
+
+function ownerOf(grant: Grant): string | undefined {
+  return grant.kind === 'scoped' ? grant.name : undefined;
+}
