@@ -1,7 +1,8 @@
 // `npm run docs`: writes the generated pages of the manual.
 
 import { writeFileSync } from 'node:fs';
-import { errorKinds } from '../sdk/src/errors.ts';
-import { errorPage } from './error-page.ts';
+import { generatedPages } from './manual.ts';
 
-writeFileSync(new URL('../docs/errors.md', import.meta.url), errorPage(errorKinds));
+for (const [path, text] of generatedPages()) {
+  writeFileSync(new URL(`../docs/${path}`, import.meta.url), text);
+}

@@ -5,6 +5,9 @@ import { posix } from 'node:path';
 import { expect, it } from 'vitest';
 import { codeFiles, importsOf, type Source } from './sources.ts';
 
+/** Parsers of addresses, durations and commented JSON: they know no setting, whoever may use them. */
+const parsers = ['config/address.ts', 'config/duration.ts', 'config/jsonc.ts'];
+
 const behindTheEdge = ['broker', 'engine', 'queue', 'kernel'];
 
 /** Each part of the server and the parts that it may import besides itself. */
@@ -14,10 +17,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   engine: ['queue', 'kernel'],
   broker: ['engine', 'queue', 'kernel'],
   worker: behindTheEdge,
-  services: behindTheEdge,
+  services: [...behindTheEdge, ...parsers],
   instances: behindTheEdge,
   autoscaler: behindTheEdge,
-  http: behindTheEdge,
+  http: [...behindTheEdge, ...parsers],
   config: ['kernel', 'queue'],
   'platform.ts': [
     ...['http', 'worker', 'services', 'instances', 'autoscaler', 'config'],

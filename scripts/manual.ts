@@ -1,0 +1,85 @@
+// The pages of the manual that are made from tables in the sources: errors, settings, metrics. A
+// tidy test compares the pages with the tables; `npm run docs` writes them anew.
+
+import { errorKinds } from '../sdk/src/errors.ts';
+import { settingDescriptions } from '../server/src/config/schema.ts';
+import { metricTable } from '../server/src/kernel/telemetry.ts';
+
+/** Every generated page: its path below docs/ and its whole text. */
+export function generatedPages(): ReadonlyMap<string, string> {
+  return new Map([
+    ['errors.md', errorPage()],
+    ['settings.md', settingPage()],
+    ['metrics.md', metricPage()],
+  ]);
+}
+
+const errorHead = `# Errors
+
+Every failure that a client of Sluice can see has one of these codes. Tell errors apart by the
+code, never by their text: the text is one sentence for a person and may change.
+
+- On the administrative API an error is a problem document (\`application/problem+json\`) with the
+  field \`code\`.
+- On the EAS endpoints it is the status and one line of text, as EAS clients expect.
+- In the SDK it is a \`PlatformError\` with \`code\`, \`status\`, \`retry\` and, where known,
+  \`retryAfterMs\`.
+
+*Retry* says whether the same call may succeed later without a change by the caller. This page is
+made from the table in \`sdk/src/errors.ts\`.`;
+
+function errorPage(): string {
+  const rows = Object.entries(errorKinds)
+    .sort(([, one], [, other]) => one.status - other.status)
+    .map(([code, { status, retry, description }]) => {
+      return [`\`${code}\``, String(status), retry ? 'yes' : 'no', description];
+    });
+  return page(errorHead, ['code', 'status', 'retry', 'what happened'], rows);
+}
+
+const settingHead = `# Settings of \`sluice serve\`
+
+Each setting can stand in a settings file (JSON with comments, named by \`SLUICE_CONFIG\`), in the
+environment, or on the command line; the later of these wins. Unknown names are errors. Lists are
+given several times on the command line and separated by commas in the environment. Durations are
+written like \`30s\` or \`1m30s\`. This page is made from the table in
+\`server/src/config/schema.ts\`.`;
+
+function settingPage(): string {
+  const rows = settingDescriptions.map(({ key, flag, variable, fallback, sentence }) => {
+    return [
+      `\`${key}\``,
+      flag === undefined ? '' : `\`${flag}\``,
+      `\`${variable}\``,
+      fallback,
+      sentence,
+    ];
+  });
+  return page(settingHead, ['setting', 'flag', 'environment', 'default', 'meaning'], rows);
+}
+
+const metricHead = `# Metrics
+
+\`GET /metrics\` answers in the text format of Prometheus. Units are base units; counters begin anew
+when the server does. This page is made from the table in \`server/src/kernel/telemetry.ts\`.`;
+
+function metricPage(): string {
+  const rows = Object.entries(metricTable).map(([name, { kind, labels, help }]) => {
+    return [`\`${name}\``, kind, labels.map((label) => `\`${label}\``).join(', '), help];
+  });
+  return page(metricHead, ['name', 'kind', 'labels', 'meaning'], rows);
+}
+
+function page(
+  head: string,
+  columns: readonly string[],
+  rows: readonly (readonly string[])[],
+): string {
+  const rule = columns.map(() => '---');
+  const lines = [columns, rule, ...rows].map((cells) => `| ${cells.map(cell).join(' | ')} |`);
+  return `${head}\n\n${lines.join('\n')}\n`;
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|');
+}
