@@ -21,9 +21,10 @@ export interface ParseOptions {
 
 export interface ParsedService {
   readonly spec: ServiceSpec;
-  /** The file as it was understood: nested, known fields with an effect only. Equal files have
-   * equal values here, whatever their spelling. */
+  /** The file in one spelling: nested, known fields with an effect only. Parses to the same. */
   readonly file: Readonly<Record<string, unknown>>;
+  /** The same with every default filled in: two files mean the same when these are equal. */
+  readonly complete: Readonly<Record<string, unknown>>;
   /** Whole sentences for the user. */
   readonly warnings: readonly string[];
 }
@@ -32,18 +33,26 @@ export type ParseOutcome =
   | { readonly ok: true; readonly service: ParsedService }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** As `checkService`, but throws `bad_request` with all mistakes, a line for each. */
+/** All mistakes of a file; `mistakes` has a line for each, `problems` the same in parts. */
+export class ServiceFileError extends PlatformError {
+  readonly problems: readonly Problem[];
+  readonly mistakes: readonly string[];
+
+  constructor(problems: readonly Problem[]) {
+    const { length } = problems;
+    super('bad_request', `service.json has ${length} mistake${length === 1 ? '' : 's'}`);
+    this.problems = problems;
+    this.mistakes = problems.map(({ path, message }) =>
+      path === '' ? message : `${path}: ${message}`,
+    );
+  }
+}
+
+/** As `checkService`, but throws a `ServiceFileError`. */
 export function parseService(input: unknown, options: ParseOptions): ParsedService {
   const outcome = checkService(input, options);
   if (outcome.ok) return outcome.service;
-  throw new PlatformError('bad_request', problemText(outcome.problems));
-}
-
-/** All mistakes as text: a heading and a line for each. */
-export function problemText(problems: readonly Problem[]): string {
-  const lines = problems.map(({ path, message }) => (path === '' ? message : `${path} ${message}`));
-  if (lines.length === 1) return `service.json: ${lines[0]}`;
-  return [`service.json has ${lines.length} mistakes:`, ...lines].join('\n  ');
+  throw new ServiceFileError(outcome.problems);
 }
 
 /** Checks a declaration, given as text (comments and trailing commas allowed) or JSON value. */
@@ -67,8 +76,21 @@ export function checkService(input: unknown, options: ParseOptions): ParseOutcom
   if (settled.ignored.length > 0) {
     warnings.push(`accepted without effect here: ${settled.ignored.join(', ')}`);
   }
-  if (spec === undefined || problems.length > 0) return { ok: false, problems };
-  return { ok: true, service: { spec, file: settled.value, warnings } };
+  if (file === undefined || spec === undefined || problems.length > 0) {
+    return { ok: false, problems };
+  }
+  const complete = { ...file, ...completion(file, spec) };
+  return { ok: true, service: { spec, file: settled.value, complete, warnings } };
+}
+
+/** What a file may leave out or say in another place. */
+function completion(file: ServiceFile, spec: ServiceSpec): Readonly<Record<string, unknown>> {
+  const { name, instances } = spec;
+  return {
+    name: undefined,
+    metadata: { ...file.metadata, name, type: 'Async', instance: instances.count },
+    request: { ...file.request, path: instances.request.path },
+  };
 }
 
 function readInput(input: unknown): unknown {
@@ -120,7 +142,8 @@ function messageOf(issue: Issue, value: unknown): string {
   if (issue.message.startsWith('must ')) return issue.message;
   const given = valueAt(value, issue.path);
   if (given === undefined) return 'is required';
-  return `must be ${expectedAt(issue.path)}, not ${shortText(given)}`;
+  const isSecret = issue.path[0] === 'token' || issue.path.includes('env');
+  return `must be ${expectedAt(issue.path)}${isSecret ? '' : `, not ${shortText(given)}`}`;
 }
 
 function shortText(value: unknown): string {

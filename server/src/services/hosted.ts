@@ -1,0 +1,157 @@
+// One service as the registry holds it in memory, and what is seen of it from outside. Durable is
+// its definition; all else is computed from that.
+
+import type { Scope, ServiceStatus } from '@sluice/sdk/wire';
+import type { ServiceSettings } from '../queue/settings.ts';
+import type { Definition, Revision } from './definition.ts';
+import type { ParsedService } from './parse.ts';
+import type { DeployedService, InstanceSettings, RuntimeReport } from './spec.ts';
+import { statusOf } from './status.ts';
+import { mainTokenName, type TokenSet } from './tokens.ts';
+
+export interface Hosted {
+  readonly number: number;
+  readonly name: string;
+  readonly phase: 'creating' | 'live' | 'deleting';
+  readonly definition: Definition;
+  /** undefined: the stored file no longer passes; `fault` says why. */
+  readonly parsed: ParsedService | undefined;
+  /** Whether the broker has its queues. */
+  readonly isOpened: boolean;
+  readonly fault: string | undefined;
+}
+
+/** What an edge needs in order to let a caller in. The same object until something changes. */
+export interface DirectoryEntry {
+  readonly name: string;
+  /** No token is asked for. */
+  readonly open: boolean;
+  /** Why the queues can't be used now; undefined = they can. */
+  readonly stopped: string | undefined;
+  /** Main token first. */
+  readonly tokens: readonly DirectoryToken[];
+}
+
+export interface DirectoryToken {
+  readonly name: string;
+  readonly secret: string;
+  /** undefined: the main token. */
+  readonly scopes: ReadonlySet<Scope> | undefined;
+}
+
+export interface ServiceView {
+  readonly number: number;
+  readonly name: string;
+  readonly status: ServiceStatus;
+  /** What is missing or wrong; empty when all is well. */
+  readonly message: string;
+  readonly revision: number;
+  /** Wall clock. */
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly instances: {
+    readonly wanted: number;
+    readonly running: number;
+    readonly pending: number;
+    readonly failed: number;
+  };
+  /** Below the server's address. */
+  readonly path: string;
+  readonly open: boolean;
+  /** The main token; empty for an open service. */
+  readonly token: string;
+  /** The file, its secrets as `***`. */
+  readonly file: Readonly<Record<string, unknown>>;
+  readonly warnings: readonly string[];
+  readonly history: readonly Revision[];
+  /** undefined while the file does not pass. */
+  readonly settings: ServiceSettings | undefined;
+  readonly declared: InstanceSettings | undefined;
+}
+
+export function servicePath(name: string): string {
+  return `/api/predict/${name}`;
+}
+
+/** The secret of the main token; empty for an open service. */
+export function mainSecret(tokens: TokenSet): string {
+  return tokens.main.kind === 'open' ? '' : tokens.main.secret;
+}
+
+/** With `openAllowed: false` an open service, kept from before, lets nobody in. */
+export function directoryEntry(hosted: Hosted, openAllowed: boolean): DirectoryEntry {
+  const { main, further } = hosted.definition.tokens;
+  const tokens: DirectoryToken[] = [];
+  if (main.kind === 'secret') {
+    tokens.push({ name: mainTokenName, secret: main.secret, scopes: undefined });
+  }
+  for (const { name, secret, scopes } of further) {
+    tokens.push({ name, secret, scopes: new Set(scopes) });
+  }
+  return {
+    name: hosted.name,
+    open: main.kind === 'open' && openAllowed,
+    stopped: stoppedReason(hosted) ?? exposedReason(hosted, openAllowed),
+    tokens,
+  };
+}
+
+function stoppedReason({ name, phase, isOpened, fault }: Hosted): string | undefined {
+  if (phase === 'deleting') return `service ${name} is being deleted`;
+  if (isOpened) return undefined;
+  return `service ${name} is not open: ${fault ?? 'it is being created'}`;
+}
+
+function exposedReason({ name, definition }: Hosted, openAllowed: boolean): string | undefined {
+  if (definition.tokens.main.kind !== 'open' || openAllowed) return undefined;
+  return `service ${name} is open, but Sluice listens beyond loopback: give it a token`;
+}
+
+/** The wanted state for whoever runs instances. */
+export function deployed(hosted: Hosted, parsed: ParsedService): DeployedService {
+  const { revision, sourceRevision } = hosted.definition;
+  const { instances } = parsed.spec;
+  return { number: hosted.number, name: hosted.name, revision, sourceRevision, instances };
+}
+
+export function serviceView(
+  hosted: Hosted,
+  report: RuntimeReport | undefined,
+  openAllowed: boolean,
+): ServiceView {
+  const { definition, parsed, phase } = hosted;
+  const fault = hosted.fault ?? exposedReason(hosted, openAllowed);
+  const spec = parsed?.spec;
+  const { revision } = definition;
+  const wanted = spec?.instances.count ?? 0;
+  const isPending = spec?.instances.source.kind === 'pending';
+  return {
+    number: hosted.number,
+    name: hosted.name,
+    ...statusOf({ phase, fault, revision, spec, report }),
+    revision,
+    createdAt: definition.createdAt,
+    updatedAt: definition.updatedAt,
+    instances: {
+      wanted,
+      running: report?.running ?? 0,
+      pending: report?.pending ?? (isPending ? wanted : 0),
+      failed: report?.failed ?? 0,
+    },
+    path: servicePath(hosted.name),
+    open: definition.tokens.main.kind === 'open',
+    token: mainSecret(definition.tokens),
+    file: withoutSecrets(definition.file),
+    warnings: definition.warnings,
+    history: definition.history,
+    settings: spec?.queues,
+    declared: spec?.instances,
+  };
+}
+
+function withoutSecrets(
+  file: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  if (typeof file.token !== 'string' || file.token === '') return file;
+  return { ...file, token: '***' };
+}

@@ -1,0 +1,132 @@
+// From a definition to open queues and a wanted state for instances, and back to nothing: the steps
+// that a start, a change and a deletion share. Each may be repeated after a crash or a failure.
+
+import type { Log } from '../kernel/log.ts';
+import type { Catalog } from './catalog.ts';
+import { deployed, type Hosted } from './hosted.ts';
+import type { Ledger, LedgerEntry } from './ledger.ts';
+import { checkService, type ParsedService } from './parse.ts';
+import type { QueueHost, ServiceRuntime } from './ports.ts';
+
+export interface LifecycleParts {
+  readonly catalog: Catalog;
+  readonly ledger: Ledger;
+  readonly queues: QueueHost;
+  readonly runtime: ServiceRuntime;
+  readonly log: Log;
+}
+
+export class Lifecycle {
+  readonly #parts: LifecycleParts;
+
+  constructor(parts: LifecycleParts) {
+    this.#parts = parts;
+  }
+
+  /** Opens what the ledger holds. Answers the services whose deletion was under way. */
+  async recover(): Promise<readonly Hosted[]> {
+    const { catalog, ledger } = this.#parts;
+    const entries = [...(await ledger.load())].sort((a, b) => b.number - a.number);
+    for (const entry of entries) {
+      // The lower of two is what is left of a creation that failed and could not be undone.
+      if (catalog.get(entry.name) === undefined) catalog.put(this.#remembered(entry));
+      else await ledger.drop(entry.number);
+    }
+    const known = catalog.all();
+    for (const hosted of known) if (hosted.phase === 'live') await this.#revive(hosted);
+    return known.filter(({ phase }) => phase === 'deleting');
+  }
+
+  /** As `finishDeletion`, but a failure is only shown and logged. */
+  async resumeDeletion(hosted: Hosted): Promise<void> {
+    try {
+      await this.finishDeletion(hosted);
+    } catch (error) {
+      this.#parts.log.error({ service: hosted.name, error }, 'service not deleted');
+    }
+  }
+
+  #remembered({ number, name, definition }: LedgerEntry): Hosted {
+    // The rules may be stricter than when the file was accepted: then the service stays visible.
+    const outcome = checkService(definition.file, { strict: false, openAllowed: true });
+    const isDeleting = definition.state === 'deleting';
+    return {
+      number,
+      name,
+      phase: isDeleting ? 'deleting' : 'live',
+      definition,
+      parsed: outcome.ok ? outcome.service : undefined,
+      isOpened: false,
+      fault: outcome.ok || isDeleting ? undefined : noLonger(outcome.problems),
+    };
+  }
+
+  /** One service that can't be opened must not keep the others from serving. */
+  async #revive(hosted: Hosted): Promise<void> {
+    if (hosted.parsed === undefined) {
+      this.#parts.log.error({ service: hosted.name }, 'service definition refused');
+      return;
+    }
+    try {
+      await this.deploy(await this.openQueues(hosted, hosted.parsed), hosted.parsed);
+    } catch (error) {
+      this.#parts.catalog.put({ ...hosted, fault: `its queues did not open: ${reasonOf(error)}` });
+      this.#parts.log.error({ service: hosted.name, error }, 'service not opened');
+    }
+  }
+
+  /** Queues opened, or changed to the settings of `parsed`. */
+  async openQueues(hosted: Hosted, parsed: ParsedService): Promise<Hosted> {
+    const { queues } = this.#parts;
+    const { number, name } = hosted;
+    const settings = parsed.spec.queues;
+    if (hosted.isOpened) await queues.change(name, settings);
+    else await queues.open({ number, name, settings });
+    const opened: Hosted = { ...hosted, parsed, isOpened: true, fault: undefined };
+    this.#parts.catalog.put(opened);
+    return opened;
+  }
+
+  /** Queues work without instances: what fails here is shown, and tried again with each apply. */
+  async deploy(hosted: Hosted, parsed: ParsedService): Promise<void> {
+    try {
+      await this.#parts.runtime.apply(deployed(hosted, parsed));
+    } catch (error) {
+      this.#parts.catalog.put({
+        ...hosted,
+        fault: `its instances can't be run: ${reasonOf(error)}`,
+      });
+      this.#parts.log.error({ service: hosted.name, error }, 'instances not deployed');
+    }
+  }
+
+  /** Takes away instances, queues and definition, in this order; may be repeated. */
+  async finishDeletion(hosted: Hosted): Promise<void> {
+    const { name, number, isOpened } = hosted;
+    try {
+      await this.#parts.runtime.remove(name);
+      if (isOpened) {
+        await this.#parts.queues.drop(name);
+        this.#parts.catalog.put({ ...hosted, isOpened: false });
+      }
+      await this.#parts.ledger.drop(number);
+    } catch (error) {
+      const now = this.#parts.catalog.get(name) ?? hosted;
+      this.#parts.catalog.put({ ...now, fault: `deletion failed, repeat it: ${reasonOf(error)}` });
+      throw error;
+    }
+    this.#parts.catalog.take(name);
+    this.#parts.log.info({ service: name, number }, 'service deleted');
+  }
+}
+
+function noLonger(
+  problems: readonly { readonly path: string; readonly message: string }[],
+): string {
+  const lines = problems.map(({ path, message }) => `${path}: ${message}`);
+  return `its file is no longer accepted: ${lines.join('; ')}`;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
