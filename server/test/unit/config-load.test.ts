@@ -45,7 +45,6 @@ describe('settings', () => {
       engine: 'lmdb',
       stopTimeoutMs: 30_000,
       plaintext: false,
-      logLevel: 'info',
     });
   });
 

@@ -1,0 +1,327 @@
+// The rules of a service's queues once more, as plain as possible: arrays, loops over everything,
+// no speed. It is told each command with its answer and each delivery, says when one of them breaks
+// a rule, and knows what the queues must hold afterwards. Written from the rules, not from the code.
+
+import type { ServiceSettings } from '../../src/queue/settings.ts';
+
+export type ModelQueueName = 'input' | 'sink';
+
+export interface ModelLease {
+  readonly token: number;
+  readonly holder: string;
+  /** Monotonic: before it, taking the lease away for idleness is wrong; after `idleDueAt` overdue. */
+  readonly idleFrom: number;
+  readonly idleDueAt: number;
+  /** Monotonic: its connection is lost and it waits to be resumed until then; 0 = connected. */
+  resumeBy: number;
+}
+
+export interface ModelMark {
+  state: 'leased' | 'returned' | 'committed';
+  lease: ModelLease | undefined;
+  deliveries: number;
+  bad: number;
+  notBefore: number;
+  /** Who gave it back last by a negative commit. */
+  returnedBy: string;
+}
+
+export interface ModelMessage {
+  readonly index: number;
+  readonly id: string;
+  readonly body: string;
+  readonly tag: string;
+  readonly priority: number;
+  readonly home: 'sink' | 'record';
+  readonly expiresAt: number;
+  readonly marks: Map<string, ModelMark>;
+  /** Of an input message: its place in the sink, then the index of the result that used it. */
+  place: 'none' | 'held' | number;
+}
+
+export interface ModelConsumer {
+  readonly key: string;
+  readonly queue: ModelQueueName;
+  readonly gid: string;
+  readonly kind: 'eas' | 'stream' | 'worker';
+  readonly window: number;
+  readonly tag: string;
+  readonly autoCommit: boolean;
+  open: boolean;
+  /** It said `Shutdown`: nothing more until it comes back. */
+  leaving: boolean;
+  /** Tokens of leases that were taken from a worker that has not said it is free of them. */
+  readonly occupied: Set<number>;
+  /** What a takeover sends again, whatever else waits. */
+  readonly again: Set<number>;
+}
+
+export interface ModelQueue {
+  readonly name: ModelQueueName;
+  messages: ModelMessage[];
+  lastIndex: number;
+  ended: boolean;
+  readonly groups: Set<string>;
+}
+
+export interface ModelRest {
+  readonly id: string;
+  readonly state: string;
+  /** 0 = none. */
+  readonly result: number;
+}
+
+export class ModelError extends Error {}
+
+export function fact(holds: boolean, message: string): asserts holds {
+  if (!holds) throw new ModelError(message);
+}
+
+export class QueueModel {
+  settings: ServiceSettings;
+  readonly working: string;
+  readonly input: ModelQueue = newQueue('input');
+  readonly sink: ModelQueue = newQueue('sink');
+  readonly consumers = new Map<string, ModelConsumer>();
+  /** How input messages came to rest, by index. */
+  readonly rest = new Map<number, ModelRest>();
+  /** Bodies of dead messages by the index they had, per queue. */
+  readonly dead: Record<ModelQueueName, Map<number, string>> = {
+    input: new Map(),
+    sink: new Map(),
+  };
+  /** Where the notice of a dead request was seen; several that die at once may come in any order. */
+  noticeIndex: (id: string) => number | undefined = () => undefined;
+  #lastToken = 0;
+
+  constructor(settings: ServiceSettings, working: string) {
+    this.settings = settings;
+    this.working = working;
+  }
+
+  queue(name: ModelQueueName): ModelQueue {
+    return name === 'input' ? this.input : this.sink;
+  }
+
+  message(name: ModelQueueName, index: number): ModelMessage | undefined {
+    return this.queue(name).messages.find((message) => message.index === index);
+  }
+
+  get reserved(): number {
+    return this.input.messages.filter((message) => message.place === 'held').length;
+  }
+
+  /** Whether only the working group's commits make a message leave. */
+  isWorked(name: ModelQueueName): boolean {
+    return name === 'input' && this.settings.declaresInstances;
+  }
+
+  capacity(name: ModelQueueName): number {
+    return (name === 'input' ? this.settings.source : this.settings.sink).capacity;
+  }
+
+  isFull(name: ModelQueueName): boolean {
+    const reserved = name === 'sink' ? this.reserved : 0;
+    return this.queue(name).messages.length + reserved >= this.capacity(name);
+  }
+
+  /** The index that a put to a full, evicting queue drops. */
+  evictable(name: ModelQueueName): ModelMessage | undefined {
+    return this.queue(name).messages.find((message) => !isLeased(message));
+  }
+
+  insert(name: ModelQueueName, message: Omit<ModelMessage, 'marks' | 'place'>): ModelMessage {
+    const queue = this.queue(name);
+    const isTaken = queue.messages.some((other) => other.index === message.index);
+    fact(!isTaken, `${name}: index ${message.index} was given twice`);
+    queue.lastIndex = Math.max(queue.lastIndex, message.index);
+    const inserted: ModelMessage = { ...message, marks: new Map(), place: 'none' };
+    queue.messages.push(inserted);
+    queue.messages.sort((one, other) => one.index - other.index);
+    return inserted;
+  }
+
+  remove(name: ModelQueueName, message: ModelMessage, state: string): void {
+    const queue = this.queue(name);
+    queue.messages = queue.messages.filter((other) => other !== message);
+    if (name !== 'input') return;
+    const result = typeof message.place === 'number' ? message.place : 0;
+    this.rest.set(message.index, { id: message.id, state, result });
+  }
+
+  deliver(consumer: ModelConsumer, index: number, token: number, nth: number, now: Moment): void {
+    const { queue, gid, key } = consumer;
+    this.passTime(now, 0);
+    const message = this.message(queue, index);
+    fact(message !== undefined, `${key}: delivered ${index}, which is not in the ${queue}`);
+    fact(consumer.open, `${key}: delivered ${index} to a closed watch`);
+    const why = this.whyNot(consumer, message, now);
+    fact(why === undefined, `${key}: delivered ${index} though ${why}`);
+    this.#checkOrder(consumer, message, now);
+    const mark = markOf(message, gid);
+    fact(
+      nth === mark.deliveries + 1,
+      `${key}: delivery ${nth} of ${index} after ${mark.deliveries}`,
+    );
+    mark.deliveries = nth;
+    consumer.again.delete(index);
+    this.#takePlace(consumer, message);
+    if (consumer.autoCommit) {
+      this.commit(queue, message, gid);
+      return;
+    }
+    fact(token > this.#lastToken, `${key}: token ${token} of ${index} is not new`);
+    this.#lastToken = token;
+    const idle = this.settings.idleMs;
+    const idleFrom = idle === 0 ? Number.POSITIVE_INFINITY : now.mono + idle;
+    const lease = { token, holder: key, idleFrom, idleDueAt: idleFrom, resumeBy: 0 };
+    Object.assign(mark, { state: 'leased', lease, notBefore: 0, returnedBy: '' });
+  }
+
+  /** Why this message may not go to this consumer now; undefined: it may. */
+  whyNot(consumer: ModelConsumer, message: ModelMessage, now: Moment): string | undefined {
+    const { queue, gid } = consumer;
+    const mark = message.marks.get(gid);
+    if (consumer.leaving) return 'it said Shutdown';
+    if (!consumer.autoCommit && this.pending(consumer) >= consumer.window)
+      return 'its window is full';
+    if (consumer.tag !== '' && consumer.tag !== message.tag) return 'its filter does not match';
+    if (mark?.state === 'leased') return 'it is leased';
+    if (mark?.state === 'committed') return 'the group committed it';
+    if (mark !== undefined && mark.notBefore > now.mono) return 'it backs off';
+    if (message.expiresAt !== 0 && message.expiresAt <= now.wall) return 'it has expired';
+    if (!this.isWorked(queue) || gid !== this.working || message.home === 'record')
+      return undefined;
+    if (message.place !== 'none' || this.settings.sink.autoEvict) return undefined;
+    return this.isFull('sink') ? 'its result has no place' : undefined;
+  }
+
+  pending(consumer: ModelConsumer): number {
+    return this.held(consumer).length + consumer.occupied.size;
+  }
+
+  /** The messages leased to this consumer. */
+  held(consumer: ModelConsumer): ModelMessage[] {
+    return this.queue(consumer.queue).messages.filter(
+      (message) => message.marks.get(consumer.gid)?.lease?.holder === consumer.key,
+    );
+  }
+
+  #checkOrder(consumer: ModelConsumer, chosen: ModelMessage, now: Moment): void {
+    if (consumer.again.has(chosen.index)) return;
+    for (const other of this.queue(consumer.queue).messages) {
+      if (!isBefore(other, chosen) || this.whyNot(consumer, other, now) !== undefined) continue;
+      if (other.marks.get(consumer.gid)?.returnedBy === consumer.key) continue;
+      fact(false, `${consumer.key}: delivered ${chosen.index} before ${other.index}`);
+    }
+  }
+
+  #takePlace(consumer: ModelConsumer, message: ModelMessage): void {
+    if (!this.isWorked(consumer.queue) || consumer.gid !== this.working) return;
+    if (message.home === 'sink' && message.place === 'none') message.place = 'held';
+  }
+
+  /** A commit by `gid`, which must have been delivered the message. */
+  commit(name: ModelQueueName, message: ModelMessage, gid: string): void {
+    const mark = markOf(message, gid);
+    Object.assign(mark, { state: 'committed', lease: undefined });
+    const { groups } = this.queue(name);
+    const isDone = this.isWorked(name)
+      ? gid === this.working
+      : [...groups].every((group) => message.marks.get(group)?.state === 'committed');
+    if (isDone) this.remove(name, message, 'succeeded');
+  }
+
+  /** A delivery ended without success. */
+  giveBack(
+    name: ModelQueueName,
+    message: ModelMessage,
+    gid: string,
+    how: { counted: boolean; notBefore?: number; returnedBy?: string },
+  ): void {
+    const mark = markOf(message, gid);
+    const counts = how.counted && (!this.isWorked(name) || gid === this.working);
+    mark.bad += counts ? 1 : 0;
+    const { notBefore = 0, returnedBy = '' } = how;
+    Object.assign(mark, { state: 'returned', lease: undefined, notBefore, returnedBy });
+    const { deliveryMax } = this.settings;
+    if (deliveryMax > 0 && mark.bad >= deliveryMax) this.#die(name, message);
+  }
+
+  #die(name: ModelQueueName, message: ModelMessage): void {
+    this.dead[name].set(message.index, message.body);
+    const leavesNotice = name === 'input' && message.place === 'held' && this.settings.deadNotice;
+    if (leavesNotice) {
+      const { id, tag, priority } = message;
+      const index = this.noticeIndex(id) ?? this.sink.lastIndex + 1;
+      message.place = index;
+      const notice = { index, id, tag, priority, body: '', home: 'sink', expiresAt: 0 } as const;
+      this.insert('sink', notice);
+    }
+    this.remove(name, message, 'dead');
+  }
+
+  /** A watch lost its connection or left. */
+  close(consumer: ModelConsumer, how: 'cut' | 'dead' | 'drain' | 'replaced', now: Moment): void {
+    consumer.open = false;
+    consumer.leaving = false;
+    for (const message of this.held(consumer)) {
+      const mark = markOf(message, consumer.gid);
+      if (consumer.kind === 'stream' && (how === 'cut' || how === 'replaced')) {
+        if (mark.lease !== undefined) mark.lease.resumeBy = now.mono + this.settings.resumeMs;
+        continue;
+      }
+      const counted = (how === 'cut' || how === 'dead') && consumer.queue === 'input';
+      this.giveBack(consumer.queue, message, consumer.gid, { counted });
+    }
+    consumer.occupied.clear();
+  }
+
+  /** What time alone does: unresumed leases end, unleased messages expire. */
+  passTime(now: Moment, slackMs: number): void {
+    for (const queue of [this.input, this.sink]) {
+      for (const message of [...queue.messages]) {
+        for (const [gid, { lease }] of [...message.marks]) {
+          if (lease === undefined || lease.resumeBy === 0 || lease.resumeBy > now.mono) continue;
+          this.giveBack(queue.name, message, gid, { counted: queue.name === 'input' });
+        }
+        const isOver = message.expiresAt !== 0 && message.expiresAt + slackMs <= now.wall;
+        if (!isOver || isLeased(message) || !queue.messages.includes(message)) continue;
+        this.remove(queue.name, message, 'expired');
+      }
+    }
+  }
+}
+
+export interface Moment {
+  readonly mono: number;
+  readonly wall: number;
+}
+
+export function isLeased(message: ModelMessage): boolean {
+  return [...message.marks.values()].some((mark) => mark.state === 'leased');
+}
+
+function isBefore(one: ModelMessage, other: ModelMessage): boolean {
+  if (one.priority !== other.priority) return one.priority > other.priority;
+  return one.index < other.index;
+}
+
+export function markOf(message: ModelMessage, gid: string): ModelMark {
+  const known = message.marks.get(gid);
+  if (known !== undefined) return known;
+  const fresh: ModelMark = {
+    state: 'returned',
+    lease: undefined,
+    deliveries: 0,
+    bad: 0,
+    notBefore: 0,
+    returnedBy: '',
+  };
+  message.marks.set(gid, fresh);
+  return fresh;
+}
+
+function newQueue(name: ModelQueueName): ModelQueue {
+  return { name, messages: [], lastIndex: 0, ended: false, groups: new Set() };
+}

@@ -1,0 +1,109 @@
+// Plays puts on the broker and says what they mean to the model.
+
+import type { Command } from './queue-commands.ts';
+import { fact, type ModelMessage, type ModelQueueName } from './queue-model.ts';
+import type { Session } from './queue-session.ts';
+import { putRequest, serviceName, submitter } from './queue-world.ts';
+
+/** Ids up to 7 come from the caller, each with one body, so that a second put is a repeated one. */
+export async function put(
+  session: Session,
+  command: Extract<Command, { do: 'put' }>,
+): Promise<void> {
+  const { model } = session;
+  const { settings, input } = model;
+  const id = command.id <= 7 ? `id${command.id}` : undefined;
+  const body = `p${command.id <= 7 ? command.id : 'x'}`;
+  const home = command.isRecord && settings.declaresInstances ? 'record' : 'sink';
+  const tag = ['', 'a', 'b'][command.tag] ?? '';
+  const { priority } = command;
+  const change = { id, priority, home, ...(tag === '' ? {} : { tags: { tag } }) } as const;
+  const answer = await session.ask(session.world.queues.put('input', putRequest(body, change)));
+  const first = id === undefined ? undefined : firstOf(session, id);
+  if (settings.dedup && first !== undefined) {
+    if ('code' in answer && input.ended) return;
+    const { index, repeated } = 'value' in answer ? answer.value : { index: 0, repeated: false };
+    fact(index === first && repeated, `put of ${id} answered ${index}, not the first, ${first}`);
+    return;
+  }
+  const expected = refusal(session, 'input');
+  const code = 'code' in answer ? answer.code : undefined;
+  fact(code === expected, `put was answered ${code}, not ${expected}`);
+  if ('code' in answer) return;
+  if (model.isFull('input')) {
+    const evicted = model.evictable('input');
+    if (evicted !== undefined) model.remove('input', evicted, 'dropped');
+  }
+  const { expireMs } = settings.source;
+  const expiresAt = expireMs === 0 ? 0 : session.now.wall + expireMs;
+  const { index } = answer.value;
+  model.insert('input', { index, id: answer.value.id, body, tag, priority, home, expiresAt });
+}
+
+function firstOf(session: Session, id: string): number | undefined {
+  const live = session.model.input.messages.find((message) => message.id === id);
+  if (live !== undefined) return live.index;
+  for (const [index, rest] of session.model.rest) if (rest.id === id) return index;
+  return undefined;
+}
+
+function refusal(session: Session, name: ModelQueueName): string | undefined {
+  const { model } = session;
+  if (model.queue(name).ended) return 'ended';
+  if (!model.isFull(name)) return undefined;
+  const { autoEvict } = name === 'input' ? model.settings.source : model.settings.sink;
+  return autoEvict && model.evictable(name) !== undefined ? undefined : 'queue_full';
+}
+
+export async function sinkPut(session: Session): Promise<void> {
+  const { model, world } = session;
+  const expected = refusal(session, 'sink');
+  const isExact = !model.settings.sink.autoEvict || model.sink.ended;
+  const answer = await session.ask(world.queues.put('sink', putRequest('s', { by: submitter })));
+  const code = 'code' in answer ? answer.code : undefined;
+  fact(!isExact || code === expected, `sink put was answered ${code}, not ${expected}`);
+  if ('code' in answer) return;
+  const { index, id } = answer.value;
+  insertResult(session, index, { id, tag: '', priority: 0 }, 's');
+}
+
+export async function resultPut(session: Session, nth: number): Promise<void> {
+  const { model, world } = session;
+  if (!model.settings.declaresInstances || model.sink.ended) return;
+  const message = nthOf(
+    model.input.messages.filter(({ place }) => place !== 'none'),
+    nth,
+  );
+  const rest = nthOf([...model.rest.values()], nth);
+  const id = message?.id ?? rest?.id;
+  if (id === undefined) return;
+  const by = { gid: serviceName, uid: 'w1' };
+  const answer = await session.ask(world.queues.put('sink', putRequest('e', { id, by })));
+  fact('value' in answer, `a result for ${id} was refused`);
+  const { index } = answer.value;
+  if (message?.place === 'held') {
+    message.place = index;
+    insertResult(session, index, { id, tag: '', priority: 0 }, 'e');
+    return;
+  }
+  const first = message === undefined ? rest?.result : message.place;
+  fact(index === first, `a second result of ${id} answered ${index}, not ${first}`);
+}
+
+export function insertResult(
+  session: Session,
+  index: number,
+  of: Pick<ModelMessage, 'id' | 'tag' | 'priority'>,
+  body: string,
+): void {
+  const { id, tag, priority } = of;
+  session.model.insert('sink', { index, id, tag, priority, body, home: 'sink', expiresAt: 0 });
+}
+
+export function nthOf<Item>(items: readonly Item[], nth: number): Item | undefined {
+  return items.length === 0 ? undefined : items[nth % items.length];
+}
+
+export function nameOf(isSink: boolean): ModelQueueName {
+  return isSink ? 'sink' : 'input';
+}

@@ -1,0 +1,294 @@
+// Plays commands on a real broker and on the model side by side, and compares what both hold after
+// each of them.
+
+import { errorKinds, PlatformError } from '@sluice/sdk/wire';
+import type { Delivery, WatchEnd } from '../../src/broker/queues.ts';
+import type { ServiceSettings } from '../../src/queue/settings.ts';
+import {
+  fact,
+  isLeased,
+  type ModelConsumer,
+  type ModelMessage,
+  type ModelQueueName,
+  type Moment,
+  markOf,
+  QueueModel,
+} from './queue-model.ts';
+import { Consumer, serviceName, text, World } from './queue-world.ts';
+
+type Event = { readonly mono: number; readonly wall: number; readonly slot: string } & (
+  | { readonly kind: 'deliver'; readonly delivery: Delivery }
+  | { readonly kind: 'voided'; readonly token: number }
+  | { readonly kind: 'closed'; readonly reason: WatchEnd }
+);
+
+/** What a consumer of the test is, whether it is connected or not. */
+export type Slot = Pick<
+  ModelConsumer,
+  'key' | 'queue' | 'gid' | 'kind' | 'window' | 'tag' | 'autoCommit'
+>;
+
+/** How long after its time a sweep may come. */
+const sweepSlackMs = 2_000;
+
+export class Session {
+  readonly world: World;
+  readonly model: QueueModel;
+  readonly slots: readonly Slot[];
+  /** Every token that was ever handed out, with the slot that got it. */
+  readonly tokens: { readonly slot: string; readonly queue: ModelQueueName; token: number }[] = [];
+  /** Takeovers since time last moved: too many are refused. */
+  takeovers = 0;
+  readonly #watches = new Map<string, Consumer>();
+  #events: Event[] = [];
+  #sinkIds = new Map<string, number>();
+
+  constructor(settings: ServiceSettings, slots: readonly Slot[], seed: number) {
+    this.world = new World(settings, seed);
+    this.model = new QueueModel(settings, serviceName);
+    this.model.noticeIndex = (id) => this.#sinkIds.get(id);
+    this.slots = slots;
+  }
+
+  get now(): Moment {
+    return this.world.clock.now();
+  }
+
+  watchOf(key: string): Consumer | undefined {
+    return this.#watches.get(key);
+  }
+
+  /** The answer of a command, or the code of its refusal. */
+  async ask<Value>(command: Promise<Value>): Promise<{ value: Value } | { code: string }> {
+    try {
+      return { value: await this.world.run(command) };
+    } catch (error) {
+      if (!(error instanceof PlatformError)) throw error;
+      fact(error.code in errorKinds, `unknown code ${error.code}`);
+      return { code: error.code };
+    } finally {
+      await this.settle();
+    }
+  }
+
+  /** Lets everything happen that follows, then looks at the sink for notices of the dead. */
+  async settle(): Promise<void> {
+    await this.world.settle();
+    const handout = await this.world.handout('sink', { length: 1000, autoDelete: false });
+    for (const message of handout.messages) {
+      if (message.payload.length === 0) this.#sinkIds.set(message.id, message.index);
+    }
+    handout.taken();
+  }
+
+  async advance(ms: number): Promise<void> {
+    this.takeovers = 0;
+    await this.world.advance(ms);
+    await this.settle();
+  }
+
+  /** The process is killed; what was told to its consumers before is judged first. */
+  async crash(): Promise<void> {
+    this.judgeEvents();
+    this.#watches.clear();
+    await this.world.crash();
+    await this.settle();
+  }
+
+  /** Connects a slot; answers the refusal, if any. */
+  async connect(slot: Slot, holding: readonly number[]): Promise<string | undefined> {
+    const { key, queue, gid, kind, window, tag, autoCommit } = slot;
+    const watch = { by: { gid, uid: key }, kind, window, autoCommit, holding };
+    const consumer = new Consumer(queue, {
+      ...watch,
+      tags: tag === '' ? new Map() : new Map([['tag', tag]]),
+      from: 0,
+      indexOnly: false,
+      id: undefined,
+    });
+    const record = (event: Omit<Event, 'mono' | 'wall' | 'slot'>): void => {
+      // The union loses its tag in Omit; each caller below passes one whole event.
+      this.#events.push({ ...this.now, slot: key, ...event } as Event);
+    };
+    const answer = await this.ask(
+      this.world.queues.watch(queue, consumer.request, {
+        deliver: (delivery) => record({ kind: 'deliver', delivery } as never),
+        voided: (token) => record({ kind: 'voided', token } as never),
+        closed: (reason) => record({ kind: 'closed', reason } as never),
+        buffered: () => 0,
+      }),
+    );
+    if ('code' in answer) return answer.code;
+    consumer.watch = answer.value;
+    this.#watches.set(key, consumer);
+    return undefined;
+  }
+
+  forget(key: string): void {
+    this.#watches.delete(key);
+  }
+
+  /** Judges everything that consumers were told since the last call. */
+  judgeEvents(): void {
+    const events = this.#events;
+    this.#events = [];
+    for (const event of events) {
+      const consumer = this.model.consumers.get(event.slot);
+      fact(consumer !== undefined, `${event.slot}: told something before it watched`);
+      switch (event.kind) {
+        case 'deliver':
+          this.#judgeDelivery(consumer, event.delivery, event);
+          break;
+        case 'voided':
+          this.#judgeVoid(consumer, event.token, event);
+          break;
+        case 'closed':
+          this.#judgeClose(consumer, event.reason, event);
+          break;
+      }
+    }
+    for (const consumer of this.model.consumers.values()) consumer.again.clear();
+  }
+
+  #judgeDelivery(consumer: ModelConsumer, delivery: Delivery, now: Moment): void {
+    const { index, deliveryId, deliveries } = delivery;
+    const message = this.model.message(consumer.queue, index);
+    this.model.deliver(consumer, index, deliveryId, deliveries, now);
+    fact(message?.body === text(delivery.payload), `${consumer.key}: wrong payload of ${index}`);
+    fact(message.id === delivery.id, `${consumer.key}: wrong id of ${index}`);
+    if (deliveryId === 0) return;
+    this.tokens.push({ slot: consumer.key, queue: consumer.queue, token: deliveryId });
+  }
+
+  #judgeVoid(consumer: ModelConsumer, token: number, now: Moment): void {
+    this.model.passTime(now, 0);
+    const message = this.model
+      .held(consumer)
+      .find((held) => held.marks.get(consumer.gid)?.lease?.token === token);
+    if (message === undefined) {
+      const wasHere = this.tokens.some((known) => known.token === token);
+      fact(wasHere, `${consumer.key}: voided ${token}, which it never had`);
+      return;
+    }
+    const lease = markOf(message, consumer.gid).lease;
+    fact(
+      lease !== undefined && lease.idleFrom <= now.mono,
+      `${consumer.key}: the lease of ${message.index} was taken without a reason`,
+    );
+    if (consumer.kind === 'worker') consumer.occupied.add(token);
+    this.model.giveBack(consumer.queue, message, consumer.gid, { counted: true });
+  }
+
+  #judgeClose(consumer: ModelConsumer, reason: WatchEnd, now: Moment): void {
+    if (reason === 'ended') {
+      this.model.passTime(now, 0);
+      const queue = this.model.queue(consumer.queue);
+      fact(queue.ended, `${consumer.key}: closed as ended, the queue is not`);
+      fact(queue.messages.length === 0, `${consumer.key}: closed as ended, messages are left`);
+      consumer.open = false;
+      this.forget(consumer.key);
+      return;
+    }
+    fact(reason === 'replaced', `${consumer.key}: closed as ${reason}`);
+  }
+
+  /** A message leaves under its holders' hands: workers' slots stay occupied. */
+  drop(queue: ModelQueueName, message: ModelMessage, state: string): void {
+    for (const { lease } of message.marks.values()) {
+      const holder = lease === undefined ? undefined : this.model.consumers.get(lease.holder);
+      if (lease !== undefined && holder?.kind === 'worker') holder.occupied.add(lease.token);
+    }
+    this.model.remove(queue, message, state);
+  }
+
+  /** Both must hold the same now, and nothing that could be delivered may wait. */
+  async compare(): Promise<void> {
+    const { now } = this;
+    this.model.passTime(now, 0);
+    await this.#compareContent('input');
+    await this.#compareContent('sink');
+    if (!this.model.settings.sink.autoEvict) {
+      const { reserved } = this.world.view('sink');
+      fact(reserved === this.model.reserved, `${reserved} reserved, not ${this.model.reserved}`);
+    }
+    for (const consumer of this.model.consumers.values()) {
+      if (consumer.open) this.#compareConsumer(consumer, now);
+    }
+    await this.#compareDead();
+  }
+
+  async #compareContent(name: ModelQueueName): Promise<void> {
+    const found = await this.world.read(name);
+    const settings = name === 'input' ? this.model.settings.source : this.model.settings.sink;
+    if (name === 'sink' && settings.autoEvict) this.#acceptEvictions(found.map(([index]) => index));
+    const queue = this.model.queue(name);
+    const expected = queue.messages.map(({ index, body }) => `${index}:${body}`).join(' ');
+    const actual = found.map(([index, body]) => `${index}:${body}`).join(' ');
+    fact(actual === expected, `${name} holds [${actual}], not [${expected}]`);
+    const view = this.world.view(name);
+    fact(view.length === found.length, `${name}: length ${view.length}, not ${found.length}`);
+    fact(view.lastIndex === queue.lastIndex, `${name}: last ${view.lastIndex}`);
+    fact(view.ended === queue.ended, `${name}: ended ${view.ended}`);
+    if (queue.groups.size > 1) return;
+    const leased = queue.messages.filter(isLeased).length;
+    fact(view.leased === leased, `${name}: ${view.leased} leased, not ${leased}`);
+    const rest = view.waiting + view.backingOff;
+    fact(rest === found.length - leased, `${name}: ${rest} wait or back off`);
+  }
+
+  /** An evicting sink may have dropped its oldest results that nobody holds. */
+  #acceptEvictions(found: readonly number[]): void {
+    const { messages } = this.model.sink;
+    const gone = messages.filter(({ index }) => !found.includes(index));
+    const kept = messages.filter((message) => !gone.includes(message) && !isLeased(message));
+    for (const message of gone) {
+      const isOldest = kept.every((other) => other.index > message.index);
+      fact(isOldest, `sink: ${message.index} was evicted before an older one`);
+      fact(found.length + this.model.reserved >= this.model.capacity('sink'), 'evicted too early');
+      this.model.remove('sink', message, 'dropped');
+    }
+  }
+
+  #compareConsumer(consumer: ModelConsumer, now: Moment): void {
+    const { key, queue, gid } = consumer;
+    for (const message of this.model.held(consumer)) {
+      const lease = markOf(message, gid).lease;
+      const isOverdue = lease !== undefined && lease.idleDueAt + sweepSlackMs <= now.mono;
+      fact(!isOverdue, `${key}: the idle lease of ${message.index} was not taken`);
+    }
+    const seen = this.world.view(queue).consumers.find((view) => view.uid === key);
+    fact(seen !== undefined, `${key}: not among the consumers`);
+    const pending = this.model.held(consumer).length;
+    fact(seen.pending === pending, `${key}: ${seen.pending} pending, not ${pending}`);
+    for (const message of this.model.queue(queue).messages) {
+      const why = this.model.whyNot(consumer, message, now);
+      fact(why !== undefined, `${key}: could have ${message.index}, which waits`);
+    }
+    const { ended, messages } = this.model.queue(queue);
+    fact(!ended || messages.length > 0, `${key}: still open on an ended, empty queue`);
+  }
+
+  async #compareDead(): Promise<void> {
+    for (const name of ['input', 'sink'] as const) {
+      const rear = await this.world.read(name === 'input' ? 'inputRear' : 'sinkRear');
+      const dead = [...this.model.dead[name].values()];
+      for (const [, body] of rear) fact(dead.includes(body), `${name}: "${body}" is not dead`);
+    }
+  }
+
+  /** Every message that left the input has a record that says how. */
+  async compareRecords(): Promise<void> {
+    const records = await this.world.run(this.world.engine.records(1, 0, 1000));
+    for (const [index, rest] of this.model.rest) {
+      const record = records.find((candidate) => candidate.index === index);
+      fact(record !== undefined, `no record of ${index}`);
+      fact(record.id === rest.id, `record of ${index}: id ${record.id}`);
+      fact(record.resultIndex === rest.result, `record of ${index}: ${record.resultIndex}`);
+      const isKnown = rest.state !== 'taken';
+      fact(!isKnown || record.state === rest.state, `record of ${index}: ${record.state}`);
+    }
+    for (const { index } of records) {
+      fact(this.model.rest.has(index), `a record of ${index}, which is not at rest`);
+    }
+  }
+}
