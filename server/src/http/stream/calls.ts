@@ -1,0 +1,238 @@
+// What a client asks of a queue by one call with one answer. Each function begins the call, hands
+// it to the queues and writes the answer when they have decided; a payload is a view on the
+// message that brought it, which `ws` never reuses, so that nothing is copied here.
+
+import type {
+  AtIndex,
+  Attributes,
+  ByIndexes,
+  Commit,
+  Complete,
+  Count,
+  End,
+  GiveBack,
+  Negative,
+  Progress,
+  Put,
+  Touch,
+} from '@sluice/sdk/wire';
+import { headBytesMax, PlatformError, requestIdTag, type Tags } from '@sluice/sdk/wire';
+import type { Queues, QueueView } from '../../broker/queues.ts';
+import type { Channel } from './channel.ts';
+import type { Gets } from './gets.ts';
+import { streamLimitText } from './limits.ts';
+import type { Link } from './link.ts';
+import type { Session } from './session.ts';
+import type { Watches } from './watches.ts';
+
+/** The place of a call: its connection, its queue, and those queues after the permission. */
+export interface Place {
+  readonly link: Link;
+  readonly session: Session;
+  readonly channel: Channel;
+  readonly queues: Queues;
+  readonly gets: Gets;
+  readonly watches: Watches;
+  readonly describe: Describe;
+}
+
+/** Every attribute of a queue by its EAS name. */
+export type Describe = (service: string, view: QueueView) => Tags;
+
+const priorityMax = 2 ** 31 - 1;
+
+export function callPut({ link, channel, queues }: Place, call: Put, payload: Uint8Array): void {
+  const tagId = call.tags.get(requestIdTag);
+  const id = call.id !== '' ? call.id : tagId;
+  checkHead(link, call, id);
+  const answered = queues.put(channel.queue, {
+    payload,
+    id,
+    tags: tagId === undefined ? call.tags : withoutId(call.tags),
+    priority: call.priority,
+    by: channel.by,
+    path: call.path,
+    contentType: call.contentType,
+    home: 'sink',
+    expiresAt: 0,
+    owner: channel.owner,
+    idempotencyKey: undefined,
+    callback: undefined,
+  });
+  answered.then(
+    (answer) =>
+      link.answer(call, {
+        kind: 'putDone',
+        number: call.number,
+        index: answer.index,
+        id: answer.id === id ? '' : answer.id,
+        repeated: answer.repeated,
+      }),
+    (error: unknown) => link.fail(call, error),
+  );
+}
+
+export function callComplete(place: Place, call: Complete, payload: Uint8Array): void {
+  const { link, session, queues } = place;
+  const answered = queues.complete({
+    deliveryId: call.deliveryId,
+    payload: payload.length === 0 ? undefined : payload,
+    contentType: call.contentType,
+    outcome: call.outcome,
+    code: call.code,
+    reason: call.reason,
+    firstOutputAt: call.firstOutputAt,
+  });
+  const answer = (value: number): void => {
+    link.answer(call, { kind: 'completed', number: call.number, value });
+  };
+  answered.then(
+    (index) => {
+      session.settled(call.deliveryId, index);
+      answer(index);
+    },
+    (error: unknown) => failSettling(place, call, error, answer),
+  );
+}
+
+export function callCommit(place: Place, call: Commit): void {
+  const { channel, queues } = place;
+  settle(place, call, queues.commitDelivery(channel.queue, call.deliveryId));
+}
+
+export function callGiveBack(place: Place, call: GiveBack): void {
+  const { channel, queues } = place;
+  const { deliveryId, counted, code, reason, delayMs } = call;
+  settle(
+    place,
+    call,
+    queues.giveBack(channel.queue, { deliveryId, counted, code, reason, delayMs }),
+  );
+}
+
+export function callTouch({ link, channel, queues }: Place, call: Touch): void {
+  finish(link, call, queues.touch(channel.queue, call.deliveryId));
+}
+
+export function callProgress({ link, queues }: Place, call: Progress): void {
+  if (Buffer.byteLength(call.text) > link.limits.progressBytesMax) {
+    const text = `the progress text is too long: ${streamLimitText(link.limits, 'progressBytesMax')}`;
+    throw new PlatformError('too_large', text);
+  }
+  finish(link, call, queues.progress(call.deliveryId, call.text));
+}
+
+export function callByIndexes({ link, channel, queues }: Place, call: ByIndexes): void {
+  const changed =
+    call.kind === 'delete'
+      ? queues.delete(channel.queue, call.indexes)
+      : queues.commit(channel.queue, call.indexes, channel.by);
+  finish(link, call, changed);
+}
+
+export function callNegative({ link, channel, queues }: Place, call: Negative): void {
+  const { indexes, code, reason } = call;
+  finish(link, call, queues.negative(channel.queue, indexes, channel.by, code, reason));
+}
+
+export function callTruncate({ link, channel, queues }: Place, call: AtIndex): void {
+  finish(link, call, queues.truncate(channel.queue, call.index));
+}
+
+export function callEnd({ link, channel, queues }: Place, call: End): void {
+  finish(link, call, queues.end(channel.queue, call.force));
+}
+
+export function callSearch({ link, channel, queues }: Place, call: AtIndex): void {
+  queues.search(channel.queue, call.index, channel.by).then(
+    (found) => {
+      if (found === undefined) {
+        link.fail(call, new PlatformError('not_found', 'no data in stream'));
+        return;
+      }
+      link.answer(call, { kind: 'found', number: call.number, ...found });
+    },
+    (error: unknown) => link.fail(call, error),
+  );
+}
+
+export function callAttributes(place: Place, call: Attributes): void {
+  const { link, channel, queues } = place;
+  const attributes = place.describe(queues.service, queues.view(channel.queue));
+  link.answer(call, { kind: 'described', number: call.number, attributes });
+}
+
+export function callCount({ link, channel, queues }: Place, call: Count): void {
+  const { id, tags } = filterOf(call);
+  queues.count(channel.queue, { tags, id, priority: call.priority }).then(
+    (value) => link.answer(call, { kind: 'counted', number: call.number, value }),
+    (error: unknown) => link.fail(call, error),
+  );
+}
+
+/** Tags as they filter: the request id may be given apart or as its tag. */
+export function filterOf(call: { readonly tags: Tags; readonly id: string }): {
+  readonly tags: Tags;
+  readonly id: string | undefined;
+} {
+  const tagId = call.tags.get(requestIdTag);
+  if (tagId === undefined) return { tags: call.tags, id: call.id === '' ? undefined : call.id };
+  return { tags: withoutId(call.tags), id: call.id === '' ? tagId : call.id };
+}
+
+function settle(place: Place, call: Commit | GiveBack, settled: Promise<void>): void {
+  const { link, session } = place;
+  settled.then(
+    () => {
+      session.settled(call.deliveryId, 0);
+      link.done(call);
+    },
+    (error: unknown) => failSettling(place, call, error, () => link.done(call)),
+  );
+}
+
+/** A repeated call whose first sending was done already is answered as that one was. */
+function failSettling(
+  { link, session }: Place,
+  call: Commit | Complete | GiveBack,
+  error: unknown,
+  answer: (value: number) => void,
+): void {
+  const stale = error instanceof PlatformError && error.code === 'stale_delivery';
+  const value = stale && call.again ? session.answerOf(call.deliveryId) : undefined;
+  if (value === undefined) link.fail(call, error);
+  else answer(value);
+}
+
+function finish(link: Link, call: { readonly number: number }, finished: Promise<void>): void {
+  finished.then(
+    () => link.done(call),
+    (error: unknown) => link.fail(call, error),
+  );
+}
+
+function checkHead(link: Link, call: Put, id: string | undefined): void {
+  if (call.priority > priorityMax) {
+    throw new PlatformError('bad_request', `a priority is at most ${priorityMax}`);
+  }
+  if (id !== undefined && id.length * 3 > link.limits.nameBytesMax) {
+    if (Buffer.byteLength(id) > link.limits.nameBytesMax) {
+      const text = `the request id is too long: ${streamLimitText(link.limits, 'nameBytesMax')}`;
+      throw new PlatformError('bad_request', text);
+    }
+  }
+  if (call.tags.size === 0 && call.path === undefined && call.contentType === undefined) return;
+  let bytes = Buffer.byteLength(call.path ?? '') + Buffer.byteLength(call.contentType ?? '');
+  for (const [name, value] of call.tags)
+    bytes += Buffer.byteLength(name) + Buffer.byteLength(value);
+  if (bytes > headBytesMax) {
+    const text = `tags, path and content type have ${bytes} bytes, at most ${headBytesMax} may be`;
+    throw new PlatformError('too_large', text);
+  }
+}
+
+function withoutId(tags: Tags): Tags {
+  const rest = new Map(tags);
+  rest.delete(requestIdTag);
+  return rest;
+}

@@ -1,0 +1,59 @@
+// The limits of the stream protocol on the server's side, by name. A refusal says which one was
+// met and its value, in the words of this table.
+
+export interface StreamLimits {
+  /** From the opening of the connection to its hello. */
+  readonly helloMs: number;
+  /** Operations of one connection that are not answered yet. */
+  readonly operationsMax: number;
+  /** Their payload bytes; one operation alone may have more. */
+  readonly bytesMax: number;
+  /** Queues that one connection may name. */
+  readonly channelsMax: number;
+  readonly watchesMax: number;
+  /** Bytes of parts that may be on their way to the server. */
+  readonly creditBytes: number;
+  /** Above this nothing bulky is handed to the socket until it has drained. */
+  readonly bufferedBytes: number;
+  /** Answers that the client does not read; above this its connection is closed. */
+  readonly unreadBytesMax: number;
+  /** How long the messages of a get stay hidden until the client says that it has them. */
+  readonly takenMs: number;
+  /** A longer poll waits this long. */
+  readonly pollMs: number;
+  /** How long the answers of a lost connection are remembered. */
+  readonly sessionMs: number;
+  /** Lost sessions that are remembered. */
+  readonly sessionsMax: number;
+  /** Wrong tokens before a connection is closed. */
+  readonly refusedOpensMax: number;
+  /** Bytes of an id, a user id or a group id. */
+  readonly nameBytesMax: number;
+  /** Bytes of a progress text. */
+  readonly progressBytesMax: number;
+}
+
+export type StreamLimitName = keyof StreamLimits;
+
+export const defaultStreamLimits: StreamLimits = {
+  helloMs: 5000,
+  operationsMax: 4096,
+  bytesMax: 16 * 2 ** 20,
+  channelsMax: 256,
+  watchesMax: 256,
+  creditBytes: 4 * 2 ** 20,
+  bufferedBytes: 2 ** 20,
+  unreadBytesMax: 64 * 2 ** 20,
+  takenMs: 30_000,
+  pollMs: 600_000,
+  sessionMs: 60_000,
+  sessionsMax: 10_000,
+  refusedOpensMax: 5,
+  nameBytesMax: 1024,
+  progressBytesMax: 4096,
+};
+
+/** How a refusal names a limit: `stream.watchesMax = 256`. */
+export function streamLimitText(limits: StreamLimits, name: StreamLimitName): string {
+  return `stream.${name} = ${limits[name]}`;
+}

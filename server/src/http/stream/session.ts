@@ -1,0 +1,103 @@
+// What outlives a connection: the answers to calls about deliveries that a client may never have
+// read. When it comes back and repeats such a call, the stale token is recognised as its own work.
+
+import type { Clock } from '../../kernel/clock.ts';
+import type { Random } from '../../kernel/random.ts';
+import type { StreamLimits } from './limits.ts';
+
+export class Session {
+  readonly id: string;
+  readonly uid: string;
+  readonly token: string;
+  readonly #settledMax: number;
+  readonly #settled = new Map<number, number>();
+  /** Closes the connection that has the session now. */
+  detach: (() => void) | undefined;
+
+  constructor(options: {
+    readonly id: string;
+    readonly uid: string;
+    readonly token: string;
+    readonly settledMax: number;
+  }) {
+    this.id = options.id;
+    this.uid = options.uid;
+    this.token = options.token;
+    this.#settledMax = options.settledMax;
+  }
+
+  /**
+   * Remembers the answer about a delivery. A client has at most `operationsMax` calls without an
+   * answer, and answers arrive in order: so this many are always enough.
+   */
+  settled(deliveryId: number, value: number): void {
+    this.#settled.set(deliveryId, value);
+    if (this.#settled.size <= this.#settledMax) return;
+    for (const oldest of this.#settled.keys()) {
+      this.#settled.delete(oldest);
+      return;
+    }
+  }
+
+  /** What a call about the delivery was answered; undefined = there was none, or long ago. */
+  answerOf(deliveryId: number): number | undefined {
+    return this.#settled.get(deliveryId);
+  }
+}
+
+/** All sessions: of open connections, and for a while of lost ones. */
+export class Sessions {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #limits: StreamLimits;
+  readonly #all = new Map<string, Session>();
+  /** Lost ones, oldest first, with the time at which they are forgotten. */
+  readonly #lost = new Map<Session, number>();
+
+  constructor(clock: Clock, random: Random, limits: StreamLimits) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#limits = limits;
+  }
+
+  /**
+   * The session that a hello asks for, when it is known, of the same user id and the same token;
+   * else a new one. A connection that still has it is closed: the newest wins.
+   */
+  attach(wanted: string, uid: string, token: string): Session {
+    this.#forget();
+    const known = this.#all.get(wanted);
+    if (known !== undefined && known.uid === uid && known.token === token) {
+      known.detach?.();
+      this.#lost.delete(known);
+      return known;
+    }
+    const id = this.#random.secret(16);
+    const session = new Session({ id, uid, token, settledMax: this.#limits.operationsMax });
+    this.#all.set(id, session);
+    return session;
+  }
+
+  /** The connection is lost; the client may come back. */
+  lose(session: Session): void {
+    session.detach = undefined;
+    this.#lost.delete(session);
+    this.#lost.set(session, this.#clock.now().mono + this.#limits.sessionMs);
+    this.#forget();
+  }
+
+  /** The client has left for good. */
+  end(session: Session): void {
+    session.detach = undefined;
+    this.#lost.delete(session);
+    this.#all.delete(session.id);
+  }
+
+  #forget(): void {
+    const now = this.#clock.now().mono;
+    for (const [session, until] of this.#lost) {
+      if (until > now && this.#lost.size <= this.#limits.sessionsMax) return;
+      this.end(session);
+    }
+  }
+}

@@ -1,0 +1,178 @@
+// Watches of one connection. The queues count windows and keep leases; here deliveries become
+// operations, and the life of the connection becomes the life of its watches.
+
+import { type CloseWatch, type OpenWatch, PlatformError } from '@sluice/sdk/wire';
+import type { Delivery, Watch, WatchEnd, WatchSink } from '../../broker/queues.ts';
+import type { Log } from '../../kernel/log.ts';
+import { filterOf, type Place } from './calls.ts';
+import { streamLimitText } from './limits.ts';
+import type { Link } from './link.ts';
+
+type Closing = CloseWatch['how'];
+
+interface Entry {
+  readonly number: number;
+  /** There once the queues have opened it. */
+  watch: Watch | undefined;
+  /** How to close it as soon as it is open. */
+  closing: { readonly how: Closing; readonly closed: () => void } | undefined;
+  paused: boolean;
+}
+
+export class Watches {
+  readonly #link: Link;
+  readonly #log: Log;
+  readonly #entries = new Map<number, Entry>();
+  #leaving = false;
+
+  constructor(link: Link, log: Log) {
+    this.#link = link;
+    this.#log = log;
+    link.onRoom(() => {
+      for (const entry of this.#entries.values()) entry.watch?.drained();
+    });
+  }
+
+  open({ link, channel, queues }: Place, call: OpenWatch): void {
+    if (this.#entries.has(call.number)) {
+      throw new PlatformError('bad_request', `number ${call.number} is in use`);
+    }
+    if (this.#entries.size >= link.limits.watchesMax) {
+      const text = `too many watches on this connection: ${streamLimitText(link.limits, 'watchesMax')}`;
+      throw new PlatformError('rate_limited', text);
+    }
+    const { number, window, from, indexOnly, autoCommit, holding } = call;
+    if (!autoCommit && (window < 1 || window > 65_536)) {
+      throw new PlatformError('bad_request', 'a window is from 1 to 65536');
+    }
+    const entry: Entry = { number, watch: undefined, closing: undefined, paused: this.#leaving };
+    this.#entries.set(number, entry);
+    const { tags, id } = filterOf(call);
+    const kind = call.worker ? 'worker' : 'stream';
+    const request = {
+      by: channel.by,
+      kind,
+      window,
+      from,
+      indexOnly,
+      autoCommit,
+      tags,
+      id,
+      holding,
+    } as const;
+    queues.watch(channel.queue, request, this.#sink(entry)).then(
+      (watch) => this.#opened(entry, watch, call),
+      (error: unknown) => {
+        this.#entries.delete(number);
+        entry.closing?.closed();
+        link.fail(call, error);
+      },
+    );
+  }
+
+  /** Closes one watch as the client asks; resolves when its leases are settled. */
+  close(call: CloseWatch): Promise<void> {
+    const entry = this.#entries.get(call.watch);
+    return entry === undefined ? Promise.resolve() : this.#close(entry, call.how);
+  }
+
+  /** Closes all of them. */
+  async closeAll(how: Closing): Promise<void> {
+    await Promise.all([...this.#entries.values()].map((entry) => this.#close(entry, how)));
+  }
+
+  pause(number: number): void {
+    const entry = this.#entries.get(number);
+    if (entry === undefined) return;
+    entry.paused = true;
+    entry.watch?.pause();
+  }
+
+  resume(number: number): void {
+    const entry = this.#entries.get(number);
+    if (entry === undefined || this.#leaving) return;
+    entry.paused = false;
+    entry.watch?.resume();
+  }
+
+  /** Nothing more is delivered on this connection; what is held may be finished. */
+  pauseAll(): void {
+    this.#leaving = true;
+    for (const number of this.#entries.keys()) this.pause(number);
+  }
+
+  #sink(entry: Entry): WatchSink {
+    const link = this.#link;
+    const { number } = entry;
+    return {
+      deliver: (delivery) => sendDelivery(link, number, delivery),
+      voided: (deliveryId, reason) =>
+        link.sayInOrder({ kind: 'voided', watch: number, deliveryId, reason }),
+      closed: (reason: WatchEnd) => {
+        this.#entries.delete(number);
+        link.sayInOrder({ kind: 'closed', watch: number, reason });
+      },
+      buffered: () => link.buffered(),
+    };
+  }
+
+  #opened(entry: Entry, watch: Watch, call: OpenWatch): void {
+    entry.watch = watch;
+    if (entry.paused) watch.pause();
+    const { closing } = entry;
+    if (closing !== undefined) {
+      this.#link.done(call);
+      void this.#closeOpen(entry, watch, closing.how).then(closing.closed);
+      return;
+    }
+    this.#link.answer(call, { kind: 'watching', number: call.number, held: watch.held });
+  }
+
+  #close(entry: Entry, how: Closing): Promise<void> {
+    const { watch } = entry;
+    if (watch !== undefined) return this.#closeOpen(entry, watch, how);
+    return new Promise((resolve) => {
+      const before = entry.closing;
+      entry.closing = {
+        how: before?.how ?? how,
+        closed: () => {
+          before?.closed();
+          resolve();
+        },
+      };
+    });
+  }
+
+  async #closeOpen(entry: Entry, watch: Watch, how: Closing): Promise<void> {
+    this.#entries.delete(entry.number);
+    try {
+      await watch.close(how);
+    } catch (error) {
+      // The leases end by themselves then: with the queues, or when their time is over.
+      this.#log.warn({ err: error }, 'closing a watch failed');
+    }
+  }
+}
+
+function sendDelivery(link: Link, watch: number, delivery: Delivery): void {
+  const { payload } = delivery;
+  link.sayInOrder(
+    {
+      kind: 'deliver',
+      watch,
+      deliveryId: delivery.deliveryId,
+      deliveries: delivery.deliveries,
+      index: delivery.index,
+      id: delivery.id,
+      tags: delivery.tags,
+      priority: delivery.priority,
+      contentType: delivery.contentType,
+      path: delivery.path,
+      acceptedAt: delivery.acceptedAt,
+      payload,
+      transfer: 0,
+      size: payload.length,
+    },
+    payload,
+  );
+}
