@@ -12,7 +12,8 @@ export type ServiceStatus =
   | 'Stopping'
   | 'Stopped'
   | 'Failed'
-  | 'Deleting';
+  | 'Deleting'
+  | 'DeleteFailed';
 
 export interface ServiceSummary {
   readonly name: string;

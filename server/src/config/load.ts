@@ -29,7 +29,8 @@ export interface Config {
   readonly plaintext: boolean;
   readonly allowOrigins: readonly string[];
   readonly allowHosts: readonly string[];
-  readonly logLevel: LogLevel;
+  /** undefined: `info`, or `warn` where a person looks at a terminal. */
+  readonly logLevel: LogLevel | undefined;
   readonly adminToken: Secret | undefined;
 }
 

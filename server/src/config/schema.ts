@@ -25,7 +25,7 @@ export interface Settings {
   readonly plaintext: boolean;
   readonly allow_origin: readonly string[];
   readonly allow_host: readonly string[];
-  readonly log_level: 'error' | 'warn' | 'info' | 'debug';
+  readonly log_level: 'error' | 'warn' | 'info' | 'debug' | undefined;
   readonly admin_token: Secret | undefined;
 }
 
@@ -87,7 +87,7 @@ const schema = z.strictObject({
   plaintext: truth.default(false),
   allow_origin: z.array(origin).default([]),
   allow_host: z.array(text).default([]),
-  log_level: z.enum(['error', 'warn', 'info', 'debug']).default('info'),
+  log_level: z.enum(['error', 'warn', 'info', 'debug']).optional(),
   admin_token: z
     .string()
     .min(16, 'must have at least 16 characters')
@@ -110,7 +110,7 @@ const sentences: Readonly<Record<SettingKey, readonly [fallback: string, sentenc
   plaintext: ['false', 'Allow listening beyond loopback without TLS.'],
   allow_origin: ['none', 'Web origin that may call from a browser; * for every one.'],
   allow_host: ['none', 'Further name under which clients reach a loopback server.'],
-  log_level: ['info', 'Least level that is logged: error, warn, info or debug.'],
+  log_level: ['info; on a terminal warn', 'Least level that is logged: error, warn, info, debug.'],
   admin_token: ['made at first start', 'Admin token, instead of the one kept in the data folder.'],
 };
 
@@ -138,8 +138,8 @@ export type Checked =
 export function checkSettings(values: unknown): Checked {
   const parsed = schema.safeParse(values);
   if (!parsed.success) return { ok: false, mistakes: parsed.error.issues.map(showIssue) };
-  const { data, tls_cert, tls_key, admin_token, ...rest } = parsed.data;
-  const settings: Settings = { ...rest, data, tls_cert, tls_key, admin_token };
+  const { data, tls_cert, tls_key, log_level, admin_token, ...rest } = parsed.data;
+  const settings: Settings = { ...rest, data, tls_cert, tls_key, log_level, admin_token };
   const mistakes = contradictions(settings);
   return mistakes.length > 0 ? { ok: false, mistakes } : { ok: true, settings };
 }

@@ -29,6 +29,7 @@ const status = z.enum([
   'Stopped',
   'Failed',
   'Deleting',
+  'DeleteFailed',
 ]);
 
 const summary = z.object({

@@ -1,0 +1,115 @@
+// The sluice command: its commands, what they have in common, and how they end. Every command but
+// `serve`, `attach`, `verify`, `init` and `mock-model` speaks to a server through the SDK.
+
+import { PlatformError } from '@sluice/sdk';
+import { Command, CommanderError } from 'commander';
+import { ConfigError, processEnvironment } from '../config/load.ts';
+import { version } from '../config/version.ts';
+import { systemClock } from '../kernel/clock.ts';
+import { systemRandom } from '../kernel/random.ts';
+import { attachCommand } from './commands/attach.ts';
+import { attrsCommand } from './commands/attrs.ts';
+import { createCommand } from './commands/create.ts';
+import { deleteCommand } from './commands/delete.ts';
+import { descCommand } from './commands/desc.ts';
+import { getCommand } from './commands/get.ts';
+import { initCommand } from './commands/init.ts';
+import { logsCommand } from './commands/logs.ts';
+import { lsCommand } from './commands/ls.ts';
+import { mockModelCommand } from './commands/mock-model.ts';
+import { putCommand } from './commands/put.ts';
+import { reopenCommand } from './commands/reopen.ts';
+import { serveCommand } from './commands/serve.ts';
+import { tokenCommand } from './commands/token.ts';
+import { verifyCommand } from './commands/verify.ts';
+import { watchCommand } from './commands/watch.ts';
+import { CommandError, type Context } from './context.ts';
+import { Output, printable, type Terminal } from './output.ts';
+
+/** Runs one command line and answers its exit code. Never throws. */
+export async function run(args: readonly string[]): Promise<number> {
+  const terminal: Terminal = process;
+  const interrupt = new AbortController();
+  const context: Context = {
+    terminal,
+    output: new Output(terminal),
+    environment: processEnvironment(),
+    clock: systemClock,
+    random: systemRandom,
+    interrupted: interrupt.signal,
+  };
+  // The second signal ends the process at once, as it would without us.
+  const stop = (): void => interrupt.abort();
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  try {
+    await program(context).parseAsync([...args], { from: 'user' });
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    return fail(context.output, error, interrupt.signal.aborted);
+  } finally {
+    process.removeListener('SIGINT', stop);
+    process.removeListener('SIGTERM', stop);
+  }
+}
+
+function program(context: Context): Command {
+  const root = new Command('sluice')
+    .description('A durable queue in front of any model server.')
+    .version(version, '-V, --version')
+    .option('--url <url>', 'address of the server (or SLUICE_URL)')
+    .option('--token <token>', 'its admin token (or SLUICE_TOKEN)')
+    .option('--json', 'results as JSON')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void context.terminal.stdout.write(text),
+      outputError: (text) => context.output.note(text.trim()),
+    })
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError('(see --help)');
+  const groups: readonly (readonly [string, readonly Command[]])[] = [
+    ['Server:', [serveCommand(context), attachCommand(context), verifyCommand(context)]],
+    [
+      'Services:',
+      [
+        initCommand(context),
+        createCommand(context),
+        lsCommand(context),
+        descCommand(context),
+        logsCommand(context),
+        tokenCommand(context),
+        reopenCommand(context),
+        deleteCommand(context),
+      ],
+    ],
+    [
+      'Requests:',
+      [putCommand(context), getCommand(context), watchCommand(context), attrsCommand(context)],
+    ],
+    ['Trying things out:', [mockModelCommand(context)]],
+  ];
+  for (const [heading, commands] of groups) {
+    for (const command of commands) {
+      root.addCommand(command.helpGroup(heading).copyInheritedSettings(root));
+    }
+  }
+  root.hook('preAction', (_root, command) => {
+    if (command.optsWithGlobals().json === true) context.output.useJson();
+  });
+  return root;
+}
+
+function fail(output: Output, error: unknown, isInterrupted: boolean): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 1;
+  if (isInterrupted) return 130;
+  if (error instanceof CommandError) {
+    output.error(error.message);
+  } else if (error instanceof ConfigError) {
+    for (const mistake of error.mistakes) output.error(mistake);
+  } else if (error instanceof PlatformError) {
+    for (const line of error.message.split('\n')) output.error(printable(line));
+  } else {
+    output.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  }
+  return 1;
+}

@@ -1,0 +1,135 @@
+// The only writer to the terminal besides the log: results go to standard output, everything else
+// (progress, remarks, errors) to standard error, so that a result can always be piped on.
+
+import { createInterface } from 'node:readline/promises';
+
+/** The streams of a process, or of a test. */
+export interface Terminal {
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
+}
+
+export interface Column<Row> {
+  readonly head: string;
+  readonly align?: 'left' | 'right';
+  read(row: Row): string | number;
+}
+
+export class Output {
+  readonly #terminal: Terminal;
+  #isJson = false;
+  #progress = '';
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+    // A reader that left (`sluice ls | head -1`) is no failure of ours.
+    for (const stream of [terminal.stdout, terminal.stderr]) stream.on('error', () => undefined);
+  }
+
+  /** From now on results are JSON. */
+  useJson(): void {
+    this.#isJson = true;
+  }
+
+  get isJson(): boolean {
+    return this.#isJson;
+  }
+
+  /** Whether a person looks at standard output. */
+  get isTerminal(): boolean {
+    return this.#terminal.stdout.isTTY === true;
+  }
+
+  /** The result of a command: `value` as JSON, or else the lines for people. */
+  result(value: unknown, lines: () => readonly string[]): void {
+    this.#clearProgress();
+    const text = this.#isJson ? [JSON.stringify(value, undefined, 2)] : lines();
+    for (const line of text) this.#terminal.stdout.write(`${line}\n`);
+  }
+
+  /** One of many results: one line of JSON, or the lines for people. */
+  record(value: unknown, lines: () => readonly string[]): void {
+    this.#clearProgress();
+    const text = this.#isJson ? [JSON.stringify(value)] : lines();
+    for (const line of text) this.#terminal.stdout.write(`${line}\n`);
+  }
+
+  /** Bytes as they are. Resolves when the stream has taken them. */
+  bytes(bytes: Uint8Array): Promise<void> {
+    this.#clearProgress();
+    return new Promise((resolve) => {
+      this.#terminal.stdout.write(bytes, () => resolve());
+    });
+  }
+
+  /** A line about what happens, beside the result. */
+  note(text: string): void {
+    this.#clearProgress();
+    this.#terminal.stderr.write(`${text}\n`);
+  }
+
+  error(text: string): void {
+    this.note(`error: ${text}`);
+  }
+
+  /** What is being waited for: rewritten in place on a terminal, else one line for each change. */
+  progress(text: string): void {
+    if (text === this.#progress) return;
+    if (this.#terminal.stderr.isTTY === true) {
+      this.#terminal.stderr.write(`\r\u001b[2K${text}`);
+    } else {
+      this.#terminal.stderr.write(`${text}\n`);
+    }
+    this.#progress = text;
+  }
+
+  /** Asks a person; false without one, so that a script never hangs. */
+  async confirm(question: string): Promise<boolean> {
+    if (this.#terminal.stdin.isTTY !== true) return false;
+    const dialog = createInterface({ input: this.#terminal.stdin, output: this.#terminal.stderr });
+    try {
+      return /^y(es)?$/i.test((await dialog.question(`${question} [y/N] `)).trim());
+    } finally {
+      dialog.close();
+    }
+  }
+
+  #clearProgress(): void {
+    if (this.#progress !== '' && this.#terminal.stderr.isTTY === true) {
+      this.#terminal.stderr.write('\r\u001b[2K');
+    }
+    this.#progress = '';
+  }
+}
+
+/** A table for people: heads, aligned columns, two spaces between them. */
+export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
+  const cells = rows.map((row) => columns.map((column) => printable(String(column.read(row)))));
+  const heads = columns.map((column) => column.head);
+  const widths = columns.map((_, at) =>
+    Math.max(...[heads, ...cells].map((line) => line[at]?.length ?? 0)),
+  );
+  return [heads, ...cells].map((line) =>
+    line
+      .map((cell, at) => {
+        const width = widths[at] ?? 0;
+        return columns[at]?.align === 'right' ? cell.padStart(width) : cell.padEnd(width);
+      })
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+/** Names and values below each other. Empty values are left out. */
+export function pairs(entries: readonly (readonly [string, string | number])[]): string[] {
+  const shown = entries.filter(([, value]) => value !== '');
+  const width = Math.max(0, ...shown.map(([name]) => name.length));
+  return shown.map(([name, value]) => `${name.padEnd(width)}  ${printable(String(value))}`);
+}
+
+/** Text from elsewhere without what could steer a terminal. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out.
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
+}

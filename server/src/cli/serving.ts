@@ -1,0 +1,183 @@
+// Running a server in the foreground, for `serve` and `attach`: start with patience, say where it
+// is, apply services, and stop in the order that loses nothing.
+
+import { PlatformError } from '@sluice/sdk';
+import { type Command, Option } from 'commander';
+import { isLoopback } from '../config/address.ts';
+import { showDuration } from '../config/duration.ts';
+import { type Config, loadConfig, type SettingValues } from '../config/load.ts';
+import { serversFolder } from '../config/places.ts';
+import { type SettingKey, settingDescriptions } from '../config/schema.ts';
+import { removeServerFile, writeServerFile } from '../config/server-file.ts';
+import { version } from '../config/version.ts';
+import { type LogLevel, terminalLog } from '../kernel/log.ts';
+import { Platform } from '../platform.ts';
+import { collect } from './arguments.ts';
+import { readDefinition } from './commands/create.ts';
+import { CommandError, type Context, pause, type ServerAddress } from './context.ts';
+
+/** How long a busy port or folder is tried again: a predecessor may be on its way out. */
+const patienceMs = 10_000;
+const retryMs = 250;
+const progressMs = 200;
+
+/** The flags of some settings, or of all that have one. */
+export function serveOptions(keys?: readonly SettingKey[]): readonly Option[] {
+  return settingDescriptions
+    .filter((setting) => keys === undefined || keys.includes(setting.key))
+    .flatMap(({ flag, key, sentence, fallback, list }) => {
+      if (flag === undefined) return [];
+      const value = key === 'plaintext' ? '' : ` <${valueNames[key] ?? 'value'}>`;
+      const remark = fallback === 'none' ? '' : ` (default: ${fallback})`;
+      const words = sentence.replace(/\.$/, '');
+      const option = new Option(`${flag}${value}`, `${words}${list ? '; repeatable' : remark}`);
+      return [list ? option.argParser(collect) : option];
+    });
+}
+
+const valueNames: Readonly<Partial<Record<SettingKey, string>>> = {
+  data: 'dir',
+  listen: 'host:port',
+  service: 'file',
+  root_queue: 'service=host:port',
+  stop_timeout: 'time',
+  tls_cert: 'file',
+  tls_key: 'file',
+  allow_origin: 'origin',
+  allow_host: 'host',
+  log_level: 'level',
+};
+
+/** The settings that a command line gives: `stopTimeout` of commander is `stop_timeout`. */
+export function settingValues(command: Command): SettingValues {
+  const options: Readonly<Record<string, unknown>> = command.opts();
+  return Object.fromEntries(
+    settingDescriptions.map(({ key }) => {
+      const name = key.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+      return [key, options[name]];
+    }),
+  );
+}
+
+/** Serves until interrupted; `ready` runs once the server answers. */
+export async function serve(
+  context: Context,
+  flags: SettingValues & { readonly config?: string },
+  ready: (server: ServerAddress) => Promise<void>,
+): Promise<void> {
+  const { config: file, ...values } = flags;
+  const config = loadConfig({ flags: values, environment: context.environment, file });
+  const platform = await startPatiently(context, config);
+  let serverFile: string | undefined;
+  try {
+    const server = { url: platform.url, token: platform.adminToken.reveal() };
+    if (isLoopback(config.listen.host)) {
+      serverFile = await writeServerFile(serversFolder(context.environment), server);
+    }
+    announce(context, config, platform);
+    for (const path of config.serviceFiles) await applyFile(context, platform, path);
+    await ready(server).catch((error: unknown) => {
+      if (!context.interrupted.aborted) throw error;
+    });
+    await untilInterrupted(context);
+    await drain(context, config, platform);
+  } finally {
+    await platform.stop();
+    if (serverFile !== undefined) await removeServerFile(serverFile);
+  }
+  context.output.note('Stopped');
+}
+
+async function startPatiently(context: Context, config: Config): Promise<Platform> {
+  const { clock, random, output } = context;
+  const log = terminalLog(config.logLevel ?? usualLevel(context));
+  const until = clock.now().mono + patienceMs;
+  for (;;) {
+    const platform = new Platform(config, { clock, random, log });
+    try {
+      await platform.start();
+      return platform;
+    } catch (error) {
+      await platform.stop();
+      const busy = whatIsBusy(error, config);
+      if (busy === undefined) throw error;
+      if (clock.now().mono >= until) throw new CommandError(`${busy}; gave up waiting for it`);
+      output.progress(`${busy}; waiting up to ${showDuration(patienceMs)} for it`);
+    }
+    await pause(context, retryMs);
+  }
+}
+
+// A person at a terminal gets lines for people; whoever collects a log gets its life cycle too.
+function usualLevel(context: Context): LogLevel {
+  return context.terminal.stderr.isTTY === true ? 'warn' : 'info';
+}
+
+function whatIsBusy(error: unknown, config: Config): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if ('code' in error && error.code === 'EADDRINUSE') {
+    const place = 'address' in error && 'port' in error ? `${error.address}:${error.port}` : '';
+    return `The address ${place} is in use`;
+  }
+  const isFolder = error instanceof PlatformError && error.code === 'conflict';
+  return isFolder ? `The data folder ${config.dataFolder} is in use` : undefined;
+}
+
+function announce(context: Context, config: Config, platform: Platform): void {
+  const { output } = context;
+  const { url } = platform;
+  const value = { url, data: config.dataFolder, engine: config.engine, version };
+  output.record(value, () => [
+    `Sluice ${version} on ${url}`,
+    `  data    ${config.engine === 'memory' ? 'in memory, gone when it ends' : config.dataFolder}`,
+    ...config.rootQueues.map(({ service }, at) => `  queue   ${service} ${platform.rootUrls[at]}/`),
+  ]);
+  if (config.plaintext && config.tls === undefined && !isLoopback(config.listen.host)) {
+    output.note(
+      'WARNING: listening beyond this machine without TLS: tokens can be read on the way',
+    );
+  }
+}
+
+async function applyFile(context: Context, platform: Platform, path: string): Promise<void> {
+  const definition = await readDefinition(context, path);
+  const applied = await platform.administration.apply({
+    name: undefined,
+    definition,
+    how: 'apply',
+    strict: false,
+  });
+  const { name, outcome, warnings } = applied;
+  const endpoint = `${platform.url}/api/predict/${encodeURIComponent(name)}`;
+  for (const warning of warnings) context.output.note(`remark: ${name}: ${warning}`);
+  context.output.record({ ...applied, endpoint }, () => [
+    `  service ${name} is ${outcome}: ${endpoint}`,
+  ]);
+}
+
+function untilInterrupted(context: Context): Promise<void> {
+  const { interrupted } = context;
+  if (interrupted.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    interrupted.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** Stops deliveries and waits for running requests, at most `stop_timeout`. */
+async function drain(context: Context, config: Config, platform: Platform): Promise<void> {
+  const { clock, output } = context;
+  const isDone = platform.drain(config.stopTimeoutMs).then(() => true as const);
+  const until = clock.now().mono + config.stopTimeoutMs;
+  while (!(await Promise.race([isDone, tick(context)]))) {
+    const running = platform.runningRequests();
+    const rest = showDuration(Math.max(0, Math.ceil((until - clock.now().mono) / 1000) * 1000));
+    if (running > 0) {
+      const requests = running === 1 ? '1 running request' : `${running} running requests`;
+      output.progress(`Waiting for ${requests}, at most ${rest} (Ctrl-C ends at once)`);
+    }
+  }
+}
+
+function tick({ clock }: Context): Promise<false> {
+  return new Promise((resolve) => void clock.after(progressMs, () => resolve(false)));
+}
