@@ -1,0 +1,297 @@
+// The only way the state of a service changes: live, in recovery and on standbys. Never refuses:
+// what arrives here has been decided.
+
+import { applyAttach, applyLeft, applyLost, dropConsumer } from './apply-consumer.ts';
+import {
+  applyCommit,
+  applyDeliver,
+  applyKeep,
+  applyReady,
+  applyReturn,
+  setMark,
+} from './apply-lease.ts';
+import { addMessage, applyHide, removeMessage } from './apply-message.ts';
+import type { Change, CompleteChange, DeadChange, Derived, RemoveChange } from './change.ts';
+import { type Hash, hashText } from './hash.ts';
+import type { MessageMeta } from './message.ts';
+import { hashTags } from './messages.ts';
+import { createGroup, type QueueState, queuesOf, type State } from './state.ts';
+import type { Time } from './time.ts';
+
+/** Applies one change. `now` only stamps what is monotonic and passing. */
+export function apply(state: State, change: Change, now: Time): void {
+  switch (change.kind) {
+    case 'put':
+      applyPut(state, state.queues[change.queue], change.message.meta);
+      return;
+    case 'deliver':
+      applyDeliver(state, change, now);
+      return;
+    case 'return':
+      applyReturn(state, change, now);
+      return;
+    case 'keep':
+      applyKeep(state, change);
+      return;
+    case 'commit':
+      applyCommit(state, change);
+      return;
+    case 'remove':
+      applyRemove(state, change);
+      return;
+    case 'complete':
+      applyComplete(state, change);
+      return;
+    case 'dead':
+      applyDead(state, change);
+      return;
+    case 'group':
+      applyGroup(state, change, now);
+      return;
+    case 'groupGone':
+      applyGroupGone(state, change);
+      return;
+    case 'end':
+      state.queues[change.queue].ended = change.ended;
+      return;
+    case 'epoch':
+      state.epoch = change.epoch;
+      state.deliveries = 0;
+      return;
+    case 'trimRecords':
+      state.records.forget(change.below);
+      return;
+    case 'outboxDone':
+      return;
+    default:
+      applyPassing(state, change, now);
+      return;
+  }
+}
+
+function applyPassing(
+  state: State,
+  change: Extract<Change, { kind: PassingKind }>,
+  now: Time,
+): void {
+  switch (change.kind) {
+    case 'attach':
+      applyAttach(state, change);
+      return;
+    case 'lost':
+      applyLost(state, change, now);
+      return;
+    case 'left':
+      applyLeft(state, change.consumer, now);
+      return;
+    case 'hide':
+      applyHide(state.queues[change.queue], change);
+      return;
+    case 'ready':
+      applyReady(state.queues[change.queue], change);
+      return;
+    case 'touch': {
+      const place = state.leases.get(change.deliveryId);
+      if (place !== undefined) place.entry.idleAt = change.idleAt;
+      return;
+    }
+    case 'lookAgain':
+      state.dues.push(change.at, { kind: 'idle', deliveryId: change.deliveryId });
+      return;
+    case 'advance':
+      applyAdvance(state, change);
+      return;
+    case 'settings':
+      state.settings = change.settings;
+      for (const queue of queuesOf(state)) queue.version += 1;
+      return;
+    case 'count':
+      state.queues[change.queue].counters[change.what] += 1;
+      return;
+    case 'takeDue':
+      state.dues.pop();
+      return;
+    case 'takeExpiry':
+      state.queues[change.queue].expiries.pop();
+      return;
+    case 'forgetIds':
+      state.recent.forget(change.wall, 4096);
+      return;
+    default:
+      applyToConsumer(state, change);
+      return;
+  }
+}
+
+type ConsumerKinds = 'leaving' | 'pause' | 'dry' | 'served' | 'occupy' | 'free';
+type PassingKind =
+  | ConsumerKinds
+  | 'attach'
+  | 'lost'
+  | 'left'
+  | 'hide'
+  | 'ready'
+  | 'touch'
+  | 'lookAgain'
+  | 'advance'
+  | 'settings'
+  | 'count'
+  | 'takeDue'
+  | 'takeExpiry'
+  | 'forgetIds';
+
+function applyToConsumer(state: State, change: Extract<Change, { kind: ConsumerKinds }>): void {
+  const known = state.consumers.get(change.consumer);
+  if (known === undefined) return;
+  const { consumer, queue } = known;
+  switch (change.kind) {
+    case 'leaving':
+      consumer.leaving = true;
+      return;
+    case 'pause':
+      consumer.paused = change.paused;
+      consumer.dryAt = 0;
+      consumer.group.dryAt = 0;
+      return;
+    case 'dry':
+      if (consumer.cursors === undefined) consumer.group.dryAt = queue.version;
+      else consumer.dryAt = queue.version;
+      return;
+    case 'served':
+      state.served += 1;
+      consumer.servedAt = state.served;
+      consumer.lastIndex = change.index;
+      consumer.group.delivered += 1;
+      queue.counters.delivered += 1;
+      return;
+    case 'occupy':
+      consumer.occupied.add(change.deliveryId);
+      return;
+    case 'free':
+      if (consumer.occupied.delete(change.deliveryId)) queue.version += 1;
+      return;
+  }
+}
+
+function applyAdvance(state: State, change: Extract<Change, { kind: 'advance' }>): void {
+  const group = state.queues[change.queue].groups.get(change.gid);
+  const cursors =
+    change.consumer === undefined
+      ? group?.cursors
+      : state.consumers.get(change.consumer)?.consumer.cursors;
+  for (const [priority, next] of change.cursors) cursors?.set(priority, next);
+}
+
+function applyPut(state: State, queue: QueueState, meta: MessageMeta): void {
+  const idHash = hashText(state.key, meta.id);
+  addMessage(queue, meta, idHash, hashTags(state.key, meta.tags), metaBytesOf(meta));
+  queue.counters.put += 1;
+  if (queue.name !== 'input') return;
+  const { index, bodyHash, callerId } = meta;
+  state.recent.add(idHash, { index, bodyHash, callerId, resultIndex: 0 }, meta.acceptedAt);
+}
+
+/** Bytes of a message's texts, for the size of its record. */
+export function metaBytesOf(
+  meta: Pick<MessageMeta, 'id' | 'path' | 'contentType' | 'tags'>,
+): number {
+  let bytes = meta.id.length + (meta.path?.length ?? 0) + (meta.contentType?.length ?? 0);
+  for (const [name, value] of meta.tags) bytes += name.length + value.length + 4;
+  return bytes;
+}
+
+function applyRemove(state: State, change: RemoveChange): void {
+  const queue = state.queues[change.queue];
+  if (change.cause === 'evicted') queue.counters.evicted += 1;
+  if (change.cause === 'expired') queue.counters.expired += 1;
+  if (change.cause === 'committed') queue.counters.completed += 1;
+  close(state, queue, change.index, change.closing);
+  removeMessage(state, queue, change.index);
+}
+
+function applyComplete(state: State, change: CompleteChange): void {
+  const { input, sink } = state.queues;
+  input.counters.completed += 1;
+  close(state, input, change.index, change.closing);
+  const idHash = input.messages.idHash(change.index);
+  const tags = input.messages.tagHashes(change.index);
+  removeMessage(state, input, change.index);
+  if (change.result !== undefined && idHash !== undefined) {
+    addDerived(state, sink, change.result, idHash, tags);
+  }
+  state.recordResultBytes += change.recordResult?.length ?? 0;
+}
+
+function applyDead(state: State, change: DeadChange): void {
+  const queue = state.queues[change.queue];
+  queue.counters.dead += 1;
+  close(state, queue, change.index, change.closing);
+  const facts = queue.messages.facts(change.index);
+  const idHash = queue.messages.idHash(change.index);
+  const tags = queue.messages.tagHashes(change.index);
+  removeMessage(state, queue, change.index);
+  if (idHash === undefined) return;
+  const rear = change.queue === 'input' ? state.queues.inputRear : state.queues.sinkRear;
+  if (change.rear !== undefined) {
+    addDerived(state, rear, change.rear, idHash, tags, facts?.priority ?? 0);
+  }
+  if (change.notice !== undefined) {
+    addDerived(state, state.queues.sink, change.notice, idHash, tags);
+  }
+}
+
+function addDerived(
+  state: State,
+  queue: QueueState,
+  derived: Derived,
+  idHash: Hash,
+  tags: readonly Hash[],
+  priority = 0,
+): void {
+  const added = [...tags, ...hashTags(state.key, derived.tags)];
+  const { index, size, acceptedAt, expiresAt, source } = derived;
+  const facts = { index, size, acceptedAt, expiresAt, source, priority, home: 'sink' as const };
+  addMessage(queue, facts, idHash, added, 64);
+  queue.counters.put += 1;
+}
+
+function close(
+  state: State,
+  queue: QueueState,
+  index: number,
+  closing: RemoveChange['closing'],
+): void {
+  if (closing === undefined) return;
+  const metaBytes = queue.messages.facts(index)?.metaBytes ?? 0;
+  const bytes = 160 + metaBytes + closing.reason.length + 96 * closing.outcomes.length;
+  state.records.add(index, bytes, closing.doneAt, closing.retainUntil);
+  const idHash = queue.messages.idHash(index);
+  if (idHash !== undefined && closing.resultIndex !== 0) {
+    state.recent.setResult(idHash, index, closing.resultIndex);
+  }
+}
+
+function applyGroup(state: State, change: Extract<Change, { kind: 'group' }>, now: Time): void {
+  const { groups } = state.queues[change.queue];
+  let group = groups.get(change.gid);
+  if (group === undefined) {
+    group = createGroup(change.group, change.gid, change.from, now.mono);
+    groups.set(change.gid, group);
+    state.lastGroup = Math.max(state.lastGroup, change.group);
+  }
+  for (const [uid, from] of change.resolved) group.resolved.set(uid, from);
+}
+
+function applyGroupGone(state: State, change: Extract<Change, { kind: 'groupGone' }>): void {
+  const queue = state.queues[change.queue];
+  for (const group of queue.groups.values()) {
+    if (group.number !== change.group) continue;
+    for (const consumer of group.consumers.values()) dropConsumer(state, consumer);
+    for (const entry of group.entries.values()) {
+      // Places in the sink that it held go back.
+      setMark(state, queue, group, entry, { ...entry.mark, place: false });
+    }
+    queue.groups.delete(group.gid);
+    return;
+  }
+}

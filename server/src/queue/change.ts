@@ -1,0 +1,280 @@
+// What a decision changes. Durable changes are transitions that still lack what only the stored
+// message knows (id, tags ...): `seal` adds it, from the message's meta, before they go to the
+// engine. Passing changes live in memory only and are gone after a restart.
+
+import type { Tags } from '@sluice/sdk/wire';
+import type { MessageMeta, QueueName } from './message.ts';
+import type { Filter } from './messages.ts';
+import type { DeliveryOutcome, RequestRecord, RestCause, RestState } from './record.ts';
+import type { ServiceSettings } from './settings.ts';
+import type { ConsumerKind } from './state.ts';
+import type { MarkKind, MarkTransition, Transition } from './transition.ts';
+
+/** How a request came to rest; its record without what its message knows. */
+export interface Closing {
+  readonly state: RestState;
+  readonly cause: RestCause;
+  readonly firstDeliveredAt: number;
+  readonly lastDeliveredAt: number;
+  readonly firstOutputAt: number;
+  readonly doneAt: number;
+  readonly deliveries: number;
+  readonly outcomes: readonly DeliveryOutcome[];
+  readonly uid: string;
+  readonly sizeOut: number;
+  readonly resultIndex: number;
+  readonly code: string;
+  readonly reason: string;
+  readonly retainUntil: number;
+}
+
+/** A message made from another one: a result, a notice, a dead message. */
+export interface Derived {
+  /** A dead message keeps its path, type and priority; a result has its own type. */
+  readonly role: 'result' | 'notice' | 'rear';
+  readonly index: number;
+  readonly size: number;
+  readonly acceptedAt: number;
+  readonly expiresAt: number;
+  readonly source: number;
+  readonly contentType: string | undefined;
+  /** Added to the tags of the message it is made from. */
+  readonly tags: Tags;
+}
+
+export interface RemoveChange {
+  readonly kind: 'remove';
+  readonly queue: QueueName;
+  readonly index: number;
+  readonly cause: RestCause;
+  readonly at: number;
+  readonly source: number;
+  readonly closing: Closing | undefined;
+}
+
+export interface CompleteChange {
+  readonly kind: 'complete';
+  readonly index: number;
+  readonly result: Derived | undefined;
+  readonly payload: Uint8Array;
+  readonly recordResult: Uint8Array | undefined;
+  readonly closing: Closing;
+}
+
+export interface DeadChange {
+  readonly kind: 'dead';
+  readonly queue: 'input' | 'sink';
+  readonly index: number;
+  readonly rear: Derived | undefined;
+  readonly notice: Derived | undefined;
+  readonly closing: Closing | undefined;
+}
+
+/** The changes that need the meta of the message they take away. */
+export type Unsealed = RemoveChange | CompleteChange | DeadChange;
+
+export type Durable =
+  | Exclude<Transition, { kind: 'remove' | 'complete' | 'dead' } | MarkTransition<MarkKind>>
+  | DeliverChange
+  | ReturnChange
+  | MarkTransition<'keep'>
+  | MarkTransition<'commit'>
+  | Unsealed;
+
+export interface DeliverChange extends MarkTransition<'deliver'> {
+  readonly gid: string;
+  readonly consumer: number;
+}
+
+export interface ReturnChange extends MarkTransition<'return'> {
+  readonly gid: string;
+  /** Monotonic end of the back-off; 0 = none. */
+  readonly backoffUntil: number;
+  readonly avoid: string;
+  /** The model may still be at work: the slot stays taken until it is known to be free. */
+  readonly occupies: boolean;
+}
+
+export interface Attach {
+  readonly kind: 'attach';
+  readonly queue: QueueName;
+  readonly gid: string;
+  readonly uid: string;
+  readonly number: number;
+  readonly consumerKind: ConsumerKind;
+  readonly window: number;
+  readonly autoCommit: boolean;
+  readonly indexOnly: boolean;
+  readonly filter: Filter | undefined;
+  readonly tags: Tags;
+  readonly id: string | undefined;
+  readonly from: number;
+  readonly takeovers: readonly number[];
+}
+
+export type Passing =
+  | Attach
+  | { readonly kind: 'lost'; readonly consumer: number; readonly resumeAt: number }
+  | { readonly kind: 'left'; readonly consumer: number }
+  | { readonly kind: 'leaving'; readonly consumer: number }
+  | { readonly kind: 'pause'; readonly consumer: number; readonly paused: boolean }
+  /** Nothing was found for a consumer, or for all of its group that share the group's cursors. */
+  | { readonly kind: 'dry'; readonly consumer: number }
+  /** A consumer was sent a message that needs no commit. */
+  | { readonly kind: 'served'; readonly consumer: number; readonly index: number }
+  | {
+      readonly kind: 'advance';
+      readonly queue: QueueName;
+      readonly gid: string;
+      /** undefined: the group's own cursors. */
+      readonly consumer: number | undefined;
+      readonly cursors: readonly (readonly [priority: number, next: number])[];
+    }
+  | {
+      readonly kind: 'hide';
+      readonly queue: QueueName;
+      readonly index: number;
+      readonly hidden: boolean;
+    }
+  /** A lease was taken away by removing its message: the slot stays taken until it is free. */
+  | { readonly kind: 'occupy'; readonly consumer: number; readonly deliveryId: number }
+  | { readonly kind: 'free'; readonly consumer: number; readonly deliveryId: number }
+  /** The idle time of a lease begins anew. */
+  | { readonly kind: 'touch'; readonly deliveryId: number; readonly idleAt: number }
+  /** A lease that was touched is looked at again. */
+  | { readonly kind: 'lookAgain'; readonly deliveryId: number; readonly at: number }
+  | {
+      readonly kind: 'ready';
+      readonly queue: QueueName;
+      readonly gid: string;
+      readonly index: number;
+    }
+  | { readonly kind: 'settings'; readonly settings: ServiceSettings }
+  | {
+      readonly kind: 'count';
+      readonly queue: QueueName;
+      readonly what: 'refused' | 'repeated' | 'stale';
+    }
+  /** A due entry was looked at and taken off. */
+  | { readonly kind: 'takeDue' }
+  | { readonly kind: 'takeExpiry'; readonly queue: QueueName }
+  | { readonly kind: 'forgetIds'; readonly wall: number };
+
+export type Change = Durable | Passing;
+
+const durableKinds: ReadonlySet<string> = new Set<Durable['kind']>([
+  'put',
+  'deliver',
+  'return',
+  'keep',
+  'commit',
+  'remove',
+  'complete',
+  'dead',
+  'group',
+  'groupGone',
+  'end',
+  'epoch',
+  'trimRecords',
+  'outboxDone',
+]);
+
+export function isDurable(change: Change): change is Durable {
+  return durableKinds.has(change.kind);
+}
+
+export function isUnsealed(change: Durable): change is Unsealed {
+  return change.kind === 'remove' || change.kind === 'complete' || change.kind === 'dead';
+}
+
+/** Turns a durable change into the transition that is written. `meta` is the meta of the message
+ * that leaves its queue, undefined for changes that take none away. */
+export function seal(change: Durable, meta: MessageMeta | undefined): Transition {
+  if (!isUnsealed(change)) return change;
+  if (meta === undefined) throw new Error('a change that takes a message away needs its meta');
+  const record = change.closing === undefined ? undefined : recordOf(meta, change.closing);
+  const outbox =
+    record === undefined || meta.callback === undefined
+      ? undefined
+      : { index: meta.index, callback: meta.callback };
+  switch (change.kind) {
+    case 'remove': {
+      const { kind, queue, index, cause, at, source } = change;
+      return { kind, queue, index, cause, at, source, record };
+    }
+    case 'complete': {
+      const { kind, index, result, payload, recordResult, closing } = change;
+      const message = result === undefined ? undefined : { meta: derive(meta, result), payload };
+      const done = recordOf(meta, closing);
+      return { kind, index, result: message, recordResult, record: done, outbox };
+    }
+    case 'dead': {
+      const { kind, queue, index, rear, notice } = change;
+      return {
+        kind,
+        queue,
+        index,
+        rear: rear === undefined ? undefined : derive(meta, rear),
+        notice:
+          notice === undefined
+            ? undefined
+            : { meta: derive(meta, notice), payload: new Uint8Array(0) },
+        record,
+        outbox,
+      };
+    }
+  }
+}
+
+function derive(from: MessageMeta, derived: Derived): MessageMeta {
+  const isRear = derived.role === 'rear';
+  const tags = derived.tags.size === 0 ? from.tags : new Map([...from.tags, ...derived.tags]);
+  return {
+    index: derived.index,
+    id: from.id,
+    callerId: from.callerId,
+    tags,
+    priority: isRear ? from.priority : 0,
+    size: derived.size,
+    bodyHash: from.bodyHash,
+    acceptedAt: derived.acceptedAt,
+    expiresAt: derived.expiresAt,
+    home: isRear ? from.home : 'sink',
+    path: isRear ? from.path : undefined,
+    contentType: isRear ? from.contentType : derived.contentType,
+    owner: from.owner,
+    idempotencyKey: undefined,
+    callback: undefined,
+    source: derived.source,
+  };
+}
+
+function recordOf(meta: MessageMeta, closing: Closing): RequestRecord {
+  return {
+    index: meta.index,
+    id: meta.id,
+    callerId: meta.callerId,
+    bodyHash: meta.bodyHash,
+    owner: meta.owner,
+    idempotencyKey: meta.idempotencyKey,
+    state: closing.state,
+    cause: closing.cause,
+    acceptedAt: meta.acceptedAt,
+    firstDeliveredAt: closing.firstDeliveredAt,
+    lastDeliveredAt: closing.lastDeliveredAt,
+    firstOutputAt: closing.firstOutputAt,
+    doneAt: closing.doneAt,
+    deliveries: closing.deliveries,
+    outcomes: closing.outcomes,
+    uid: closing.uid,
+    sizeIn: meta.size,
+    sizeOut: closing.sizeOut,
+    priority: meta.priority,
+    tags: meta.tags,
+    home: meta.home,
+    resultIndex: closing.resultIndex,
+    code: closing.code,
+    reason: closing.reason,
+    retainUntil: closing.retainUntil,
+  };
+}

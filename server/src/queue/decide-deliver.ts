@@ -1,0 +1,298 @@
+// One delivery at a time: which consumer, which message (rules 2, 3, 7, 8). Called again while it
+// says that there is more.
+
+import type { Change } from './change.ts';
+import { changing, type Decision, type Effect, unchanged } from './decision.ts';
+import { finish } from './lease-end.ts';
+import type { QueueName } from './message.ts';
+import { comesBefore, type Offer } from './offers.ts';
+import {
+  type Consumer,
+  capacityOf,
+  type Entry,
+  type Group,
+  isWorkingGroup,
+  type QueueState,
+  type State,
+  slotsTaken,
+  usedOf,
+} from './state.ts';
+import type { Time } from './time.ts';
+import type { Mark } from './transition.ts';
+
+export interface DeliverCommand {
+  readonly kind: 'deliver';
+  readonly queue: QueueName;
+}
+
+/** Messages looked at in one decision before the turn goes on. */
+const stepsMax = 256;
+/** Messages that came back and that a filtered consumer looks at. */
+const offersMax = 4_096;
+
+const counterMax = 2 ** 32;
+
+export function decideDeliver(state: State, command: DeliverCommand, now: Time): Decision {
+  const queue = state.queues[command.queue];
+  for (const group of queue.groups.values()) {
+    const consumer = nextConsumer(queue, group);
+    if (consumer !== undefined) return decideFor(state, queue, group, consumer, now);
+  }
+  return unchanged;
+}
+
+/** Of the consumers with a free slot for which there may be something: the one with most free
+ * slots, then the least recently served. */
+function nextConsumer(queue: QueueState, group: Group): Consumer | undefined {
+  let best: Consumer | undefined;
+  let bestFree = 0;
+  for (const consumer of group.consumers.values()) {
+    const free = freeSlots(consumer);
+    if (free <= 0 || isDry(queue, group, consumer)) continue;
+    const isBetter =
+      best === undefined ||
+      free > bestFree ||
+      (free === bestFree && consumer.servedAt < best.servedAt);
+    if (!isBetter) continue;
+    best = consumer;
+    bestFree = free;
+  }
+  return best;
+}
+
+function isDry(queue: QueueState, group: Group, consumer: Consumer): boolean {
+  const dryAt = consumer.cursors === undefined ? group.dryAt : consumer.dryAt;
+  return dryAt === queue.version;
+}
+
+function freeSlots(consumer: Consumer): number {
+  if (!consumer.connected || consumer.paused || consumer.leaving) return 0;
+  return consumer.autoCommit ? Number.MAX_SAFE_INTEGER : consumer.window - slotsTaken(consumer);
+}
+
+function decideFor(
+  state: State,
+  queue: QueueState,
+  group: Group,
+  consumer: Consumer,
+  now: Time,
+): Decision {
+  const { offer, elsewhere } = nextOffer(state, queue, group, consumer);
+  const fresh = nextFresh(state, queue, group, consumer);
+  const changes: Change[] = [];
+  let chosen = fresh.found;
+  if (offer !== undefined && (chosen === undefined || comesBefore(offer, chosen))) chosen = offer;
+  const cursors = [...fresh.cursors];
+  if (chosen !== undefined && chosen === fresh.found) {
+    cursors.push([chosen.priority, chosen.index + 1]);
+  }
+  if (cursors.length > 0) {
+    const own = consumer.cursors === undefined ? undefined : consumer.number;
+    changes.push({ kind: 'advance', queue: queue.name, gid: group.gid, consumer: own, cursors });
+  }
+  const effects: Effect[] = [];
+  if (chosen === undefined && elsewhere !== undefined) {
+    // All that is left is what this consumer gave back, and another one has room for it.
+    send(state, queue, group, elsewhere.consumer, elsewhere.index, now, changes, effects);
+    return { ...changing(changes, effects), more: true };
+  }
+  if (chosen === undefined) {
+    // Only part of a long queue was looked at: go on in the next decision.
+    if (fresh.isPartial) return { ...changing(changes), more: true };
+    changes.push({ kind: 'dry', consumer: consumer.number });
+    return { ...changing(changes), more: true };
+  }
+  send(state, queue, group, consumer, chosen.index, now, changes, effects);
+  return { ...changing(changes, effects), more: true };
+}
+
+function send(
+  state: State,
+  queue: QueueState,
+  group: Group,
+  consumer: Consumer,
+  index: number,
+  now: Time,
+  changes: Change[],
+  effects: Effect[],
+): void {
+  const how = consumer.autoCommit ? sendWithoutLease : sendUnderLease;
+  how(state, queue, group, consumer, index, now, changes, effects);
+}
+
+/** A lease, with a place in the sink for its result if it is the working group's first. */
+function sendUnderLease(
+  state: State,
+  queue: QueueState,
+  group: Group,
+  consumer: Consumer,
+  index: number,
+  now: Time,
+  changes: Change[],
+  effects: Effect[],
+): void {
+  if (state.deliveries + 1 >= counterMax) changes.push({ kind: 'epoch', epoch: state.epoch + 1 });
+  const deliveryId = nextDeliveryId(state, 1);
+  const before = group.entries.get(index)?.mark;
+  const mark: Mark = {
+    state: 'leased',
+    deliveryId,
+    uid: consumer.uid,
+    firstDeliveredAt: before?.firstDeliveredAt || now.wall,
+    deliveredAt: now.wall,
+    deliveries: (before?.deliveries ?? 0) + 1,
+    bad: before?.bad ?? 0,
+    notBefore: 0,
+    resumable: consumer.kind === 'stream',
+    place: before?.place ?? takesPlace(state, queue, group, index),
+    placeIndex: before?.placeIndex ?? 0,
+    outcomes: before?.outcomes ?? [],
+  };
+  const { name } = queue;
+  changes.push({
+    kind: 'deliver',
+    queue: name,
+    gid: group.gid,
+    group: group.number,
+    consumer: consumer.number,
+    index,
+    mark,
+  });
+  const { deliveries } = mark;
+  const to = consumer.number;
+  effects.push({ kind: 'deliver', consumer: to, queue: name, index, deliveryId, deliveries });
+}
+
+/** The fencing token of the `ahead`-th delivery from now (rule 5). */
+export function nextDeliveryId(state: State, ahead: number): number {
+  const count = state.deliveries + ahead;
+  return count < counterMax
+    ? state.epoch * counterMax + count
+    : (state.epoch + 1) * counterMax + (count - counterMax + 1);
+}
+
+function sendWithoutLease(
+  state: State,
+  queue: QueueState,
+  group: Group,
+  consumer: Consumer,
+  index: number,
+  now: Time,
+  changes: Change[],
+  effects: Effect[],
+): void {
+  const to = consumer.number;
+  const deliveries = (group.entries.get(index)?.mark.deliveries ?? 0) + 1;
+  changes.push({ kind: 'served', consumer: to, index });
+  const finished = finish(state, queue, group, index, 'committed', now);
+  changes.push(...finished.changes);
+  effects.push(...finished.effects);
+  const { name } = queue;
+  effects.push({ kind: 'deliver', consumer: to, queue: name, index, deliveryId: 0, deliveries });
+}
+
+function takesPlace(state: State, queue: QueueState, group: Group, index: number): boolean {
+  return isWorkingGroup(state, queue, group) && !queue.messages.isRecordHome(index);
+}
+
+/** Rule 3 and 12: with no place for the result nothing is delivered to the working group. */
+export function hasPlace(
+  state: State,
+  queue: QueueState,
+  group: Group,
+  index: number,
+  entry: Entry | undefined,
+): boolean {
+  if (!isWorkingGroup(state, queue, group) || entry?.mark.place === true) return true;
+  if (queue.messages.isRecordHome(index)) {
+    return state.recordResultBytes < state.settings.recordResultBytesMax;
+  }
+  const { sink } = state.queues;
+  return state.settings.sink.autoEvict || usedOf(state, sink) < capacityOf(state, sink);
+}
+
+interface Offered {
+  readonly offer: Offer | undefined;
+  /** What this consumer gave back itself, with another one that has a free slot for it. */
+  readonly elsewhere: { readonly consumer: Consumer; readonly index: number } | undefined;
+}
+
+/** The first message behind the cursors that this consumer may have now. */
+function nextOffer(state: State, queue: QueueState, group: Group, consumer: Consumer): Offered {
+  const { offers } = group;
+  let elsewhere: Offered['elsewhere'];
+  for (let at = 0; at < Math.min(offers.size, offersMax); at += 1) {
+    const offer = offers.at(at);
+    if (offer === undefined || !suits(queue, consumer, offer.index)) continue;
+    const entry = group.entries.get(offer.index);
+    if (!isOpen(queue, group, offer.index, entry)) continue;
+    if (!hasPlace(state, queue, group, offer.index, entry)) continue;
+    const other =
+      entry?.avoid === consumer.uid ? otherTaker(queue, group, consumer, offer.index) : undefined;
+    if (other === undefined) return { offer, elsewhere };
+    elsewhere ??= { consumer: other, index: offer.index };
+  }
+  return { offer: undefined, elsewhere };
+}
+
+/** Whether a message is there for the group: visible, not held, not backing off, not committed. */
+function isOpen(queue: QueueState, group: Group, index: number, entry: Entry | undefined): boolean {
+  if (entry !== undefined && (entry.consumer !== undefined || entry.backoffUntil > 0)) return false;
+  if (group.ahead.size > 0 && group.ahead.has(index)) return false;
+  return queue.hidden === 0 || !queue.messages.isHidden(index);
+}
+
+function suits(queue: QueueState, consumer: Consumer, index: number): boolean {
+  if (index < consumer.from) return false;
+  return consumer.filter === undefined || queue.messages.matches(index, consumer.filter);
+}
+
+function otherTaker(
+  queue: QueueState,
+  group: Group,
+  consumer: Consumer,
+  index: number,
+): Consumer | undefined {
+  for (const other of group.consumers.values()) {
+    if (other !== consumer && freeSlots(other) > 0 && suits(queue, other, index)) return other;
+  }
+  return undefined;
+}
+
+interface Fresh {
+  readonly found: Offer | undefined;
+  readonly cursors: readonly (readonly [number, number])[];
+  readonly isPartial: boolean;
+}
+
+/** The first message from the cursors on, and how far the cursors may move without taking it. */
+function nextFresh(state: State, queue: QueueState, group: Group, consumer: Consumer): Fresh {
+  const cursors = consumer.cursors ?? group.cursors;
+  const moved: [number, number][] = [];
+  let steps = 0;
+  for (const { priority, indexes } of queue.lanes.list) {
+    const start = Math.max(cursors.get(priority) ?? 0, consumer.from, group.from, 1);
+    let at = start;
+    for (;;) {
+      const index = indexes.firstFrom(at);
+      if (index === 0) break;
+      const entry = group.entries.get(index);
+      const isFound =
+        entry === undefined && isOpen(queue, group, index, entry) && suits(queue, consumer, index);
+      if (isFound) {
+        if (at > start) moved.push([priority, at]);
+        const canGo = hasPlace(state, queue, group, index, entry);
+        const found = canGo ? { index, priority } : undefined;
+        return { found, cursors: moved, isPartial: false };
+      }
+      at = index + 1;
+      steps += 1;
+      if (steps >= stepsMax) {
+        moved.push([priority, at]);
+        return { found: undefined, cursors: moved, isPartial: true };
+      }
+    }
+    if (at > start) moved.push([priority, at]);
+  }
+  return { found: undefined, cursors: moved, isPartial: false };
+}

@@ -1,0 +1,279 @@
+// What holders say of their deliveries: commits by index (rule 6), negative commits, completion by
+// fencing token (rules 4, 5), giving back, touching.
+
+import type { Change, CompleteChange } from './change.ts';
+import { changing, type Decision, refusing, unchanged } from './decision.ts';
+import {
+  causeTags,
+  closingOf,
+  endLease,
+  finish,
+  isKept,
+  resultOf,
+  roomInSink,
+  takeFromOthers,
+} from './lease-end.ts';
+import type { QueueName } from './message.ts';
+import {
+  hasWorkingGroup,
+  isWorkingGroup,
+  type LeasePlace,
+  payloadBytesMaxOf,
+  type State,
+} from './state.ts';
+import type { Chance, Time } from './time.ts';
+
+export interface CommitCommand {
+  readonly kind: 'commit';
+  readonly queue: QueueName;
+  readonly index: number;
+  readonly gid: string;
+}
+
+export interface NegativeCommand {
+  readonly kind: 'negative';
+  readonly queue: QueueName;
+  readonly index: number;
+  readonly gid: string;
+  readonly uid: string;
+  readonly code: string;
+  readonly reason: string;
+}
+
+export interface CommitDeliveryCommand {
+  readonly kind: 'commitDelivery';
+  readonly queue: QueueName;
+  readonly deliveryId: number;
+}
+
+export interface CompleteCommand {
+  readonly kind: 'complete';
+  readonly deliveryId: number;
+  readonly payload: Uint8Array;
+  readonly contentType: string | undefined;
+  readonly outcome: 'succeeded' | 'failed';
+  readonly code: string;
+  readonly reason: string;
+  readonly firstOutputAt: number;
+}
+
+export interface GiveBackCommand {
+  readonly kind: 'giveBack';
+  readonly queue: QueueName;
+  readonly deliveryId: number;
+  readonly counted: boolean;
+  readonly code: string;
+  readonly reason: string;
+  readonly delayMs: number;
+}
+
+export interface TouchCommand {
+  readonly kind: 'touch';
+  readonly queue: QueueName;
+  readonly deliveryId: number;
+}
+
+export interface FreedCommand {
+  readonly kind: 'freed';
+  readonly queue: QueueName;
+  readonly deliveryId: number;
+}
+
+/** Rule 6: any member of the group may commit what was delivered to it; the rest is passed over. */
+export function decideCommit(state: State, command: CommitCommand, now: Time): Decision {
+  const queue = state.queues[command.queue];
+  const group = queue.groups.get(command.gid);
+  const entry = group?.entries.get(command.index);
+  if (group === undefined || entry === undefined) return unchanged;
+  const { changes, effects } = finish(state, queue, group, command.index, 'committed', now);
+  return changing(changes, effects);
+}
+
+const shutdown = 'Shutdown';
+const backoffBaseMs = 1_000;
+const backoffMaxMs = 60_000;
+
+/** random(0, min(60 s, 1 s × 2^n)) after `bad` deliveries that ended badly: after the third,
+ * something below 8 s. */
+export function backoffMs(bad: number, chance: Chance): number {
+  return Math.floor(chance.fraction() * Math.min(backoffMaxMs, backoffBaseMs * 2 ** bad));
+}
+
+export function decideNegative(
+  state: State,
+  command: NegativeCommand,
+  now: Time,
+  chance: Chance,
+): Decision {
+  const queue = state.queues[command.queue];
+  const group = queue.groups.get(command.gid);
+  const entry = group?.entries.get(command.index);
+  if (group === undefined || entry?.consumer === undefined) return unchanged;
+  const holder = entry.consumer;
+  const isShutdown = command.code === shutdown;
+  const backsOff = !isShutdown && command.code !== '';
+  const { changes, effects } = endLease(
+    state,
+    queue,
+    group,
+    entry,
+    {
+      counted: !isShutdown,
+      code: command.code,
+      reason: command.reason,
+      delayMs: backsOff ? backoffMs(entry.mark.bad + 1, chance) : 0,
+      avoid: holder.uid,
+      occupies: false,
+    },
+    now,
+  );
+  if (isShutdown) {
+    const leaver = group.consumers.get(command.uid) ?? holder;
+    changes.push({ kind: 'leaving', consumer: leaver.number });
+  }
+  return changing(changes, effects);
+}
+
+export function decideCommitDelivery(
+  state: State,
+  command: CommitDeliveryCommand,
+  now: Time,
+): Decision {
+  const place = leaseOf(state, command.queue, command.deliveryId);
+  if (place === undefined) return stale(state, command.queue, command.deliveryId);
+  const { queue, group, entry } = place;
+  const { changes, effects } = finish(state, queue, group, entry.index, 'committed', now);
+  return changing(changes, effects);
+}
+
+/** Rule 4. Never refused for lack of room. */
+export function decideComplete(state: State, command: CompleteCommand, now: Time): Decision {
+  const place = leaseOf(state, 'input', command.deliveryId);
+  if (place === undefined) return stale(state, 'input', command.deliveryId);
+  const { queue, group, entry } = place;
+  if (hasWorkingGroup(state) && !isWorkingGroup(state, queue, group)) {
+    const text = `only members of the group ${state.service} complete requests of this service`;
+    return refusing('forbidden', text);
+  }
+  const { sink } = state.queues;
+  const size = command.payload.length;
+  const sizeMax = payloadBytesMaxOf(state, sink);
+  const isRecord = queue.messages.isRecordHome(entry.index);
+  if (size > sizeMax) {
+    const text = `the result has ${size} bytes, at most ${sizeMax} are allowed; complete it as failed with code 413`;
+    return refusing('too_large', text);
+  }
+  const failed = command.outcome === 'failed';
+  const hasResult = failed || size > 0;
+  const isLast = !isKept(state, queue, group, entry.index);
+  const putsResult = hasResult && !isRecord && entry.mark.placeIndex === 0;
+  const resultIndex = putsResult ? sink.lastIndex + 1 : entry.mark.placeIndex;
+  if (!isLast) return completeForGroup(state, place, command, putsResult, resultIndex, now);
+  const tags = failed ? new Map(causeTags(command)) : new Map<string, string>();
+  const closing = closingOf(entry.mark, now, {
+    state: failed ? 'failed' : 'succeeded',
+    cause: failed ? (command.code === '413' ? 'tooLarge' : 'modelAnswer') : 'completed',
+    code: command.code,
+    reason: command.reason,
+    sizeOut: size,
+    resultIndex,
+    firstOutputAt: command.firstOutputAt,
+    retainUntil: isRecord ? now.wall + state.settings.recordRetentionMs : 0,
+  });
+  const { contentType, payload } = command;
+  const complete: CompleteChange = {
+    kind: 'complete',
+    index: entry.index,
+    result: putsResult
+      ? { ...resultOf(state, entry.index, size, now), contentType, tags }
+      : undefined,
+    payload,
+    recordResult: isRecord && hasResult ? payload : undefined,
+    closing,
+  };
+  const changes: Change[] = putsResult ? roomInSink(state, now) : [];
+  const others = takeFromOthers(queue, entry.index, 'completed', entry);
+  changes.push(...others.changes, complete);
+  return {
+    changes,
+    effects: others.effects,
+    reply: { kind: 'completed', resultIndex },
+    more: false,
+  };
+}
+
+/** Where groups are equal and another one keeps the message, completing is committing; its result
+ * would be one of several for one message, so there is none. */
+function completeForGroup(
+  state: State,
+  place: LeasePlace,
+  command: CompleteCommand,
+  putsResult: boolean,
+  resultIndex: number,
+  now: Time,
+): Decision {
+  if (putsResult) {
+    const text = `other groups keep message ${place.entry.index}: only the group ${state.service} may complete with a result`;
+    return refusing('conflict', text);
+  }
+  const { queue, group, entry } = place;
+  const cause = command.outcome === 'failed' ? 'modelAnswer' : 'committed';
+  const { changes, effects } = finish(state, queue, group, entry.index, cause, now);
+  return { changes, effects, reply: { kind: 'completed', resultIndex }, more: false };
+}
+
+export function decideGiveBack(state: State, command: GiveBackCommand, now: Time): Decision {
+  const place = leaseOf(state, command.queue, command.deliveryId);
+  if (place === undefined) return stale(state, command.queue, command.deliveryId);
+  const { queue, group, entry } = place;
+  const holder = entry.consumer;
+  const { counted, code, reason, delayMs } = command;
+  const end = { counted, code, reason, delayMs, avoid: entry.mark.uid, occupies: false };
+  const { changes, effects } = endLease(state, queue, group, entry, end, now);
+  if (code === shutdown && holder !== undefined) {
+    changes.push({ kind: 'leaving', consumer: holder.number });
+  }
+  return changing(changes, effects);
+}
+
+export function decideTouch(state: State, command: TouchCommand, now: Time): Decision {
+  const place = leaseOf(state, command.queue, command.deliveryId);
+  if (place === undefined) return stale(state, command.queue, command.deliveryId);
+  const { idleMs } = state.settings;
+  if (idleMs === 0) return unchanged;
+  return changing([{ kind: 'touch', deliveryId: command.deliveryId, idleAt: now.mono + idleMs }]);
+}
+
+/** The model is known to be free of a lease that was taken away. */
+export function decideFreed(state: State, command: FreedCommand): Decision {
+  return changing(freeing(state, command.deliveryId));
+}
+
+function freeing(state: State, deliveryId: number): Change[] {
+  for (const { consumer } of state.consumers.values()) {
+    if (consumer.occupied.has(deliveryId)) {
+      return [{ kind: 'free', consumer: consumer.number, deliveryId }];
+    }
+  }
+  return [];
+}
+
+/** The lease of a token, unless it is over or lies in another queue. */
+export function leaseOf(
+  state: State,
+  queue: QueueName,
+  deliveryId: number,
+): LeasePlace | undefined {
+  const place = state.leases.get(deliveryId);
+  return place?.queue.name === queue ? place : undefined;
+}
+
+/** Rule 5: refused and counted. Whoever says that it is done is also known to be free. */
+function stale(state: State, queue: QueueName, deliveryId: number): Decision {
+  const changes: Change[] = [
+    { kind: 'count', queue, what: 'stale' },
+    ...freeing(state, deliveryId),
+  ];
+  const text = `delivery ${deliveryId} is no longer current: its lease ended or went to another consumer`;
+  return refusing('stale_delivery', text, changes);
+}

@@ -1,0 +1,153 @@
+// New messages: end of stream, sizes, repeated puts, places in the sink, capacity and eviction
+// (rules 1, 3, 11, 15, 16).
+
+import type { Change } from './change.ts';
+import { answering, type Decision, refusing } from './decision.ts';
+import { type Hash, hashText } from './hash.ts';
+import { evict } from './lease-end.ts';
+import type { MessageMeta, QueueName } from './message.ts';
+import {
+  capacityOf,
+  type Entry,
+  payloadBytesMaxOf,
+  type QueueState,
+  type State,
+  usedOf,
+} from './state.ts';
+import type { Time } from './time.ts';
+
+export interface PutCommand {
+  readonly kind: 'put';
+  readonly queue: QueueName;
+  /** All of the message but its index, which is 0 here. */
+  readonly meta: MessageMeta;
+  readonly payload: Uint8Array;
+  readonly gid: string;
+  readonly uid: string;
+}
+
+export function decidePut(state: State, command: PutCommand, now: Time): Decision {
+  const queue = state.queues[command.queue];
+  const refused: Change = { kind: 'count', queue: queue.name, what: 'refused' };
+  if (queue.ended) {
+    return refusing('ended', `the ${queue.name} queue of ${state.service} has ended`, [refused]);
+  }
+  const { meta } = command;
+  const sizeMax = payloadBytesMaxOf(state, queue);
+  if (meta.size > sizeMax) {
+    const text = `the payload has ${meta.size} bytes, at most ${sizeMax} are allowed`;
+    return refusing('too_large', text, [refused]);
+  }
+  if (queue.name === 'input') return decideInputPut(state, queue, command, now);
+  if (queue.name === 'sink' && command.gid === state.service) {
+    return decideResultPut(state, queue, command, now);
+  }
+  return store(state, queue, command, now);
+}
+
+/** Rule 15. */
+function decideInputPut(state: State, queue: QueueState, command: PutCommand, now: Time): Decision {
+  const { meta } = command;
+  if (meta.callerId && state.settings.dedup) {
+    for (const known of state.recent.find(hashText(state.key, meta.id), now.wall)) {
+      if (!known.callerId || known.bodyHash !== meta.bodyHash) continue;
+      return repeated(queue, known.index);
+    }
+  }
+  return store(state, queue, command, now);
+}
+
+function repeated(queue: QueueState, index: number): Decision {
+  const count: Change = { kind: 'count', queue: queue.name, what: 'repeated' };
+  return answering({ kind: 'put', index, repeated: true }, [count]);
+}
+
+/** Rule 3: a result from a member of the working group uses the place its request holds. */
+function decideResultPut(state: State, sink: QueueState, command: PutCommand, now: Time): Decision {
+  const idHash = hashText(state.key, command.meta.id);
+  const holders = holdersOf(state, idHash);
+  const unused = holders.filter((entry) => entry.mark.placeIndex === 0);
+  const own = unused.find(
+    (entry) => entry.consumer !== undefined && entry.mark.uid === command.uid,
+  );
+  const chosen = own ?? unused[0];
+  if (chosen !== undefined) return storeInPlace(state, sink, chosen, command, now);
+  const first = holders[0];
+  if (first !== undefined) return repeated(sink, first.mark.placeIndex);
+  if (state.queues.input.messages.withId(idHash).length === 0) {
+    const [known] = state.recent.find(idHash, now.wall);
+    if (known !== undefined) return repeated(sink, known.resultIndex);
+  }
+  return store(state, sink, command, now);
+}
+
+/** Entries of the working group with this request id that hold a place, by index. */
+function holdersOf(state: State, idHash: Hash): Entry[] {
+  const { input } = state.queues;
+  const working = input.groups.get(state.service);
+  if (working === undefined) return [];
+  const holders: Entry[] = [];
+  for (const index of input.messages.withId(idHash)) {
+    const entry = working.entries.get(index);
+    if (entry?.mark.place === true) holders.push(entry);
+  }
+  return holders;
+}
+
+function storeInPlace(
+  state: State,
+  sink: QueueState,
+  entry: Entry,
+  command: PutCommand,
+  now: Time,
+): Decision {
+  const index = sink.lastIndex + 1;
+  const working = state.queues.input.groups.get(state.service);
+  const changes: Change[] = [];
+  if (state.settings.sink.autoEvict && sink.messages.length >= capacityOf(state, sink)) {
+    changes.push(...evict(state, sink, now));
+  }
+  const meta = { ...command.meta, index, source: entry.index };
+  changes.push(
+    { kind: 'put', queue: 'sink', message: { meta, payload: command.payload } },
+    {
+      kind: 'keep',
+      queue: 'input',
+      group: working?.number ?? 0,
+      index: entry.index,
+      mark: { ...entry.mark, placeIndex: index },
+    },
+  );
+  return answering({ kind: 'put', index, repeated: false }, changes);
+}
+
+/** Rule 11: in when there is room, or when something may be evicted for it. */
+function store(state: State, queue: QueueState, command: PutCommand, now: Time): Decision {
+  const changes: Change[] = [];
+  const capacity = capacityOf(state, queue);
+  const evicts = autoEvicts(state, queue);
+  const used = evicts ? queue.messages.length : usedOf(state, queue);
+  if (used >= capacity) {
+    if (evicts) changes.push(...evict(state, queue, now));
+    if (changes.length === 0) {
+      const text = `the ${queue.name} queue of ${state.service} is full: ${used} of ${capacity} places are taken`;
+      return refusing('queue_full', text, [{ kind: 'count', queue: queue.name, what: 'refused' }]);
+    }
+  }
+  const index = queue.lastIndex + 1;
+  const meta = { ...command.meta, index };
+  changes.push({ kind: 'put', queue: queue.name, message: { meta, payload: command.payload } });
+  return answering({ kind: 'put', index, repeated: false }, changes);
+}
+
+function autoEvicts(state: State, queue: QueueState): boolean {
+  switch (queue.name) {
+    case 'input':
+      return state.settings.source.autoEvict;
+    case 'sink':
+      return state.settings.sink.autoEvict;
+    case 'inputRear':
+    case 'sinkRear':
+      return true;
+  }
+}

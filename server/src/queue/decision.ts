@@ -1,0 +1,66 @@
+// What a decision is: changes to apply and write, effects to release once they are durable, and
+// the answer to whoever asked.
+
+import { type ErrorCode, PlatformError } from '@sluice/sdk/wire';
+import type { Change } from './change.ts';
+import type { QueueName } from './message.ts';
+
+/** Why the server closes a watch. */
+export type WatchEnd = 'ended' | 'replaced' | 'deleted' | 'stopping' | 'recovering';
+
+export type Effect =
+  | {
+      readonly kind: 'deliver';
+      readonly consumer: number;
+      readonly queue: QueueName;
+      readonly index: number;
+      /** 0 with auto commit. */
+      readonly deliveryId: number;
+      readonly deliveries: number;
+    }
+  | {
+      readonly kind: 'voided';
+      readonly consumer: number;
+      readonly deliveryId: number;
+      readonly reason: string;
+    }
+  | { readonly kind: 'closed'; readonly consumer: number; readonly reason: WatchEnd };
+
+export type Reply =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'refused'; readonly error: PlatformError }
+  | { readonly kind: 'put'; readonly index: number; readonly repeated: boolean }
+  | { readonly kind: 'attached'; readonly consumer: number; readonly held: readonly number[] }
+  | { readonly kind: 'completed'; readonly resultIndex: number };
+
+export interface Decision {
+  readonly changes: readonly Change[];
+  readonly effects: readonly Effect[];
+  readonly reply: Reply;
+  /** Work of the same kind is left: decide again after applying. */
+  readonly more: boolean;
+}
+
+export const done: Reply = { kind: 'done' };
+const nothing: readonly never[] = [];
+
+export const unchanged: Decision = { changes: nothing, effects: nothing, reply: done, more: false };
+
+export function changing(
+  changes: readonly Change[],
+  effects: readonly Effect[] = nothing,
+): Decision {
+  return { changes, effects, reply: done, more: false };
+}
+
+export function answering(reply: Reply, changes: readonly Change[] = nothing): Decision {
+  return { changes, effects: nothing, reply, more: false };
+}
+
+export function refusing(
+  code: ErrorCode,
+  message: string,
+  changes: readonly Change[] = nothing,
+): Decision {
+  return answering({ kind: 'refused', error: new PlatformError(code, message) }, changes);
+}

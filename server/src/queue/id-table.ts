@@ -1,0 +1,80 @@
+// Where messages are found by request id: an open-addressing table from the hash of an id to the
+// place of a message, 8 bytes a slot, at most 70 % full. Several messages may have the same id.
+
+import type { Hash } from './hash.ts';
+
+const empty = 0;
+const deleted = -1;
+const smallestSlots = 64;
+
+export class IdTable {
+  #slots = new Float64Array(smallestSlots);
+  #used = 0;
+  #live = 0;
+  readonly #hashOf: (place: number) => Hash | undefined;
+
+  /** `hashOf` answers the hash of a place that is in the table. */
+  constructor(hashOf: (place: number) => Hash | undefined) {
+    this.#hashOf = hashOf;
+  }
+
+  /** `place` is above 0 and not in the table yet. */
+  add(hash: Hash, place: number): void {
+    if ((this.#used + 1) * 10 > this.#slots.length * 7) this.#rebuild();
+    this.#used += 1;
+    this.#live += 1;
+    this.#insert(hash, place);
+  }
+
+  remove(hash: Hash, place: number): void {
+    const mask = this.#slots.length - 1;
+    for (let at = hash.low & mask; this.#slots[at] !== empty; at = (at + 1) & mask) {
+      if (this.#slots[at] !== place) continue;
+      this.#live -= 1;
+      // A gap before an empty slot need not be remembered.
+      if (this.#slots[(at + 1) & mask] === empty) {
+        this.#slots[at] = empty;
+        this.#used -= 1;
+      } else {
+        this.#slots[at] = deleted;
+      }
+      break;
+    }
+    if (this.#slots.length > smallestSlots && this.#live * 8 < this.#slots.length) this.#rebuild();
+  }
+
+  /** All places with this hash, in ascending order. */
+  find(hash: Hash): number[] {
+    const mask = this.#slots.length - 1;
+    const places: number[] = [];
+    for (let at = hash.low & mask; this.#slots[at] !== empty; at = (at + 1) & mask) {
+      const place = this.#slots[at] ?? empty;
+      if (place === deleted) continue;
+      const other = this.#hashOf(place);
+      if (other !== undefined && other.low === hash.low && other.high === hash.high) {
+        places.push(place);
+      }
+    }
+    return places.length > 1 ? places.sort((left, right) => left - right) : places;
+  }
+
+  #insert(hash: Hash, place: number): void {
+    const mask = this.#slots.length - 1;
+    let at = hash.low & mask;
+    while (this.#slots[at] !== empty) at = (at + 1) & mask;
+    this.#slots[at] = place;
+  }
+
+  #rebuild(): void {
+    const old = this.#slots;
+    let length = smallestSlots;
+    while (length < this.#live * 2) length *= 2;
+    this.#slots = new Float64Array(length);
+    this.#used = this.#live;
+    for (const place of old) {
+      if (place === empty || place === deleted) continue;
+      const hash = this.#hashOf(place);
+      if (hash !== undefined) this.#insert(hash, place);
+    }
+  }
+}

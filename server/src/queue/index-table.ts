@@ -1,0 +1,191 @@
+// A table whose rows are kept in the order of a rising index, in chunks of typed arrays: 8 bytes a
+// row plus the caller's columns, no object per row. Removed rows leave a gap that goes with their
+// chunk; neighbours that have become sparse are merged, so memory follows what is live.
+
+/** Rows of one chunk. Small enough to copy within a microsecond, large enough to be rare. */
+export const chunkRows = 512;
+
+export interface Chunk<Columns> {
+  /** Ascending; a removed row is negated. */
+  readonly indexes: Float64Array;
+  /** Rows in use, removed ones included. */
+  size: number;
+  live: number;
+  /** The first row that may be live. */
+  head: number;
+  readonly columns: Columns;
+}
+
+export interface ColumnKind<Columns> {
+  create(rows: number): Columns;
+  /** Copies one row, when chunks are merged. */
+  copy(from: Columns, fromRow: number, to: Columns, toRow: number): void;
+}
+
+export const noColumns: ColumnKind<undefined> = {
+  create: () => undefined,
+  copy: () => undefined,
+};
+
+export class IndexTable<Columns> {
+  readonly #kind: ColumnKind<Columns>;
+  readonly #chunks: Chunk<Columns>[] = [];
+  #length = 0;
+
+  constructor(kind: ColumnKind<Columns>) {
+    this.#kind = kind;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  get chunks(): readonly Chunk<Columns>[] {
+    return this.#chunks;
+  }
+
+  /** Adds a row at the end; `index` must be above every index ever added. Answers its row. */
+  append(index: number): { chunk: Chunk<Columns>; row: number } {
+    let chunk = this.#chunks.at(-1);
+    if (chunk === undefined || chunk.size === chunkRows) {
+      chunk = this.#newChunk();
+      this.#chunks.push(chunk);
+    }
+    const row = chunk.size;
+    chunk.indexes[row] = index;
+    chunk.size += 1;
+    chunk.live += 1;
+    this.#length += 1;
+    return { chunk, row };
+  }
+
+  /** Calls `use` with the place of a live row; undefined when there is none. */
+  read<Result>(index: number, use: (columns: Columns, row: number) => Result): Result | undefined {
+    const chunk = this.#chunks[this.#chunkOf(index)];
+    if (chunk === undefined) return undefined;
+    const row = rowOf(chunk, index);
+    return row < chunk.size && chunk.indexes[row] === index ? use(chunk.columns, row) : undefined;
+  }
+
+  has(index: number): boolean {
+    const chunk = this.#chunks[this.#chunkOf(index)];
+    return chunk !== undefined && chunk.indexes[rowOf(chunk, index)] === index;
+  }
+
+  /** Removes a live row; false when there is none. */
+  remove(index: number): boolean {
+    const at = this.#chunkOf(index);
+    const chunk = this.#chunks[at];
+    if (chunk === undefined) return false;
+    const row = rowOf(chunk, index);
+    if (row >= chunk.size || chunk.indexes[row] !== index) return false;
+    chunk.indexes[row] = -index;
+    chunk.live -= 1;
+    this.#length -= 1;
+    if (row === chunk.head) chunk.head += 1;
+    this.#tidy(at);
+    return true;
+  }
+
+  /** The lowest live index that is >= `from`; 0 = none. */
+  firstFrom(from: number): number {
+    for (let at = this.#chunkOf(from); at < this.#chunks.length; at += 1) {
+      const chunk = this.#chunks[at];
+      if (chunk === undefined) break;
+      for (let row = Math.max(chunk.head, rowOf(chunk, from)); row < chunk.size; row += 1) {
+        const index = chunk.indexes[row] ?? 0;
+        if (index > 0) return index;
+      }
+    }
+    return 0;
+  }
+
+  /** How many live rows have an index below `index`. */
+  countBelow(index: number): number {
+    const at = this.#chunkOf(index);
+    let count = 0;
+    for (let before = 0; before < at; before += 1) count += this.#chunks[before]?.live ?? 0;
+    const chunk = this.#chunks[at];
+    if (chunk === undefined) return count;
+    const end = rowOf(chunk, index);
+    for (let row = chunk.head; row < end; row += 1) {
+      if ((chunk.indexes[row] ?? 0) > 0) count += 1;
+    }
+    return count;
+  }
+
+  #newChunk(): Chunk<Columns> {
+    return {
+      indexes: new Float64Array(chunkRows),
+      size: 0,
+      live: 0,
+      head: 0,
+      columns: this.#kind.create(chunkRows),
+    };
+  }
+
+  /** The chunk whose range holds `index`: the first whose last index is not below it. */
+  #chunkOf(index: number): number {
+    let low = 0;
+    let high = this.#chunks.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const chunk = this.#chunks[middle];
+      const last = chunk === undefined ? 0 : Math.abs(chunk.indexes[chunk.size - 1] ?? 0);
+      if (last < index) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #tidy(at: number): void {
+    const chunk = this.#chunks[at];
+    if (chunk === undefined) return;
+    if (chunk.live === 0 && at < this.#chunks.length - 1) {
+      this.#chunks.splice(at, 1);
+      return;
+    }
+    if (chunk.live === 0) {
+      // The last chunk is used again, so that a short queue allocates nothing.
+      chunk.size = 0;
+      chunk.head = 0;
+      return;
+    }
+    if (!this.#merge(at)) this.#merge(at - 1);
+  }
+
+  /** Merges two sparse neighbours into one chunk. The last chunk still grows and is left alone. */
+  #merge(at: number): boolean {
+    const chunk = this.#chunks[at];
+    const next = this.#chunks[at + 1];
+    if (chunk === undefined || next === undefined || at + 2 >= this.#chunks.length) return false;
+    if (chunk.live + next.live > chunkRows / 4) return false;
+    const merged = this.#newChunk();
+    for (const part of [chunk, next]) this.#copyLive(part, merged);
+    this.#chunks.splice(at, 2, merged);
+    return true;
+  }
+
+  #copyLive(from: Chunk<Columns>, to: Chunk<Columns>): void {
+    for (let row = from.head; row < from.size; row += 1) {
+      const index = from.indexes[row] ?? 0;
+      if (index <= 0) continue;
+      to.indexes[to.size] = index;
+      this.#kind.copy(from.columns, row, to.columns, to.size);
+      to.size += 1;
+      to.live += 1;
+    }
+  }
+}
+
+/** The first row of a chunk whose index (removed or not) is not below `index`. */
+function rowOf(chunk: Chunk<unknown>, index: number): number {
+  let low = 0;
+  let high = chunk.size;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (Math.abs(chunk.indexes[middle] ?? 0) < index) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

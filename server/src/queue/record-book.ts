@@ -1,0 +1,70 @@
+// How many records there are and how old: enough to know which to forget (rule 14). Records are
+// counted in blocks of neighbouring input indexes, so that a million of them cost a few kilobytes;
+// forgetting goes by whole blocks, lowest first.
+
+const blockIndexes = 256;
+
+interface Block {
+  count: number;
+  bytes: number;
+  doneAt: number;
+  retainUntil: number;
+}
+
+export interface RecordLimits {
+  readonly countMax: number;
+  readonly bytesMax: number;
+  readonly retentionMs: number;
+}
+
+export class RecordBook {
+  readonly #blocks = new Map<number, Block>();
+  #lowest = Number.POSITIVE_INFINITY;
+  #count = 0;
+  #bytes = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  add(index: number, bytes: number, doneAt: number, retainUntil: number): void {
+    const number = Math.floor(index / blockIndexes);
+    let block = this.#blocks.get(number);
+    if (block === undefined) {
+      block = { count: 0, bytes: 0, doneAt: 0, retainUntil: 0 };
+      this.#blocks.set(number, block);
+      this.#lowest = Math.min(this.#lowest, number);
+    }
+    block.count += 1;
+    block.bytes += bytes;
+    block.doneAt = Math.max(block.doneAt, doneAt);
+    block.retainUntil = Math.max(block.retainUntil, retainUntil);
+    this.#count += 1;
+    this.#bytes += bytes;
+  }
+
+  /** The input index below which all records may go now; 0 = nothing to forget. */
+  forgettable(limits: RecordLimits, wall: number): number {
+    const block = this.#blocks.get(this.#lowest);
+    if (block === undefined || block.retainUntil > wall) return 0;
+    const over = this.#count > limits.countMax || this.#bytes > limits.bytesMax;
+    const old = block.doneAt + limits.retentionMs < wall;
+    return over || old ? (this.#lowest + 1) * blockIndexes : 0;
+  }
+
+  /** Takes the records of all indexes below `below` (a block's end) off the books. */
+  forget(below: number): void {
+    for (const [number, block] of this.#blocks) {
+      if ((number + 1) * blockIndexes > below) continue;
+      this.#count -= block.count;
+      this.#bytes -= block.bytes;
+      this.#blocks.delete(number);
+    }
+    this.#lowest = Number.POSITIVE_INFINITY;
+    for (const number of this.#blocks.keys()) this.#lowest = Math.min(this.#lowest, number);
+  }
+}

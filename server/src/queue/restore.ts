@@ -1,0 +1,178 @@
+// A service's state from what an engine kept of it. Leases that may be resumed wait for their
+// consumers; the others go back uncounted, since it was Sluice that stopped (rule 9).
+
+import { metaBytesOf } from './apply.ts';
+import { addConsumer, createConsumer } from './apply-consumer.ts';
+import { entryOf, lease, setMark } from './apply-lease.ts';
+import { addMessage } from './apply-message.ts';
+import type { Change } from './change.ts';
+import { uncounted } from './decide-consumer.ts';
+import { changing, type Decision } from './decision.ts';
+import { hashText } from './hash.ts';
+import { endLease } from './lease-end.ts';
+import { type MessageMeta, type QueueName, queueNames } from './message.ts';
+import { hashTags } from './messages.ts';
+import { recentIdsMs } from './recent-ids.ts';
+import type { RequestRecord } from './record.ts';
+import { type Consumer, createGroup, type Group, queuesOf, type State } from './state.ts';
+import type { Time } from './time.ts';
+import type { Mark, ServiceState } from './transition.ts';
+
+/** Ids younger than ten minutes, collected out of order. */
+interface RecentRow {
+  readonly id: string;
+  readonly index: number;
+  readonly bodyHash: number;
+  readonly callerId: boolean;
+  readonly resultIndex: number;
+  readonly acceptedAt: number;
+}
+
+/** Takes the rows of one service, in the order the engine gives them, then finishes. */
+export class Restorer {
+  readonly #state: State;
+  readonly #now: Time;
+  #recent: RecentRow[] = [];
+
+  constructor(state: State, now: Time) {
+    this.#state = state;
+    this.#now = now;
+  }
+
+  state(durable: ServiceState): void {
+    this.#state.epoch = durable.epoch;
+    this.#state.lastGroup = durable.lastGroup;
+    for (const [number, name] of queueNames.entries()) {
+      this.#state.queues[name].lastIndex = durable.lastIndexes[number] ?? 0;
+      this.#state.queues[name].ended = durable.ended[number] ?? false;
+    }
+  }
+
+  group(queue: QueueName, row: GroupRow): void {
+    // Its retention begins anew: nobody could come while Sluice was away.
+    const group = createGroup(row.group, row.gid, row.from, this.#now.mono);
+    for (const [uid, from] of row.resolved) group.resolved.set(uid, from);
+    this.#state.queues[queue].groups.set(row.gid, group);
+    this.#state.lastGroup = Math.max(this.#state.lastGroup, row.group);
+    const lookAt = this.#now.mono + this.#state.settings.groupRetentionMs;
+    this.#state.dues.push(lookAt, { kind: 'group', queue, gid: row.gid });
+  }
+
+  message(name: QueueName, meta: MessageMeta): void {
+    const queue = this.#state.queues[name];
+    const { key } = this.#state;
+    const idHash = hashText(key, meta.id);
+    addMessage(queue, meta, idHash, hashTags(key, meta.tags), metaBytesOf(meta));
+    if (name === 'input') this.#remember(meta, 0);
+  }
+
+  mark(name: QueueName, groupNumber: number, index: number, mark: Mark): void {
+    const state = this.#state;
+    const queue = state.queues[name];
+    const group = [...queue.groups.values()].find((one) => one.number === groupNumber);
+    if (group === undefined || !queue.messages.has(index)) return;
+    if (mark.state === 'committed') {
+      group.ahead.add(index);
+      return;
+    }
+    const entry = entryOf(queue, group, index, mark);
+    setMark(state, queue, group, entry, mark);
+    if (mark.placeIndex !== 0) {
+      const idHash = queue.messages.idHash(index);
+      if (idHash !== undefined) state.recent.setResult(idHash, index, mark.placeIndex);
+    }
+    if (mark.state === 'leased') {
+      entry.recovered = true;
+      const { idleMs } = state.settings;
+      entry.idleAt = idleMs > 0 ? this.#now.mono + idleMs : Number.POSITIVE_INFINITY;
+      lease(state, queue, group, entry, this.#holder(name, group, mark));
+      if (idleMs > 0) {
+        state.dues.push(entry.idleAt, { kind: 'idle', deliveryId: mark.deliveryId });
+      }
+      return;
+    }
+    const waitMs = Math.min(Math.max(0, mark.notBefore - this.#now.wall), longestBackoffMs);
+    if (waitMs === 0) {
+      group.offers.add({ index, priority: entry.priority });
+      return;
+    }
+    entry.backoffUntil = this.#now.mono + waitMs;
+    group.backingOff += 1;
+    state.dues.push(entry.backoffUntil, { kind: 'backoff', queue: name, gid: group.gid, index });
+  }
+
+  record(record: RequestRecord): void {
+    const texts = metaBytesOf({ ...record, path: undefined, contentType: undefined });
+    const bytes = 160 + texts + record.reason.length + 96 * record.outcomes.length;
+    this.#state.records.add(record.index, bytes, record.doneAt, record.retainUntil);
+    if (record.home === 'record') this.#state.recordResultBytes += record.sizeOut;
+    this.#remember(record, record.resultIndex);
+  }
+
+  /** Once, after the last row. */
+  finish(): void {
+    this.#recent.sort((left, right) => left.index - right.index);
+    for (const row of this.#recent) {
+      this.#state.recent.add(hashText(this.#state.key, row.id), row, row.acceptedAt);
+    }
+    this.#recent = [];
+    for (const queue of queuesOf(this.#state)) {
+      for (const group of queue.groups.values()) {
+        for (const { mark, index } of group.entries.values()) {
+          const idHash = mark.placeIndex === 0 ? undefined : queue.messages.idHash(index);
+          if (idHash !== undefined) this.#state.recent.setResult(idHash, index, mark.placeIndex);
+        }
+      }
+    }
+  }
+
+  #remember(row: Omit<RecentRow, 'resultIndex'>, resultIndex: number): void {
+    if (row.acceptedAt + recentIdsMs < this.#now.wall) return;
+    const { id, index, bodyHash, callerId, acceptedAt } = row;
+    this.#recent.push({ id, index, bodyHash, callerId, resultIndex, acceptedAt });
+  }
+
+  #holder(name: QueueName, group: Group, mark: Mark): Consumer {
+    const known = group.consumers.get(mark.uid);
+    if (known !== undefined) return known;
+    const consumer = createConsumer(group, mark.uid, this.#state.lastConsumer + 1);
+    consumer.kind = mark.resumable ? 'stream' : 'eas';
+    consumer.lostAt = this.#now.mono;
+    addConsumer(this.#state, this.#state.queues[name], consumer);
+    const resumeAt = this.#now.mono + this.#state.settings.resumeMs;
+    const due = { kind: 'resume', queue: name, consumer: consumer.number } as const;
+    this.#state.dues.push(resumeAt, due);
+    return consumer;
+  }
+}
+
+const longestBackoffMs = 600_000;
+
+interface GroupRow {
+  readonly group: number;
+  readonly gid: string;
+  readonly from: number;
+  readonly resolved: ReadonlyMap<string, number>;
+}
+
+/** First after recovery, repeated while there is more. */
+export interface RecoveredCommand {
+  readonly kind: 'recovered';
+}
+
+const recoveredStep = 128;
+
+/** Gives back the leases that nobody can resume, and opens a new epoch when none is left. */
+export function decideRecovered(state: State, now: Time): Decision {
+  const changes: Change[] = [];
+  for (const { queue, group, entry } of state.leases.values()) {
+    if (entry.mark.resumable || !entry.recovered) continue;
+    if (changes.length >= recoveredStep) return { ...changing(changes), more: true };
+    changes.push(...endLease(state, queue, group, entry, uncounted('restart'), now).changes);
+  }
+  for (const { consumer } of state.consumers.values()) {
+    const isLeft = consumer.kind === 'eas' && !consumer.connected;
+    if (isLeft) changes.push({ kind: 'left', consumer: consumer.number });
+  }
+  return changing(changes);
+}

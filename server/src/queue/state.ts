@@ -1,0 +1,283 @@
+// The state of one service: its four queues, ruled together. Only apply.ts and restore.ts change
+// it; everything that decides reads it.
+
+import type { HashKey } from './hash.ts';
+import { TimeHeap } from './heap.ts';
+import { Lanes } from './lanes.ts';
+import { type QueueName, queueNames } from './message.ts';
+import { type Filter, Messages } from './messages.ts';
+import { Offers } from './offers.ts';
+import { RangeSet } from './range-set.ts';
+import { RecentIds } from './recent-ids.ts';
+import { RecordBook } from './record-book.ts';
+import type { ServiceSettings } from './settings.ts';
+import type { ServiceState as DurableState, Mark } from './transition.ts';
+
+export type ConsumerKind = 'eas' | 'stream' | 'worker';
+
+/** One message in one group, held or come back. */
+export interface Entry {
+  readonly index: number;
+  readonly priority: number;
+  mark: Mark;
+  /** Who holds it; undefined when it waits. */
+  consumer: Consumer | undefined;
+  /** Monotonic: when the lease ends for idleness; Infinity = never. */
+  idleAt: number;
+  /** Monotonic: until when it backs off; 0 = it does not. */
+  backoffUntil: number;
+  /** Who gave it back last: not first choice for the next delivery. */
+  avoid: string;
+  /** The lease was there before the last start: its end does not count. */
+  recovered: boolean;
+}
+
+export interface Consumer {
+  readonly number: number;
+  readonly group: Group;
+  readonly uid: string;
+  kind: ConsumerKind;
+  window: number;
+  autoCommit: boolean;
+  indexOnly: boolean;
+  filter: Filter | undefined;
+  /** What the filter was made of, for views and for checking rows. */
+  tags: ReadonlyMap<string, string>;
+  id: string | undefined;
+  from: number;
+  connected: boolean;
+  paused: boolean;
+  /** It said `Shutdown`: nothing more until it comes again. */
+  leaving: boolean;
+  /** Monotonic: since when its connection is lost. */
+  lostAt: number;
+  /** Deliveries under lease, by delivery id. */
+  readonly held: Map<number, Entry>;
+  /** Slots whose lease was taken away while the model may still work. */
+  readonly occupied: Set<number>;
+  /** Own cursors by priority, of a consumer with a filter or a start; else the group's serve. */
+  cursors: Map<number, number> | undefined;
+  /** The queue's version at which nothing was found for it. */
+  dryAt: number;
+  /** Order of service, for fairness. */
+  servedAt: number;
+  lastIndex: number;
+  /** Monotonic times of the last takeovers. */
+  takeovers: readonly number[];
+}
+
+export interface Group {
+  readonly number: number;
+  readonly gid: string;
+  readonly from: number;
+  readonly resolved: Map<string, number>;
+  readonly cursors: Map<number, number>;
+  readonly entries: Map<number, Entry>;
+  readonly ahead: RangeSet;
+  readonly offers: Offers;
+  readonly consumers: Map<string, Consumer>;
+  /** Monotonic: when it last had a consumer or lease. */
+  usedAt: number;
+  /** The queue's version at which nothing was found for its consumers without cursors of their own. */
+  dryAt: number;
+  leased: number;
+  backingOff: number;
+  delivered: number;
+}
+
+export interface Counters {
+  put: number;
+  refused: number;
+  repeated: number;
+  delivered: number;
+  completed: number;
+  returned: number;
+  dead: number;
+  evicted: number;
+  expired: number;
+  stale: number;
+}
+
+export interface QueueState {
+  readonly name: QueueName;
+  readonly messages: Messages;
+  readonly lanes: Lanes;
+  readonly groups: Map<string, Group>;
+  /** By wall clock. */
+  readonly expiries: TimeHeap<number>;
+  readonly counters: Counters;
+  lastIndex: number;
+  ended: boolean;
+  hidden: number;
+  /** Messages under lease to any group. */
+  leased: number;
+  /** Rises with everything that may make a message deliverable. */
+  version: number;
+}
+
+/** Something to look at when its time (monotonic) has come. */
+export type Due =
+  | { readonly kind: 'idle'; readonly deliveryId: number }
+  | {
+      readonly kind: 'backoff';
+      readonly queue: QueueName;
+      readonly gid: string;
+      readonly index: number;
+    }
+  | { readonly kind: 'resume'; readonly queue: QueueName; readonly consumer: number }
+  | { readonly kind: 'group'; readonly queue: QueueName; readonly gid: string };
+
+export interface LeasePlace {
+  readonly queue: QueueState;
+  readonly group: Group;
+  readonly entry: Entry;
+}
+
+export interface State {
+  readonly service: string;
+  readonly key: HashKey;
+  settings: ServiceSettings;
+  epoch: number;
+  /** Deliveries of this epoch so far. */
+  deliveries: number;
+  readonly queues: Readonly<Record<QueueName, QueueState>>;
+  /** Places in the sink that are held and not used yet. */
+  reserved: number;
+  readonly leases: Map<number, LeasePlace>;
+  readonly consumers: Map<number, { readonly queue: QueueState; readonly consumer: Consumer }>;
+  readonly recent: RecentIds;
+  readonly records: RecordBook;
+  /** Bytes of stored results of home `record`. */
+  recordResultBytes: number;
+  readonly dues: TimeHeap<Due>;
+  lastGroup: number;
+  lastConsumer: number;
+  served: number;
+}
+
+export function createState(service: string, settings: ServiceSettings, key: HashKey): State {
+  return {
+    service,
+    key,
+    settings,
+    epoch: 0,
+    deliveries: 0,
+    queues: {
+      input: createQueue('input'),
+      sink: createQueue('sink'),
+      inputRear: createQueue('inputRear'),
+      sinkRear: createQueue('sinkRear'),
+    },
+    reserved: 0,
+    leases: new Map(),
+    consumers: new Map(),
+    recent: new RecentIds(),
+    records: new RecordBook(),
+    recordResultBytes: 0,
+    dues: new TimeHeap(),
+    lastGroup: 0,
+    lastConsumer: 0,
+    served: 0,
+  };
+}
+
+function createQueue(name: QueueName): QueueState {
+  return {
+    name,
+    messages: new Messages(),
+    lanes: new Lanes(),
+    groups: new Map(),
+    expiries: new TimeHeap(),
+    counters: {
+      put: 0,
+      refused: 0,
+      repeated: 0,
+      delivered: 0,
+      completed: 0,
+      returned: 0,
+      dead: 0,
+      evicted: 0,
+      expired: 0,
+      stale: 0,
+    },
+    lastIndex: 0,
+    ended: false,
+    hidden: 0,
+    leased: 0,
+    version: 1,
+  };
+}
+
+export function createGroup(number: number, gid: string, from: number, now: number): Group {
+  return {
+    number,
+    gid,
+    from,
+    resolved: new Map(),
+    cursors: new Map(),
+    entries: new Map(),
+    ahead: new RangeSet(),
+    offers: new Offers(),
+    consumers: new Map(),
+    usedAt: now,
+    dryAt: 0,
+    leased: 0,
+    backingOff: 0,
+    delivered: 0,
+  };
+}
+
+/** Rule 7: whether the service has a working group in use. */
+export function hasWorkingGroup(state: State): boolean {
+  return state.settings.declaresInstances || state.queues.input.groups.has(state.service);
+}
+
+/** Whether `group` is the one that reserves, counts and completes. */
+export function isWorkingGroup(state: State, queue: QueueState, group: Group): boolean {
+  return queue.name === 'input' && group.gid === state.service;
+}
+
+/** Most messages of a queue; a rear queue holds a tenth of what the queue before it holds. */
+export function capacityOf(state: State, queue: QueueState): number {
+  const { source, sink } = state.settings;
+  switch (queue.name) {
+    case 'input':
+      return source.capacity;
+    case 'sink':
+      return sink.capacity;
+    case 'inputRear':
+      return Math.max(1, Math.floor(source.capacity / 10));
+    case 'sinkRear':
+      return Math.max(1, Math.floor(sink.capacity / 10));
+  }
+}
+
+/** Rule 11: waiting + backing off + leased + hidden + reserved. */
+export function usedOf(state: State, queue: QueueState): number {
+  return queue.messages.length + (queue.name === 'sink' ? state.reserved : 0);
+}
+
+export function payloadBytesMaxOf(state: State, queue: QueueState): number {
+  const isSource = queue.name === 'input' || queue.name === 'inputRear';
+  return isSource ? state.settings.source.payloadBytesMax : state.settings.sink.payloadBytesMax;
+}
+
+/** Slots of a consumer that are not free. */
+export function slotsTaken(consumer: Consumer): number {
+  return consumer.held.size + consumer.occupied.size;
+}
+
+/** What is durable of a service besides its rows. */
+export function durableState(state: State): DurableState {
+  const { input, sink, inputRear, sinkRear } = state.queues;
+  return {
+    epoch: state.epoch,
+    lastIndexes: [input.lastIndex, sink.lastIndex, inputRear.lastIndex, sinkRear.lastIndex],
+    ended: [input.ended, sink.ended, inputRear.ended, sinkRear.ended],
+    lastGroup: state.lastGroup,
+  };
+}
+
+export function queuesOf(state: State): QueueState[] {
+  return queueNames.map((name) => state.queues[name]);
+}

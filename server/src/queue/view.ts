@@ -1,0 +1,203 @@
+// What readers may see of a queue, from memory: lengths, consumers, groups, positions, counts and
+// the next messages of a get. Nothing here changes anything.
+
+import type { Tags } from '@sluice/sdk/wire';
+import type { QueueName } from './message.ts';
+import type { Filter } from './messages.ts';
+import {
+  type Consumer,
+  capacityOf,
+  type Group,
+  payloadBytesMaxOf,
+  type QueueState,
+  type State,
+  slotsTaken,
+} from './state.ts';
+import type { Time } from './time.ts';
+
+export interface ConsumerLine {
+  readonly gid: string;
+  readonly uid: string;
+  readonly index: number;
+  readonly pending: number;
+  readonly status: 'Running' | 'Leaving' | 'Exit' | 'Complete';
+  readonly idleMs: number;
+  readonly window: number;
+  readonly slots: number;
+  readonly autoCommit: boolean;
+  readonly tags: Tags;
+}
+
+export interface GroupLine {
+  readonly gid: string;
+  readonly index: number;
+  readonly pending: number;
+  readonly delivered: number;
+  readonly consumers: number;
+}
+
+export interface QueueLines {
+  readonly name: QueueName;
+  readonly ended: boolean;
+  readonly payloadBytesMax: number;
+  readonly capacity: number;
+  readonly length: number;
+  readonly waiting: number;
+  readonly backingOff: number;
+  readonly leased: number;
+  readonly reserved: number;
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+  readonly consumers: readonly ConsumerLine[];
+  readonly groups: readonly GroupLine[];
+}
+
+export function viewQueue(state: State, queue: QueueState, now: Time): QueueLines {
+  const consumers: ConsumerLine[] = [];
+  const groups: GroupLine[] = [];
+  for (const group of queue.groups.values()) {
+    let connected = 0;
+    for (const consumer of group.consumers.values()) {
+      consumers.push(consumerLine(queue, consumer, now));
+      if (consumer.connected) connected += 1;
+    }
+    const next = group.cursors.get(0) ?? 0;
+    groups.push({
+      gid: group.gid,
+      index: next,
+      pending: group.leased,
+      delivered: group.delivered,
+      consumers: connected,
+    });
+  }
+  const backingOff = backingOffOf(state, queue);
+  const length = queue.messages.length - queue.hidden;
+  return {
+    name: queue.name,
+    ended: queue.ended,
+    payloadBytesMax: payloadBytesMaxOf(state, queue),
+    capacity: capacityOf(state, queue),
+    length,
+    waiting: Math.max(0, length - queue.leased - backingOff),
+    backingOff,
+    leased: queue.leased,
+    reserved: queue.name === 'sink' ? state.reserved : 0,
+    firstIndex: queue.messages.firstFrom(1),
+    lastIndex: queue.lastIndex,
+    consumers,
+    groups,
+  };
+}
+
+function backingOffOf(state: State, queue: QueueState): number {
+  const working = queue.name === 'input' ? queue.groups.get(state.service) : undefined;
+  if (working !== undefined) return working.backingOff;
+  let most = 0;
+  for (const group of queue.groups.values()) most = Math.max(most, group.backingOff);
+  return most;
+}
+
+/** After leaving a consumer shows as `Leaving` for this long. */
+const leavingMs = 60_000;
+
+function consumerLine(queue: QueueState, consumer: Consumer, now: Time): ConsumerLine {
+  const taken = slotsTaken(consumer);
+  const idleMs = consumer.connected ? 0 : Math.max(0, now.mono - consumer.lostAt);
+  return {
+    gid: consumer.group.gid,
+    uid: consumer.uid,
+    index: consumer.lastIndex,
+    pending: consumer.held.size,
+    status: statusOf(queue, consumer, idleMs),
+    idleMs,
+    window: consumer.window,
+    slots: Math.max(0, consumer.window - taken),
+    autoCommit: consumer.autoCommit,
+    tags: consumer.tags,
+  };
+}
+
+function statusOf(queue: QueueState, consumer: Consumer, idleMs: number): ConsumerLine['status'] {
+  if (consumer.connected) return consumer.leaving ? 'Leaving' : 'Running';
+  if (idleMs < leavingMs) return 'Leaving';
+  return queue.messages.length === 0 ? 'Complete' : 'Exit';
+}
+
+export interface Position {
+  /** The consumer that has it, as `gid.uid`; of the caller itself when nobody has it. */
+  readonly consumerId: string;
+  readonly isPending: boolean;
+  readonly waitCount: number;
+}
+
+/** Where a message stands for a group; undefined when there is no such message. */
+export function positionOf(
+  queue: QueueState,
+  index: number,
+  gid: string,
+  uid: string,
+): Position | undefined {
+  if (!queue.messages.has(index) || queue.messages.isHidden(index)) return undefined;
+  const group = queue.groups.get(gid);
+  const holder = group?.entries.get(index)?.consumer;
+  if (holder !== undefined) {
+    return { consumerId: `${gid}.${holder.uid}`, isPending: true, waitCount: 0 };
+  }
+  const priority = queue.messages.priority(index);
+  const rank = queue.lanes.rank(index, priority);
+  const away = group === undefined ? 0 : awayBefore(queue, group, index, priority);
+  const waitCount = Math.max(0, rank - away);
+  return { consumerId: `${gid}.${uid}`, isPending: false, waitCount };
+}
+
+/** Messages before this one that the group does not wait for: held or committed. */
+function awayBefore(queue: QueueState, group: Group, index: number, priority: number): number {
+  let away = 0;
+  const isBefore = (other: number): boolean => {
+    const theirs = queue.messages.priority(other);
+    return theirs > priority || (theirs === priority && other < index);
+  };
+  for (const entry of group.entries.values()) {
+    if (entry.consumer !== undefined && isBefore(entry.index)) away += 1;
+  }
+  for (let one = group.ahead.firstFrom(1); one > 0; one = group.ahead.firstFrom(one + 1)) {
+    if (isBefore(one)) away += 1;
+  }
+  return away;
+}
+
+export interface Scan {
+  readonly found: readonly number[];
+  /** Where to go on; 0 = the end was reached. */
+  readonly next: number;
+}
+
+/** Visible messages from `from` on that match, at most `limit`, looking at `steps` at most. */
+export function scan(
+  queue: QueueState,
+  from: number,
+  filter: Filter | undefined,
+  limit: number,
+  steps: number,
+): Scan {
+  const found: number[] = [];
+  if (filter?.id !== undefined) {
+    for (const index of queue.messages.withId(filter.id)) {
+      const isSeen = index >= from && !queue.messages.isHidden(index);
+      if (isSeen && found.length < limit && queue.messages.matches(index, filter)) {
+        found.push(index);
+      }
+    }
+    return { found, next: 0 };
+  }
+  let index = queue.messages.firstFrom(Math.max(1, from));
+  for (let step = 0; index > 0; step += 1) {
+    if (found.length >= limit || step >= steps) return { found, next: index };
+    const isSeen = queue.hidden === 0 || !queue.messages.isHidden(index);
+    if (isSeen && (filter === undefined || queue.messages.matches(index, filter))) {
+      found.push(index);
+    }
+    index = queue.messages.firstFrom(index + 1);
+  }
+  return { found, next: 0 };
+}
