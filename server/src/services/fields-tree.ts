@@ -69,7 +69,8 @@ function plain(kind: 'leaf' | 'map' | 'ignored', expected: string, each: string)
   return { kind, children: new Map(), expected, each };
 }
 
-function expectedOf(schema: Readonly<Record<string, unknown>>): string {
+/** What a value must be, in words. */
+export function expectedOf(schema: Readonly<Record<string, unknown>>): string {
   if (Array.isArray(schema.enum)) {
     const values = schema.enum.map((value) => JSON.stringify(value));
     return values.length === 1 ? `${values[0]}` : `one of ${values.join(', ')}`;
@@ -80,11 +81,11 @@ function expectedOf(schema: Readonly<Record<string, unknown>>): string {
     case 'integer':
       return `a whole number from ${minimum} to ${maximum}`;
     case 'number':
-      return `a number from ${minimum} to ${maximum}`;
+      return minimum === undefined ? 'a number' : `a number from ${minimum} to ${maximum}`;
     case 'boolean':
       return 'true or false';
     case 'array':
-      return `a list of at most ${maxItems}`;
+      return `a list of at most ${maxItems} items`;
     case 'string':
       return maxLength === undefined ? 'text' : `text of at most ${maxLength} characters`;
     default:

@@ -107,7 +107,7 @@ export const containerSchema: z.ZodType<
     .array(environmentEntry)
     .max(1000)
     .default([])
-    .meta(about('Variables added to a small allow-listed environment.')),
+    .meta(about('Variables added to a small allow-listed environment.', { fallback: '`[]`' })),
   work_dir: text(4096)
     .optional()
     .meta(about('Folder to start in.', { fallback: "the server's own" })),

@@ -48,7 +48,9 @@ export const queueSchema: z.ZodType<QueueFile, Readonly<Record<string, unknown>>
       dedup: z
         .boolean()
         .default(true)
-        .meta(about('A repeated put with a request id and body of its own is answered, not kept.')),
+        .meta(
+          about('A put that repeats request id and body of an earlier one is answered, not kept.'),
+        ),
     })
     .prefault({}),
   sink: z

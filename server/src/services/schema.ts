@@ -89,6 +89,7 @@ const modelPath = z
 
 /** The schema over a file whose spelling is settled: nested, without foreign fields. */
 export const fileSchema: z.ZodType<ServiceFile> = z.object({
+  $schema: z.string().optional().meta(about('Where the schema of this file is, for editors.')),
   name: z.string().optional().meta(about('The older place of metadata.name.')),
   metadata: metadata.prefault({}),
   token: z
