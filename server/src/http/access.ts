@@ -89,7 +89,10 @@ export function applyCors(request: IncomingMessage, response: ServerResponse): b
   return true;
 }
 
+const plainHost = /^(?:localhost|127\.0\.0\.1)(?::\d+)?$/;
+
 function isOwnHost(host: string, allowed: readonly string[]): boolean {
+  if (plainHost.test(host)) return true;
   const name = hostName(host);
   if (name === 'localhost' || name === '[::1]' || name.endsWith('.localhost')) return true;
   if (/^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name)) return true;

@@ -32,6 +32,7 @@ export type EasOptions = Pick<
   readonly rootService: string | undefined;
 };
 
+type Aim = Pick<EasTarget, 'service' | 'queue' | 'path' | 'grant'>;
 type Serve = (parts: EasParts, call: EasCall) => void;
 
 const serves: Readonly<Record<EasOperation, Serve>> = {
@@ -69,8 +70,8 @@ export class EasHandler {
     try {
       const query = parseQuery(queryOf(request.url ?? '/'));
       const operation = operationOf(request.method, query);
-      const call = { ...this.#target(request, query, operation), response };
-      serves[operation](this.#parts, call);
+      const { service, queue, path, grant } = this.#aim(request, query, operation);
+      serves[operation](this.#parts, { request, response, query, service, queue, path, grant });
     } catch (error) {
       refuse(this.#parts, { request, response }, error);
     }
@@ -85,7 +86,8 @@ export class EasHandler {
       if (operationOf(request.method, query) !== 'watch') {
         throw new PlatformError('bad_request', 'a WebSocket needs _watch_=true');
       }
-      const target = this.#target(request, query, 'watch');
+      const { service, queue, path, grant } = this.#aim(request, query, 'watch');
+      const target = { request, query, service, queue, path, grant };
       serveWatchSocket(this.#parts, target, { socket, head });
     } catch (error) {
       refuseUpgrade(this.#parts, request, { socket, error });
@@ -98,7 +100,7 @@ export class EasHandler {
     this.#parts.watches.drain();
   }
 
-  #target(request: IncomingMessage, query: Query, operation: EasOperation): EasTarget {
+  #aim(request: IncomingMessage, query: Query, operation: EasOperation): Aim {
     const { directory, adminToken } = this.#parts;
     const address = this.#address(pathOf(request.url ?? '/'));
     const service = directory.find(address.service);
@@ -111,7 +113,7 @@ export class EasHandler {
     if (service.stopped !== undefined && operation !== 'attributes') {
       throw new PlatformError('unavailable', service.stopped, { retryAfterMs: 5000 });
     }
-    return { request, query, service, queue, path: address.path, grant };
+    return { service, queue, path: address.path, grant };
   }
 
   #address(path: string): QueueAddress {

@@ -25,9 +25,24 @@ const nameBytesMax = 512;
 /** The group of callers who name none. */
 export const defaultGroup = 'default';
 
+const nobody: Identity = { gid: defaultGroup, uid: '' };
+
+/** Of a caller who waits for messages or holds some: without a user id it gets a fresh one. */
 export function identityOf(headers: IncomingHttpHeaders, random: Random): Identity {
-  const gid = headerText(headers, groupHeader) ?? defaultGroup;
-  const uid = headerText(headers, userHeader) ?? random.id();
+  return checked(
+    headerText(headers, groupHeader) ?? defaultGroup,
+    headerText(headers, userHeader) ?? random.id(),
+  );
+}
+
+/** Of a caller who puts: without a user id it is nobody, since nothing will be asked of it. */
+export function putterOf(headers: IncomingHttpHeaders): Identity {
+  const gid = headerText(headers, groupHeader);
+  const uid = headerText(headers, userHeader);
+  return gid === undefined && uid === undefined ? nobody : checked(gid ?? defaultGroup, uid ?? '');
+}
+
+function checked(gid: string, uid: string): Identity {
   if (gid.length > nameBytesMax || uid.length > nameBytesMax) {
     throw new PlatformError('bad_request', `user and group ids have at most ${nameBytesMax} bytes`);
   }
