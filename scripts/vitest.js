@@ -13,7 +13,7 @@ export async function runVitest(args) {
   try {
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
     const code = await runNode([binOf('vitest', 'vitest.mjs'), 'run', ...reporters, ...args]);
-    return count(readReport(report), code);
+    return countTests(readReport(report), code);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -27,7 +27,8 @@ function readReport(file) {
   }
 }
 
-function count(report, code) {
+/** Adds up a report of vitest (undefined: it wrote none) and its exit code. */
+export function countTests(report, code) {
   const totals = { passed: 0, failed: 0, skipped: 0, skips: [] };
   for (const file of report?.testResults ?? []) {
     const before = totals.failed;
