@@ -111,7 +111,7 @@ export class ServiceRows {
         this.#take('input', transition.index);
         if (transition.result !== undefined) this.#put('sink', transition.result);
         if (transition.recordResult !== undefined) {
-          this.#results.set(transition.index, transition.recordResult.slice());
+          this.#results.set(transition.index, new Uint8Array(transition.recordResult));
         }
         this.#remember(transition.record);
         if (transition.outbox !== undefined) this.#addOutbox(transition.outbox);
@@ -155,7 +155,7 @@ export class ServiceRows {
     const messages = this.#messages[queue];
     invariant(!messages.has(meta.index), 'an index is given out once');
     invariant(meta.size === payload.length, 'the size of a message is that of its payload');
-    messages.set(meta.index, { meta, payload: payload.slice(), marks: new Map() });
+    messages.set(meta.index, { meta, payload: new Uint8Array(payload), marks: new Map() });
   }
 
   #take(queue: QueueName, index: number): KeptMessage {

@@ -1,0 +1,164 @@
+// The embedded engine: rows in one lmdb table, large payloads in files beside it. This file owns
+// its life and the contract's face of it.
+
+import { PlatformError } from '@sluice/sdk/wire';
+import type { Clock } from '../../kernel/clock.ts';
+import { invariant } from '../../kernel/invariant.ts';
+import type { Log } from '../../kernel/log.ts';
+import type { StoredMessage } from '../../queue/message.ts';
+import type { RequestRecord } from '../../queue/record.ts';
+import type {
+  AppendOutcome,
+  Batch,
+  Departure,
+  Engine,
+  EngineCapabilities,
+  MessageRef,
+  Row,
+  ServiceDefinition,
+} from '../engine.ts';
+import { claimFolder, type FolderClaim, queueFolder } from './folder.ts';
+import { checkInChild } from './health.ts';
+import { LmdbStore } from './store.ts';
+
+export interface LmdbEngineOptions {
+  /** The data folder. The engine claims it as a whole; its own files lie in `queue` there. */
+  readonly folder: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** What stays free on the disk when new messages are refused; 256 MB unless given. */
+  readonly reserveBytes?: number;
+  /** Whether a child process looks at the files first; yes unless given. Tests that open hundreds
+   * of folders of their own go without. */
+  readonly checkFirst?: boolean;
+  /** Called when nobody knows any more what the disk holds. Has to end the process, which is what
+   * it does unless given. */
+  readonly fatal?: (error: unknown) => void;
+}
+
+const defaultReserveBytes = 256 * 2 ** 20;
+// "Internal software error" in the list of exit codes that BSD began.
+const fatalExitCode = 70;
+
+interface Running {
+  readonly claim: FolderClaim;
+  readonly store: LmdbStore;
+}
+
+export class LmdbEngine implements Engine {
+  readonly capabilities: EngineCapabilities = {
+    name: 'lmdb',
+    survivesProcess: true,
+    survivesPower: true,
+    losesAcknowledgements: false,
+  };
+  readonly #options: LmdbEngineOptions;
+  #running: Promise<Running> | undefined;
+  #store: LmdbStore | undefined;
+
+  constructor(options: LmdbEngineOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    this.#running ??= this.#open();
+    try {
+      this.#store = (await this.#running).store;
+    } catch (error) {
+      this.#running = undefined;
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    const running = await this.#running?.catch(() => undefined);
+    this.#running = undefined;
+    this.#store = undefined;
+    await running?.store.stop();
+    await running?.claim.release();
+  }
+
+  append(batch: Batch): Promise<AppendOutcome> {
+    return this.#opened().append(batch);
+  }
+
+  recover(service: number): AsyncIterable<readonly Row[]> {
+    return this.#opened().recover(service);
+  }
+
+  async payloads(refs: readonly MessageRef[]): Promise<readonly (StoredMessage | undefined)[]> {
+    const { reads } = this.#opened();
+    return Promise.all(refs.map((ref) => reads.message(ref)));
+  }
+
+  async records(service: number, from: number, limit: number): Promise<readonly RequestRecord[]> {
+    const store = this.#opened();
+    return store.reads.records(store.service(service), from, limit);
+  }
+
+  async recordResult(service: number, index: number): Promise<Uint8Array | undefined> {
+    const store = this.#opened();
+    return store.reads.result(store.service(service), index);
+  }
+
+  async departure(service: number, index: number): Promise<Departure | undefined> {
+    const store = this.#opened();
+    return store.reads.departure(store.service(service), index);
+  }
+
+  hasRoom(): boolean {
+    return this.#opened().hasRoom;
+  }
+
+  async definitions(): Promise<readonly ServiceDefinition[]> {
+    return this.#opened().reads.definitions();
+  }
+
+  async saveDefinition(definition: ServiceDefinition): Promise<void> {
+    mustBeDurable(await this.#opened().saveDefinition(definition));
+  }
+
+  async dropService(service: number): Promise<void> {
+    mustBeDurable(await this.#opened().dropService(service));
+  }
+
+  async #open(): Promise<Running> {
+    const { folder, clock, log } = this.#options;
+    const reserveBytes = this.#options.reserveBytes ?? defaultReserveBytes;
+    const fatal = this.#options.fatal ?? endProcess(log);
+    const claim = await claimFolder(folder);
+    try {
+      if (this.#options.checkFirst !== false) await checkInChild(queueFolder(folder));
+      await claim.verify();
+      const store = new LmdbStore({
+        folder: queueFolder(folder),
+        clock,
+        log,
+        reserveBytes,
+        fatal,
+      });
+      await store.start();
+      return { claim, store };
+    } catch (error) {
+      await claim.release();
+      throw error;
+    }
+  }
+
+  #opened(): LmdbStore {
+    invariant(this.#store !== undefined, 'the engine is used between start and stop');
+    return this.#store;
+  }
+}
+
+function endProcess(log: Log): (error: unknown) => void {
+  return (error) => {
+    log.error({ err: error }, 'storage failed, the process ends');
+    process.exit(fatalExitCode);
+  };
+}
+
+function mustBeDurable(outcome: AppendOutcome): void {
+  if (outcome.kind === 'durable') return;
+  throw new PlatformError('disk_full', 'The disk has no room for the change; nothing was changed.');
+}

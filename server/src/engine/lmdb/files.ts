@@ -1,0 +1,78 @@
+// Large payloads lie in files of their own beside the table: written and flushed before the row
+// that names them, removed after the removal of that row is durable. What a crash leaves over
+// between the two is swept at the next start.
+
+import { mkdir, open, readdir, readFile, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Payloads of this size and above lie in files. */
+export const filePayloadBytesMin = 256 * 1024;
+
+export class PayloadFiles {
+  readonly #folder: string;
+  #lastNumber = 0;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Makes the folder and removes every file that no row names. */
+  async start(named: ReadonlySet<number>): Promise<void> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    for (const number of named) this.#lastNumber = Math.max(this.#lastNumber, number);
+    for (const name of await readdir(this.#folder)) {
+      if (!named.has(Number(name))) await unlink(join(this.#folder, name));
+    }
+  }
+
+  nextNumber(): number {
+    this.#lastNumber++;
+    return this.#lastNumber;
+  }
+
+  /** Durable when it resolves. */
+  async write(number: number, payload: Uint8Array): Promise<void> {
+    const file = await open(this.path(number), 'wx', 0o600);
+    try {
+      await file.writeFile(payload);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Makes the names of the files written before durable. */
+  async flushFolder(): Promise<void> {
+    const folder = await open(this.#folder, 'r');
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  }
+
+  async read(number: number): Promise<Buffer | undefined> {
+    try {
+      return await readFile(this.path(number));
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async remove(number: number): Promise<void> {
+    try {
+      await unlink(this.path(number));
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+  }
+
+  path(number: number): string {
+    return join(this.#folder, String(number));
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}

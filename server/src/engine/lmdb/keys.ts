@@ -1,0 +1,84 @@
+// The keys of the one table: 16 bytes, big endian, so that rows lie service by service, kind by
+// kind, index by index. Never keyed by anything random: neighbours in time are neighbours on disk.
+//
+//   4 bytes service | 1 byte kind | 7 bytes index | 4 bytes sub-key
+//
+// The numbers of the kinds are written to disk: never change one.
+
+import type { QueueName } from '../../queue/message.ts';
+import { queueNumbers } from '../../queue/message.ts';
+
+export const kinds = {
+  /** One row: state of the service. */
+  state: 0,
+  /** index = queue number, sub-key = group number. */
+  group: 1,
+  /** Messages of the queues with numbers 0 to 3 have the kinds 2 to 5. */
+  message: 2,
+  /** index = running number: all marks of one append. */
+  marks: 6,
+  /** index = input index; sub-key 0 = the record, 1 = when its result left the sink. */
+  record: 7,
+  /** index = input index: a result of home `record`. */
+  result: 8,
+  /** index = input index: a callback to make. */
+  outbox: 9,
+  // The following are kept under `ownService`.
+  /** index = service number. */
+  definition: 16,
+  /** index = number of a service whose rows are being removed. */
+  dropped: 17,
+  /** index = number of a payload file. */
+  file: 18,
+} as const;
+
+/** The number under which the engine keeps its own rows. */
+export const ownService = 0xffff_ffff;
+export const indexMax = Number.MAX_SAFE_INTEGER;
+export const keyBytes = 16;
+
+export interface RowKey {
+  readonly service: number;
+  readonly kind: number;
+  readonly index: number;
+  readonly sub: number;
+}
+
+export function messageKind(queue: QueueName): number {
+  return kinds.message + queueNumbers[queue];
+}
+
+export function writeKey(key: DataView, parts: RowKey): void {
+  setKey(key, parts.service, parts.kind, parts.index, parts.sub);
+}
+
+/** As `writeKey`, for the hot path: no object. */
+export function setKey(
+  key: DataView,
+  service: number,
+  kind: number,
+  index: number,
+  sub: number,
+): void {
+  const high = Math.floor(index / 2 ** 32);
+  key.setUint32(0, service);
+  key.setUint32(4, kind * 2 ** 24 + high);
+  key.setUint32(8, index >>> 0);
+  key.setUint32(12, sub);
+}
+
+export function makeKey(parts: RowKey): Buffer {
+  const bytes = Buffer.alloc(keyBytes);
+  writeKey(new DataView(bytes.buffer, bytes.byteOffset, keyBytes), parts);
+  return bytes;
+}
+
+export function parseKey(bytes: Uint8Array): RowKey {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return {
+    service: view.getUint32(0),
+    kind: view.getUint8(4),
+    index: (view.getUint32(4) & 0xff_ffff) * 2 ** 32 + view.getUint32(8),
+    sub: view.getUint32(12),
+  };
+}

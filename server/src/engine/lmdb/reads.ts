@@ -1,0 +1,141 @@
+// Everything that is read back: rows for recovery, payloads, records. Reads see what is durable.
+
+import type { StoredMessage } from '../../queue/message.ts';
+import { queueNames, queueNumbers } from '../../queue/message.ts';
+import type { RequestRecord } from '../../queue/record.ts';
+import { RowReader } from '../codec.ts';
+import type { Departure, MessageRef, Row, ServiceDefinition } from '../engine.ts';
+import {
+  readDefinition,
+  readDeparture,
+  readGroup,
+  readMark,
+  readRecord,
+  readState,
+} from '../rows-codec.ts';
+import type { PayloadFiles } from './files.ts';
+import { indexMax, kinds, makeKey, messageKind, ownService, parseKey } from './keys.ts';
+import { kindRows, type LmdbService, markEntries } from './service.ts';
+import { checkPayload, readMessage, readStored, type StoredPayload } from './stored.ts';
+import type { Table } from './table.ts';
+
+export class Reads {
+  readonly #table: Table;
+  readonly #files: PayloadFiles;
+  readonly #reader = new RowReader();
+
+  constructor(table: Table, files: PayloadFiles) {
+    this.#table = table;
+    this.#files = files;
+  }
+
+  /** All rows of a service in the order that the contract gives. */
+  *recovery(service: LmdbService): Iterable<Row> {
+    const reader = new RowReader();
+    const { number } = service;
+    for (const { value } of kindRows(this.#table, number, kinds.state, 0)) {
+      reader.open(value);
+      yield { kind: 'state', state: readState(reader) };
+    }
+    for (const { value } of kindRows(this.#table, number, kinds.group, 0)) {
+      reader.open(value);
+      yield readGroup(reader);
+    }
+    for (const queue of queueNames) {
+      for (const { value } of kindRows(this.#table, number, messageKind(queue), 0)) {
+        reader.open(value);
+        yield { kind: 'message', queue, meta: readMessage(reader).meta };
+      }
+    }
+    yield* this.#marks(service);
+    for (const record of this.#records(service, 0)) yield { kind: 'record', record };
+    for (const { value } of kindRows(this.#table, number, kinds.outbox, 0)) {
+      reader.open(value);
+      yield { kind: 'outbox', entry: { index: reader.uint(), callback: reader.text() } };
+    }
+  }
+
+  async message({ service, queue, index }: MessageRef): Promise<StoredMessage | undefined> {
+    const key = makeKey({ service, kind: messageKind(queue), index, sub: 0 });
+    const row = this.#table.get(key);
+    if (row === undefined) return undefined;
+    this.#reader.open(row);
+    const { stored, meta } = readMessage(this.#reader);
+    const payload = await this.#payload(stored, this.#reader.rest());
+    // A file is missing when the message was removed while it was read.
+    return payload && { meta, payload };
+  }
+
+  records(service: LmdbService, from: number, limit: number): readonly RequestRecord[] {
+    const records: RequestRecord[] = [];
+    for (const record of this.#records(service, from)) {
+      records.push(record);
+      if (records.length === limit) break;
+    }
+    return records;
+  }
+
+  async result(service: LmdbService, index: number): Promise<Uint8Array | undefined> {
+    if (index < service.trimmedBelow) return undefined;
+    const key = makeKey({ service: service.number, kind: kinds.result, index, sub: 0 });
+    const row = this.#table.get(key);
+    if (row === undefined) return undefined;
+    this.#reader.open(row);
+    return this.#payload(readStored(this.#reader), this.#reader.rest());
+  }
+
+  departure(service: LmdbService, index: number): Departure | undefined {
+    if (index < service.trimmedBelow) return undefined;
+    const key = makeKey({ service: service.number, kind: kinds.record, index, sub: 1 });
+    const row = this.#table.get(key);
+    if (row === undefined) return undefined;
+    this.#reader.open(row);
+    return readDeparture(this.#reader);
+  }
+
+  definitions(): readonly ServiceDefinition[] {
+    const definitions: ServiceDefinition[] = [];
+    for (const { value } of kindRows(this.#table, ownService, kinds.definition, 0)) {
+      this.#reader.open(value);
+      definitions.push(readDefinition(this.#reader));
+    }
+    return definitions;
+  }
+
+  async #payload(stored: StoredPayload, rest: Buffer): Promise<Buffer | undefined> {
+    if (stored.storage.kind === 'inline') return checkPayload(stored, rest);
+    const payload = await this.#files.read(stored.storage.file);
+    return payload && checkPayload(stored, payload);
+  }
+
+  *#records(service: LmdbService, from: number): Iterable<RequestRecord> {
+    const reader = new RowReader();
+    const start = Math.max(from, service.trimmedBelow);
+    if (start > indexMax) return;
+    for (const { key, value } of kindRows(this.#table, service.number, kinds.record, start)) {
+      if (parseKey(key).sub !== 0) continue;
+      reader.open(value);
+      yield readRecord(reader);
+    }
+  }
+
+  // By queue and index, as the oracle has them.
+  *#marks(service: LmdbService): Iterable<Row> {
+    const reader = new RowReader();
+    const inner = new RowReader();
+    const rows: Extract<Row, { kind: 'mark' }>[] = [];
+    for (const { key, value } of kindRows(this.#table, service.number, kinds.marks, 0)) {
+      const row = parseKey(key).index;
+      reader.open(value);
+      for (const { queue, group, index, mark } of markEntries(reader)) {
+        if (service.marks.find(queue, group, index) !== row) continue;
+        inner.openHead(mark);
+        rows.push({ kind: 'mark', queue, group, index, mark: readMark(inner) });
+      }
+    }
+    rows.sort((a, b) => {
+      return queueNumbers[a.queue] - queueNumbers[b.queue] || a.index - b.index;
+    });
+    yield* rows;
+  }
+}

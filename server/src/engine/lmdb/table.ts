@@ -1,0 +1,154 @@
+// The one lmdb table and what can go wrong with it. One transaction is under way at a time; it
+// resolves when lmdb has flushed it. A disk without room is an answer, every other error of lmdb
+// ends the process: after a failed flush nobody knows what the disk holds.
+
+import { mkdirSync } from 'node:fs';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import type { Changes } from './changes.ts';
+import { makeKey, type RowKey } from './keys.ts';
+
+export interface TableOptions {
+  /** The folder of lmdb's own two files. */
+  readonly folder: string;
+  /** Called with an error that leaves no other way than to end the process. */
+  readonly fatal: (error: unknown) => void;
+}
+
+export interface KeyedRow {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+// lmdb maps the file read-only and only what exists takes memory; beyond this size it maps anew.
+const mapBytes = 64 * 2 ** 30;
+const mapFull = -30792;
+const noSpaceCodes: readonly unknown[] = [mapFull, 28, 122, 'ENOSPC', 'EDQUOT'];
+
+/** The name of the table inside lmdb's file. */
+export const rowsName = 'rows';
+
+export interface SpaceInside {
+  /** Bytes of the file that hold nothing and will be used before the file grows. */
+  readonly freeBytes: number;
+  readonly fileBytes: number;
+}
+
+export class Table {
+  readonly #root: RootDatabase<Uint8Array, Uint8Array>;
+  readonly #rows: Database<Uint8Array, Uint8Array>;
+  readonly #fatal: (error: unknown) => void;
+
+  constructor(options: TableOptions) {
+    mkdirSync(options.folder, { recursive: true, mode: 0o700 });
+    this.#fatal = options.fatal;
+    this.#root = open<Uint8Array, Uint8Array>({
+      path: options.folder,
+      // `permissionsMode` is missing in the types of lmdb 3.5 but read by its native part.
+      ...{ permissionsMode: 0o600 },
+      mapSize: mapBytes,
+      maxDbs: 4,
+      maxReaders: 16,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+      cache: false,
+      // By default an answer comes before the disk has the data.
+      overlappingSync: false,
+      // Start writing as soon as a transaction has been handed over.
+      eventTurnBatching: false,
+      ...{ txnStartThreshold: 1 },
+    });
+    this.#rows = this.#root.openDB(rowsName, { encoding: 'binary', keyEncoding: 'binary' });
+  }
+
+  async close(): Promise<void> {
+    await this.#root.close();
+  }
+
+  /** Writes all changes or nothing. Never resolves after a fatal error. */
+  async write(changes: Changes): Promise<'durable' | 'full'> {
+    try {
+      await this.#rows.batch(() => changes.write(this.#rows));
+      return 'durable';
+    } catch (error) {
+      const cause = await commitError(error);
+      if (!isNoSpace(cause)) return this.#end(cause);
+      try {
+        // After some failures lmdb refuses every further transaction, and would do so by silence.
+        this.#root.transactionSync(() => undefined);
+      } catch (broken) {
+        return this.#end(broken);
+      }
+      return 'full';
+    }
+  }
+
+  /** A copy of the value. */
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.#rows.getBinary(key);
+  }
+
+  has(key: Uint8Array): boolean {
+    return this.#rows.doesExist(key);
+  }
+
+  /** Up to `limit` rows from `start` up to and without `end`; the values are copies. */
+  range(start: RowKey, end: RowKey, limit: number): readonly KeyedRow[] {
+    return [...this.#rows.getRange({ start: makeKey(start), end: makeKey(end), limit })];
+  }
+
+  keys(start: RowKey, end: RowKey, limit: number): readonly Uint8Array[] {
+    return [...this.#rows.getKeys({ start: makeKey(start), end: makeKey(end), limit })];
+  }
+
+  space(): SpaceInside {
+    return spaceInside(this.#root.getStats(), this.#rows.getStats());
+  }
+
+  #end(error: unknown): Promise<never> {
+    this.#fatal(error);
+    return new Promise<never>(() => undefined);
+  }
+}
+
+interface TreeStats {
+  readonly pageSize: number;
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+}
+
+interface EnvironmentStats extends TreeStats {
+  readonly lastPageNumber: number;
+  readonly root: TreeStats;
+  readonly free: TreeStats;
+}
+
+/** From the untyped figures that lmdb gives of its file. */
+export function spaceInside(root: object, rows: object): SpaceInside {
+  // lmdb declares its statistics as `{}`; the fields are those of lmdb's own structures.
+  const environment = root as EnvironmentStats;
+  const trees = [environment.root, environment.free, rows as TreeStats];
+  const used = trees.reduce((sum, tree) => {
+    return sum + tree.treeBranchPageCount + tree.treeLeafPageCount + tree.overflowPages;
+  }, 2);
+  const pages = environment.lastPageNumber + 1;
+  const { pageSize } = environment;
+  return { freeBytes: Math.max(0, pages - used) * pageSize, fileBytes: pages * pageSize };
+}
+
+// lmdb rejects with a general error that carries a promise, which rejects with the real one.
+async function commitError(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error) || !('commitError' in error)) return error;
+  try {
+    await error.commitError;
+    return error;
+  } catch (cause) {
+    return cause;
+  }
+}
+
+/** Whether an error says that a disk or a quota is full. */
+export function isNoSpace(error: unknown): boolean {
+  if (!(error instanceof Error) || !('code' in error)) return false;
+  return noSpaceCodes.includes(error.code);
+}

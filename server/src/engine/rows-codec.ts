@@ -1,0 +1,318 @@
+// What the rows of each kind contain, byte by byte. To change a format: raise `rowVersion` in
+// codec.ts, keep a reader for the version before, and say so in the change log. Closed sets are
+// written as positions in the lists below: only ever append to them.
+
+import type { Tags } from '@sluice/sdk/wire';
+import type { Home, MessageMeta, QueueName } from '../queue/message.ts';
+import { queueNames, queueNumbers } from '../queue/message.ts';
+import type { DeliveryOutcome, RequestRecord, RestCause, RestState } from '../queue/record.ts';
+import type { Mark, ServiceState } from '../queue/transition.ts';
+import { RowError, type RowReader, type RowWriter } from './codec.ts';
+import type { Departure, ServiceDefinition } from './engine.ts';
+import type { GroupRow } from './rows.ts';
+
+const homes: readonly Home[] = ['sink', 'record'];
+const states: readonly RestState[] = [
+  'succeeded',
+  'failed',
+  'dead',
+  'dropped',
+  'expired',
+  'canceled',
+];
+const causes: readonly RestCause[] = [
+  'completed',
+  'committed',
+  'handedOut',
+  'modelAnswer',
+  'tooLarge',
+  'deliveries',
+  'evicted',
+  'deleted',
+  'truncated',
+  'forceEnded',
+  'expired',
+  'canceled',
+];
+const markStates: readonly Mark['state'][] = ['leased', 'returned', 'committed'];
+
+function writeWord<T>(writer: RowWriter, words: readonly T[], word: T): void {
+  writer.byte(words.indexOf(word));
+}
+
+function readWord<T>(reader: RowReader, words: readonly T[]): T {
+  const word = words[reader.byte()];
+  if (word === undefined) throw new RowError('A row has an unknown word.');
+  return word;
+}
+
+function writeTags(writer: RowWriter, tags: Tags): void {
+  writer.uint(tags.size);
+  if (tags.size === 0) return;
+  for (const [name, value] of tags) {
+    writer.text(name);
+    writer.text(value);
+  }
+}
+
+function readTags(reader: RowReader): Tags {
+  const tags = new Map<string, string>();
+  for (let left = reader.uint(); left > 0; left--) tags.set(reader.text(), reader.text());
+  return tags;
+}
+
+// One bit for each of these that is there.
+const metaBits = {
+  callerId: 1,
+  homeRecord: 2,
+  path: 4,
+  contentType: 8,
+  owner: 16,
+  idempotencyKey: 32,
+  callback: 64,
+  source: 128,
+} as const;
+
+export function writeMeta(writer: RowWriter, meta: MessageMeta): void {
+  const { path, contentType, owner, idempotencyKey, callback, source } = meta;
+  writer.byte(
+    (meta.callerId ? metaBits.callerId : 0) |
+      (meta.home === 'record' ? metaBits.homeRecord : 0) |
+      (path === undefined ? 0 : metaBits.path) |
+      (contentType === undefined ? 0 : metaBits.contentType) |
+      (owner === undefined ? 0 : metaBits.owner) |
+      (idempotencyKey === undefined ? 0 : metaBits.idempotencyKey) |
+      (callback === undefined ? 0 : metaBits.callback) |
+      (source === 0 ? 0 : metaBits.source),
+  );
+  writer.uint(meta.index);
+  writer.text(meta.id);
+  writeTags(writer, meta.tags);
+  writer.uint(meta.priority);
+  writer.uint(meta.size);
+  writer.uint32(meta.bodyHash);
+  writer.float(meta.acceptedAt);
+  writer.float(meta.expiresAt);
+  if (path !== undefined) writer.text(path);
+  if (contentType !== undefined) writer.text(contentType);
+  if (owner !== undefined) writer.text(owner);
+  if (idempotencyKey !== undefined) writer.text(idempotencyKey);
+  if (callback !== undefined) writer.text(callback);
+  if (source !== 0) writer.uint(source);
+}
+
+export function readMeta(reader: RowReader): MessageMeta {
+  const bits = reader.byte();
+  return {
+    index: reader.uint(),
+    id: reader.text(),
+    callerId: (bits & metaBits.callerId) !== 0,
+    tags: readTags(reader),
+    priority: reader.uint(),
+    size: reader.uint(),
+    bodyHash: reader.uint32(),
+    acceptedAt: reader.float(),
+    expiresAt: reader.float(),
+    home: (bits & metaBits.homeRecord) !== 0 ? 'record' : 'sink',
+    path: (bits & metaBits.path) !== 0 ? reader.text() : undefined,
+    contentType: (bits & metaBits.contentType) !== 0 ? reader.text() : undefined,
+    owner: (bits & metaBits.owner) !== 0 ? reader.text() : undefined,
+    idempotencyKey: (bits & metaBits.idempotencyKey) !== 0 ? reader.text() : undefined,
+    callback: (bits & metaBits.callback) !== 0 ? reader.text() : undefined,
+    source: (bits & metaBits.source) !== 0 ? reader.uint() : 0,
+  };
+}
+
+function writeOutcomes(writer: RowWriter, outcomes: readonly DeliveryOutcome[]): void {
+  writer.uint(outcomes.length);
+  for (const outcome of outcomes) {
+    writer.uint(outcome.deliveryId);
+    writer.text(outcome.uid);
+    writer.float(outcome.deliveredAt);
+    writer.float(outcome.endedAt);
+    writer.byte(outcome.counted ? 1 : 0);
+    writer.text(outcome.code);
+    writer.text(outcome.reason);
+  }
+}
+
+function readOutcomes(reader: RowReader): readonly DeliveryOutcome[] {
+  const outcomes: DeliveryOutcome[] = [];
+  for (let left = reader.uint(); left > 0; left--) {
+    outcomes.push({
+      deliveryId: reader.uint(),
+      uid: reader.text(),
+      deliveredAt: reader.float(),
+      endedAt: reader.float(),
+      counted: reader.byte() === 1,
+      code: reader.text(),
+      reason: reader.text(),
+    });
+  }
+  return outcomes;
+}
+
+export function writeMark(writer: RowWriter, mark: Mark): void {
+  writeWord(writer, markStates, mark.state);
+  writer.byte((mark.resumable ? 1 : 0) | (mark.place ? 2 : 0));
+  writer.uint(mark.deliveryId);
+  writer.text(mark.uid);
+  writer.float(mark.firstDeliveredAt);
+  writer.float(mark.deliveredAt);
+  writer.uint(mark.deliveries);
+  writer.uint(mark.bad);
+  writer.float(mark.notBefore);
+  writer.uint(mark.placeIndex);
+  writeOutcomes(writer, mark.outcomes);
+}
+
+export function readMark(reader: RowReader): Mark {
+  const state = readWord(reader, markStates);
+  const bits = reader.byte();
+  return {
+    state,
+    resumable: (bits & 1) !== 0,
+    place: (bits & 2) !== 0,
+    deliveryId: reader.uint(),
+    uid: reader.text(),
+    firstDeliveredAt: reader.float(),
+    deliveredAt: reader.float(),
+    deliveries: reader.uint(),
+    bad: reader.uint(),
+    notBefore: reader.float(),
+    placeIndex: reader.uint(),
+    outcomes: readOutcomes(reader),
+  };
+}
+
+export function writeRecord(writer: RowWriter, record: RequestRecord): void {
+  const { owner, idempotencyKey } = record;
+  writer.byte(
+    (record.callerId ? 1 : 0) |
+      (owner === undefined ? 0 : 2) |
+      (idempotencyKey === undefined ? 0 : 4),
+  );
+  writer.uint(record.index);
+  writer.text(record.id);
+  writer.uint32(record.bodyHash);
+  if (owner !== undefined) writer.text(owner);
+  if (idempotencyKey !== undefined) writer.text(idempotencyKey);
+  writeWord(writer, states, record.state);
+  writeWord(writer, causes, record.cause);
+  writeWord(writer, homes, record.home);
+  writer.float(record.acceptedAt);
+  writer.float(record.firstDeliveredAt);
+  writer.float(record.lastDeliveredAt);
+  writer.float(record.firstOutputAt);
+  writer.float(record.doneAt);
+  writer.float(record.retainUntil);
+  writer.uint(record.deliveries);
+  writeOutcomes(writer, record.outcomes);
+  writer.text(record.uid);
+  writer.uint(record.sizeIn);
+  writer.uint(record.sizeOut);
+  writer.uint(record.priority);
+  writeTags(writer, record.tags);
+  writer.uint(record.resultIndex);
+  writer.text(record.code);
+  writer.text(record.reason);
+}
+
+export function readRecord(reader: RowReader): RequestRecord {
+  const bits = reader.byte();
+  return {
+    callerId: (bits & 1) !== 0,
+    index: reader.uint(),
+    id: reader.text(),
+    bodyHash: reader.uint32(),
+    owner: (bits & 2) !== 0 ? reader.text() : undefined,
+    idempotencyKey: (bits & 4) !== 0 ? reader.text() : undefined,
+    state: readWord(reader, states),
+    cause: readWord(reader, causes),
+    home: readWord(reader, homes),
+    acceptedAt: reader.float(),
+    firstDeliveredAt: reader.float(),
+    lastDeliveredAt: reader.float(),
+    firstOutputAt: reader.float(),
+    doneAt: reader.float(),
+    retainUntil: reader.float(),
+    deliveries: reader.uint(),
+    outcomes: readOutcomes(reader),
+    uid: reader.text(),
+    sizeIn: reader.uint(),
+    sizeOut: reader.uint(),
+    priority: reader.uint(),
+    tags: readTags(reader),
+    resultIndex: reader.uint(),
+    code: reader.text(),
+    reason: reader.text(),
+  };
+}
+
+export function writeDeparture(writer: RowWriter, departure: Departure): void {
+  writeWord(writer, causes, departure.cause);
+  writer.float(departure.at);
+}
+
+export function readDeparture(reader: RowReader): Departure {
+  return { cause: readWord(reader, causes), at: reader.float() };
+}
+
+export function writeState(writer: RowWriter, state: ServiceState): void {
+  writer.uint(state.epoch);
+  for (const index of state.lastIndexes) writer.uint(index);
+  for (const ended of state.ended) writer.byte(ended ? 1 : 0);
+  writer.uint(state.lastGroup);
+}
+
+export function readState(reader: RowReader): ServiceState {
+  const ended = (): boolean => reader.byte() === 1;
+  return {
+    epoch: reader.uint(),
+    lastIndexes: [reader.uint(), reader.uint(), reader.uint(), reader.uint()],
+    ended: [ended(), ended(), ended(), ended()],
+    lastGroup: reader.uint(),
+  };
+}
+
+export function writeQueue(writer: RowWriter, queue: QueueName): void {
+  writer.byte(queueNumbers[queue]);
+}
+
+export function readQueue(reader: RowReader): QueueName {
+  return readWord(reader, queueNames);
+}
+
+export function writeGroup(writer: RowWriter, group: Omit<GroupRow, 'kind'>): void {
+  writeQueue(writer, group.queue);
+  writer.uint(group.group);
+  writer.text(group.gid);
+  writer.uint(group.from);
+  writer.float(group.usedAt);
+  writer.uint(group.resolved.size);
+  for (const [uid, index] of group.resolved) {
+    writer.text(uid);
+    writer.uint(index);
+  }
+}
+
+export function readGroup(reader: RowReader): GroupRow {
+  const queue = readQueue(reader);
+  const group = reader.uint();
+  const gid = reader.text();
+  const from = reader.uint();
+  const usedAt = reader.float();
+  const resolved = new Map<string, number>();
+  for (let left = reader.uint(); left > 0; left--) resolved.set(reader.text(), reader.uint());
+  return { kind: 'group', queue, group, gid, from, usedAt, resolved };
+}
+
+export function writeDefinition(writer: RowWriter, definition: ServiceDefinition): void {
+  writer.uint(definition.number);
+  writer.text(definition.name);
+  writer.text(definition.definition);
+}
+
+export function readDefinition(reader: RowReader): ServiceDefinition {
+  return { number: reader.uint(), name: reader.text(), definition: reader.text() };
+}

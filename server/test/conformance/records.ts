@@ -1,0 +1,164 @@
+// Completion, death and what is remembered of requests. Part of the conformance suite.
+
+import { describe, expect, it } from 'vitest';
+import type { Transition } from '../../src/queue/transition.ts';
+import type { World } from './suite.ts';
+import {
+  deliver,
+  group,
+  messages,
+  metaOf,
+  payloadOf,
+  put,
+  recordOf,
+  remove,
+  rowsOf,
+} from './world.ts';
+
+export function recordsRules(world: World): void {
+  describe('completion, death and records', () => {
+    it('completes all or nothing: message, result, record and callback', async () => {
+      await world.writer.write(put('input', 1));
+      await world.writer.write({
+        kind: 'complete',
+        index: 1,
+        result: put('sink', 1, 50, { source: 1 }).message,
+        recordResult: undefined,
+        record: recordOf(1, { resultIndex: 1 }),
+        outbox: { index: 1, callback: 'c' },
+      });
+      const again = await world.writerAfterReopen();
+      const rows = await again.recover();
+      expect(messages(rows)).toEqual(['sink 1']);
+      expect(await again.payload('sink', 1)).toEqual(payloadOf(1, 50));
+      expect(await again.engine.records(7, 0, 10)).toEqual([recordOf(1, { resultIndex: 1 })]);
+      expect(rowsOf(rows, 'outbox')).toHaveLength(1);
+      await again.write({ kind: 'outboxDone', index: 1 });
+      expect(rowsOf(await again.recover(), 'outbox')).toEqual([]);
+    });
+
+    it.each([10, 300 * 1024])('keeps a result of %i bytes beside its record', async (size) => {
+      await world.writer.write(put('input', 1));
+      await world.writer.write({
+        kind: 'complete',
+        index: 1,
+        result: undefined,
+        recordResult: payloadOf(1, size),
+        record: recordOf(1, { home: 'record' }),
+        outbox: undefined,
+      });
+      const again = await world.writerAfterReopen();
+      await again.recover();
+      const result = await again.engine.recordResult(7, 1);
+      expect(Buffer.from(result ?? []).equals(payloadOf(1, size))).toBe(true);
+      expect(await again.engine.recordResult(7, 2)).toBeUndefined();
+      await again.write({ kind: 'trimRecords', below: 2 });
+      expect(await again.engine.recordResult(7, 1)).toBeUndefined();
+    });
+
+    it.each([0, 10, 300 * 1024])('moves a dead message of %i bytes to the rear', async (size) => {
+      await world.writer.write(group('input', 1), put('input', 1, size), put('input', 2, size));
+      await world.writer.write(deliver('input', 1, 1, 4));
+      const rear = metaOf(1, size, { source: 1, tags: new Map([['lastCode', '500']]) });
+      await world.writer.write({
+        kind: 'dead',
+        queue: 'input',
+        index: 1,
+        rear,
+        notice: put('sink', 1, 0).message,
+        record: recordOf(1, { state: 'dead', cause: 'deliveries' }),
+        outbox: undefined,
+      });
+      const again = await world.writerAfterReopen();
+      const rows = await again.recover();
+      expect(messages(rows)).toEqual(['input 2', 'sink 1', 'inputRear 1']);
+      expect(rowsOf(rows, 'message')[2]?.meta).toEqual(rear);
+      expect(rowsOf(rows, 'mark')).toEqual([]);
+      const payload = await again.payload('inputRear', 1);
+      expect(Buffer.from(payload ?? [1]).equals(payloadOf(1, size))).toBe(true);
+      await again.write(remove('inputRear', 1));
+      expect(await again.payload('inputRear', 1)).toBeUndefined();
+    });
+
+    it('moves a message that was put a moment before', async () => {
+      const dead = (index: number): Transition => ({
+        kind: 'dead',
+        queue: 'sink',
+        index,
+        rear: metaOf(index, 20),
+        notice: undefined,
+        record: undefined,
+        outbox: undefined,
+      });
+      await Promise.all([
+        world.writer.write(put('sink', 1), dead(1)),
+        world.writer.write(put('sink', 2)),
+        world.writer.write(dead(2)),
+      ]);
+      const again = await world.writerAfterReopen();
+      expect(messages(await again.recover())).toEqual(['sinkRear 1', 'sinkRear 2']);
+      expect(await again.payload('sinkRear', 2)).toEqual(payloadOf(2));
+    });
+
+    it('drops a dead message without a rear', async () => {
+      await world.writer.write(put('input', 1));
+      await world.writer.write({
+        kind: 'dead',
+        queue: 'input',
+        index: 1,
+        rear: undefined,
+        notice: undefined,
+        record: recordOf(1),
+        outbox: { index: 1, callback: 'c' },
+      });
+      const rows = await (await world.writerAfterReopen()).recover();
+      expect(messages(rows)).toEqual([]);
+      expect(rowsOf(rows, 'record')).toHaveLength(1);
+      expect(rowsOf(rows, 'outbox')).toHaveLength(1);
+    });
+
+    it('pages through records in the order of their indexes', async () => {
+      const indexes = [1, 2, 3, 10, 2 ** 33];
+      for (const index of [...indexes].reverse()) {
+        await world.writer.write(put('input', index));
+        await world.writer.write(remove('input', index, { record: recordOf(index) }));
+      }
+      const of = async (from: number, limit: number): Promise<readonly number[]> =>
+        (await world.writer.engine.records(7, from, limit)).map((record) => record.index);
+      expect(await of(0, 1000)).toEqual(indexes);
+      expect(await of(2, 2)).toEqual([2, 3]);
+      expect(await of(11, 5)).toEqual([2 ** 33]);
+      expect(await of(2 ** 33 + 1, 5)).toEqual([]);
+    });
+
+    it('remembers when and how a result left the sink', async () => {
+      await world.writer.write(put('input', 1), put('sink', 1, 5, { source: 1 }), put('sink', 2));
+      await world.writer.write(remove('sink', 1, { source: 1, at: 1234.5 }), remove('sink', 2));
+      const again = await world.writerAfterReopen();
+      await again.recover();
+      expect(await again.engine.departure(7, 1)).toEqual({ cause: 'committed', at: 1234.5 });
+      expect(await again.engine.departure(7, 2)).toBeUndefined();
+    });
+
+    it('trims records, their results and departures', async () => {
+      const puts = Array.from({ length: 30 }, (_, at) => put('input', at + 1));
+      await world.writer.write(...puts, put('sink', 1), put('sink', 2));
+      for (let index = 1; index <= 29; index++) {
+        await world.writer.write(remove('input', index, { record: recordOf(index) }));
+      }
+      await world.writer.write(remove('sink', 1, { source: 3 }), {
+        kind: 'trimRecords',
+        below: 20,
+      });
+      // What comes late for a trimmed request is forgotten as well.
+      await world.writer.write(remove('sink', 2, { source: 4 }));
+      const again = await world.writerAfterReopen();
+      const rows = rowsOf(await again.recover(), 'record');
+      expect(rows.map((row) => row.record.index)).toEqual([20, 21, 22, 23, 24, 25, 26, 27, 28, 29]);
+      expect(await again.engine.departure(7, 3)).toBeUndefined();
+      expect(await again.engine.departure(7, 4)).toBeUndefined();
+      const page = await again.engine.records(7, 0, 2);
+      expect(page.map((record) => record.index)).toEqual([20, 21]);
+    });
+  });
+}
