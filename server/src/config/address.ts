@@ -1,5 +1,5 @@
-// Addresses to listen on, `HOST:PORT`, and the question that decides how careful the server must be:
-// whether an address can be reached from this machine only.
+// Addresses to listen on, `HOST:PORT`, and the question that decides how careful the server must
+// be: whether an address can be reached from this machine only.
 
 import { BlockList, isIP } from 'node:net';
 

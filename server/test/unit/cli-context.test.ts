@@ -1,3 +1,5 @@
+// How commands find their server, and what they write.
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,5 @@
+// The mock model server and its distributions.
+
 import { afterEach, expect, test } from 'vitest';
 import { Batcher } from '../../src/cli/mock-model/batcher.ts';
 import { seededChance } from '../../src/cli/mock-model/chance.ts';

@@ -1,3 +1,5 @@
+// Sluice's own settings, its admin token and the file of a running server.
+
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -188,7 +190,7 @@ describe('the file of a running server', () => {
     expect(await readServerFiles(place)).toEqual([]);
   });
 
-  test('is passed over when its process is gone, and left alone when it is another one', async () => {
+  test('is passed over when its process is gone, and left alone by others', async () => {
     const place = join(folder, 'stale');
     const file = await writeServerFile(place, { url: 'http://127.0.0.1:8600', token: 't' });
     const entry = JSON.parse(readFileSync(file, 'utf8'));

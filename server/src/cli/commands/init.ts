@@ -1,4 +1,5 @@
-// `sluice init`: writes a service.json that works as it is and says in comments what can be changed.
+// `sluice init`: writes a service.json that works as it is and says in comments what can be
+// changed.
 
 import { access, constants, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';

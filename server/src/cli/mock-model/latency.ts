@@ -2,7 +2,7 @@
 //   50ms                    always the same
 //   uniform:20ms,200ms      between the two
 //   exponential:100ms       with that mean
-//   lognormal:100ms,0.8     with that median and the sigma of the logarithm; p99 = median × e^(2.33 sigma)
+//   lognormal:100ms,0.8     median and sigma of the logarithm; p99 = median × e^(2.33 sigma)
 
 import { parseDuration } from '../../config/duration.ts';
 import type { Chance } from './chance.ts';

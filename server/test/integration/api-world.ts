@@ -1,0 +1,112 @@
+// A server with the administrative API over the real registry and the memory engine, without
+// queues and instances: what the API itself does is tested on it.
+
+import { createServer } from 'node:http';
+import { AdminClient, type InstanceInfo, PlatformError } from '@sluice/sdk';
+import type { Queues } from '../../src/broker/queues.ts';
+import { MemoryEngine } from '../../src/engine/memory.ts';
+import { Administrator } from '../../src/http/api/administrator.ts';
+import { createApi } from '../../src/http/api/app.ts';
+import { pullMetrics } from '../../src/http/api/metrics.ts';
+import { systemClock } from '../../src/kernel/clock.ts';
+import { silentLog } from '../../src/kernel/log.ts';
+import { LoopDelay } from '../../src/kernel/loop-delay.ts';
+import { systemRandom } from '../../src/kernel/random.ts';
+import { Telemetry } from '../../src/kernel/telemetry.ts';
+import { Registry } from '../../src/services/registry.ts';
+
+export const adminToken = 'the-admin-token-of-the-test';
+
+export interface ApiWorld {
+  readonly url: string;
+  readonly client: AdminClient;
+  readonly telemetry: Telemetry;
+  /** What the instance `m-0` wrote; more may come through it. */
+  readonly log: { pieces: AsyncIterable<Uint8Array> };
+  /** Why the server is not ready. */
+  readonly state: { notReady: string | undefined };
+  close(): Promise<void>;
+}
+
+const instance: InstanceInfo = {
+  name: 'm-0',
+  kind: 'process',
+  state: 'Running',
+  message: '',
+  address: 'http://127.0.0.1:1',
+  pid: 7,
+  revision: 1,
+  startedAt: '2026-01-01T00:00:00.000Z',
+  restarts: 2,
+  window: 4,
+  busy: 3,
+};
+
+export async function openApiWorld(): Promise<ApiWorld> {
+  const engine = new MemoryEngine();
+  const registry = new Registry({
+    store: engine,
+    queues: {
+      open: async () => undefined,
+      change: async () => undefined,
+      drop: async () => undefined,
+    },
+    runtime: {
+      apply: async () => undefined,
+      remove: async () => undefined,
+      report: () => undefined,
+    },
+    clock: systemClock,
+    random: systemRandom,
+    log: silentLog,
+    openAllowed: true,
+  });
+  await registry.start();
+  const log: ApiWorld['log'] = { pieces: nothing() };
+  const state: ApiWorld['state'] = { notReady: undefined };
+  const telemetry = new Telemetry();
+  const administration = new Administrator({
+    registry,
+    queues: { find: (): Queues | undefined => undefined },
+    instances: {
+      list: () => [instance],
+      logs: async (_service, name) => {
+        if (name === instance.name) return log.pieces;
+        throw new PlatformError('not_found', `there is no instance ${name}`);
+      },
+    },
+    server: () => ({
+      name: 'sluice',
+      version: '1.2.3',
+      engine: 'memory',
+      survivesProcess: false,
+      survivesPower: false,
+    }),
+    notReady: () => state.notReady,
+    deleted: (name) => telemetry.forget(name),
+  });
+  const loopDelay = new LoopDelay(systemClock);
+  pullMetrics(telemetry, administration, loopDelay);
+  const api = createApi({ administration, adminToken, telemetry, log: silentLog });
+  await api.start();
+  const server = createServer((request, response) => api.handle(request, response));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const url = `http://127.0.0.1:${port}`;
+  return {
+    url,
+    client: new AdminClient({ url, token: adminToken }),
+    telemetry,
+    log,
+    state,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await api.stop();
+      await registry.stop();
+    },
+  };
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
