@@ -234,10 +234,19 @@ function tokenWish(token: string | undefined, context: SpecContext): TokenWish {
   return { kind: 'open' };
 }
 
+/** Where the values stand that a mistake at a place may come from. */
+const sources: Readonly<Record<string, readonly string[]>> = {
+  'metadata.instance': ['endpoint', 'containers'],
+};
+
 /** A value that was taken out for its own mistake may leave a gap that is not the user's. */
 function followsFrom({ path }: Problem, early: readonly Problem[]): boolean {
+  const places = [path, ...(sources[path] ?? [])];
   return early.some(
-    (other) =>
-      other.path === path || other.path.startsWith(`${path}.`) || other.path.startsWith(`${path}[`),
+    (other) => other.path === '' || places.some((place) => isAtOrBelow(other.path, place)),
   );
+}
+
+function isAtOrBelow(path: string, place: string): boolean {
+  return path.startsWith(place) && /^(?:$|[.[])/.test(path.slice(place.length));
 }

@@ -3,7 +3,7 @@
 // misspelt and foreign ones.
 
 import { type FieldNode, fieldTree, isObject, placesBelow } from './fields-tree.ts';
-import { nearest } from './near.ts';
+import { editDistance, nearest } from './near.ts';
 
 /** One mistake: where, and what to change. */
 export interface Problem {
@@ -139,7 +139,10 @@ function strange(node: FieldNode, key: string, path: string, result: Settling): 
 function misplaced(key: string): string | undefined {
   if (!/[._]/.test(key)) return undefined;
   for (const [place, node] of placesBelow(fieldTree)) {
-    if (node.kind !== 'ignored' && place.endsWith(`.${key}`)) return place;
+    if (node.kind === 'ignored') continue;
+    const parts = place.split('.');
+    const ends = parts.map((_, at) => parts.slice(at).join('.'));
+    if (ends.some((end) => editDistance(end, key) < 2)) return place;
   }
   return undefined;
 }
