@@ -15,8 +15,13 @@ import type { Directory } from './directory.ts';
 import { easPrefix, pathOf } from './eas/address.ts';
 import { EasHandler } from './eas/handler.ts';
 import { defaultEdgeLimits, type EdgeLimits } from './limits.ts';
-import type { TlsFiles } from './listener.ts';
-import { type BoundAddress, Listener, type ListenerHandler, refuseSocket } from './listener.ts';
+import {
+  type BoundAddress,
+  Listener,
+  type ListenerHandler,
+  refuseSocket,
+  type TlsFiles,
+} from './listener.ts';
 import { handshakeFlaw, WebSockets } from './socket.ts';
 import { presentedToken } from './tokens.ts';
 
@@ -57,6 +62,11 @@ export interface Edge extends Component {
   address(): BoundAddress;
   /** Connections open now. */
   connections(): number;
+  /**
+   * The first step of a graceful stop: watches of the EAS protocol get nothing more and new ones
+   * are refused, while commits and all other calls go on.
+   */
+  pauseWatches(): void;
 }
 
 /** Where the stream protocol is. */
@@ -98,11 +108,28 @@ export function createEdge(options: EdgeOptions): Edge {
       streams.closeAll();
     },
   };
-  return new Listener({ ...options, limits, handler: guarded(handler, options, limits) });
+  return edgeOf(handler, eas, { ...options, limits });
+}
+
+/** The edge around one handler: its listener, with the access checks in front. */
+export function edgeOf(
+  handler: ListenerHandler,
+  eas: EasHandler,
+  options: EdgeBasics & { readonly limits: EdgeLimits },
+): Edge {
+  const guard = guarded(handler, options, options.limits);
+  const listener = new Listener({ ...options, handler: guard });
+  return {
+    start: () => listener.start(),
+    stop: () => listener.stop(),
+    address: () => listener.address(),
+    connections: () => listener.connections(),
+    pauseWatches: () => eas.pauseWatches(),
+  };
 }
 
 /** Lets through what passes the Host and Origin checks, and answers CORS preflights. */
-export function guarded(
+function guarded(
   handler: ListenerHandler,
   { access, log }: Pick<EdgeBasics, 'access' | 'log'>,
   limits: EdgeLimits,

@@ -2,9 +2,9 @@
 // `/sink` the sink. For clients whose base path cannot be set; nothing else is served there.
 
 import { EasHandler } from './eas/handler.ts';
-import { type Edge, type EdgeBasics, guarded } from './edge.ts';
+import { type Edge, type EdgeBasics, edgeOf } from './edge.ts';
 import { defaultEdgeLimits } from './limits.ts';
-import { Listener, type ListenerHandler } from './listener.ts';
+import type { ListenerHandler } from './listener.ts';
 
 export interface RootQueueOptions extends EdgeBasics {
   readonly service: string;
@@ -19,5 +19,5 @@ export function createRootQueue(options: RootQueueOptions): Edge {
     upgrade: (request, socket, head) => eas.upgrade(request, socket, head),
     drain: () => eas.drain(),
   };
-  return new Listener({ ...options, limits, handler: guarded(handler, options, limits) });
+  return edgeOf(handler, eas, { ...options, limits });
 }

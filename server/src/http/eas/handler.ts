@@ -94,6 +94,11 @@ export class EasHandler {
     }
   }
 
+  /** Delivers nothing more over watches; everything else goes on. */
+  pauseWatches(): void {
+    this.#parts.watches.pause();
+  }
+
   /** Ends polls and watches, because the server stops. */
   drain(): void {
     this.#parts.polls.drain();

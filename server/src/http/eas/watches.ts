@@ -23,6 +23,7 @@ export class Watches {
   readonly #limits: EdgeLimits;
   readonly #log: Log;
   readonly #feeds = new Set<WatchFeed>();
+  #paused = false;
   #draining = false;
 
   constructor(limits: EdgeLimits, log: Log) {
@@ -32,7 +33,7 @@ export class Watches {
 
   /** A place for one more watch; 503 when there is none. */
   open(encode: (delivery: Delivery) => Uint8Array): WatchFeed {
-    if (this.#draining) {
+    if (this.#paused || this.#draining) {
       throw new PlatformError('unavailable', 'server is stopping', { retryAfterMs: 1000 });
     }
     if (this.#feeds.size >= this.#limits.watchesMax) {
@@ -42,6 +43,12 @@ export class Watches {
     const feed: WatchFeed = new WatchFeed(encode, this.#log, () => this.#feeds.delete(feed));
     this.#feeds.add(feed);
     return feed;
+  }
+
+  /** Delivers nothing more to anyone; what is held may still be committed. */
+  pause(): void {
+    this.#paused = true;
+    for (const feed of this.#feeds) feed.pause();
   }
 
   /** Leaves every watch cleanly: what was held goes back uncounted. */
@@ -67,8 +74,9 @@ export class WatchFeed implements WatchSink {
   #end: WatchEnd | undefined;
   #over = false;
   #choked = false;
-  /** The server stops while the watch is still being made. */
+  /** What the server asked for while the watch was still being made. */
   #leaving = false;
+  #paused = false;
 
   constructor(encode: (delivery: Delivery) => Uint8Array, log: Log, forget: () => void) {
     this.#encode = encode;
@@ -111,6 +119,7 @@ export class WatchFeed implements WatchSink {
     this.#earlyBytes = 0;
     if (this.#end !== undefined) this.#close(connection, this.#end);
     else if (this.#leaving) this.leave();
+    else if (this.#paused) watch.pause();
     else if (this.#choked) this.#drained();
   }
 
@@ -124,6 +133,11 @@ export class WatchFeed implements WatchSink {
   refused(): void {
     this.#over = true;
     this.#forget();
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#watch?.pause();
   }
 
   /** Leaves because the server stops. */
