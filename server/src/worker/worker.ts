@@ -37,8 +37,6 @@ export interface WorkerOptions {
   readonly log: Log;
   /** Every call that ended, for metrics. */
   readonly observe?: (call: { readonly durationMs: number; readonly outcome: CallOutcome }) => void;
-  /** Something of `view()` has changed. */
-  readonly changed?: () => void;
 }
 
 /** How a call ended; `voided`: its lease was taken away; `shutdown`: it was cut to leave in time. */
@@ -163,7 +161,6 @@ export class Worker {
   #held(held: boolean): void {
     if (held) this.#subscription.pause();
     else this.#subscription.resume();
-    this.#options.changed?.();
   }
 
   #deliver(delivery: WorkDelivery): void {
@@ -180,10 +177,8 @@ export class Worker {
         this.#slots.remove(call);
         this.#runs.delete(kept);
         this.#fill();
-        this.#options.changed?.();
       });
     this.#runs.add(kept);
-    this.#options.changed?.();
   }
 
   /** It came while nothing should: a pause takes a moment to arrive. */
@@ -319,11 +314,8 @@ export class Worker {
 
   /** Slots abandoned at or before `until` (monotonic clock) are free again. */
   #free(until: number): void {
-    const before = this.#slots.abandoned;
     for (const id of this.#slots.free(until)) this.#options.source.freed('input', id);
-    if (this.#slots.abandoned === before) return;
     this.#fill();
-    this.#options.changed?.();
   }
 
   /** Abandoned calls and running ones fill the window: nothing more may come. */

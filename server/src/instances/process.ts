@@ -1,0 +1,247 @@
+// Model servers as processes of this machine: started by bash in a group of their own, their output
+// straight in a file, recorded before they begin and ended as a whole group.
+
+import { closeSync, mkdirSync, statSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Clock, Timer } from '../kernel/clock.ts';
+import { invariant } from '../kernel/invariant.ts';
+import type { Log } from '../kernel/log.ts';
+import type { Driver, Ending, Launch, LogRequest, Running } from './driver.ts';
+import { allowedEnvironment, type Environment } from './environment.ts';
+import { runBeside } from './exec.ts';
+import { LogFile } from './log-file.ts';
+import { instanceHost, Ports } from './port.ts';
+import { bootId, processFacts } from './proc.ts';
+import { endGroup, signalGroup } from './process-group.ts';
+import { endOrphans, instanceVariable, ProcessRecords } from './process-records.ts';
+import { type GatedProcess, startGated } from './shell.ts';
+import type { ProcessSource } from './wanted.ts';
+
+export interface ProcessDriverOptions {
+  /** The one folder this driver owns: records and logs. */
+  readonly folder: string;
+  /** The server's environment; an allow-listed part of it is passed on. */
+  readonly environment: Environment;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** An instance's log is cut at this size; one older piece of it is kept. */
+  readonly logBytesMax?: number;
+}
+
+const defaultLogBytesMax = 8 * 2 ** 20;
+const cutEveryMs = 1000;
+/** Logs of instances that are gone, for whoever wants to know why. */
+const keptLogsMax = 20;
+/** What a dead process has left in its group is not waited for as long as a living one. */
+const leftoverGraceMs = 3000;
+const orphanGraceMs = 10_000;
+
+export class ProcessDriver implements Driver {
+  readonly cutGraceMs = 500;
+  readonly #options: ProcessDriverOptions;
+  readonly #records: ProcessRecords;
+  readonly #ports = new Ports();
+  readonly #inUse = new Set<string>();
+  readonly #environment: Readonly<Record<string, string>>;
+
+  constructor(options: ProcessDriverOptions) {
+    this.#options = options;
+    this.#records = new ProcessRecords(options.folder);
+    this.#environment = allowedEnvironment(options.environment);
+  }
+
+  async clear(): Promise<void> {
+    const { clock, log, folder } = this.#options;
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    await endOrphans({ records: this.#records, clock, log, graceMs: orphanGraceMs });
+    await this.#prune();
+  }
+
+  async start(launch: Launch): Promise<Running> {
+    const { source, instance } = launch;
+    invariant(source.kind === 'process', 'the process driver runs processes');
+    this.#inUse.add(instance);
+    const fixed = source.port !== 0;
+    if (fixed && !(await this.#ports.fixed(source.port))) {
+      return neverRan(`port ${source.port} is already in use; leave it out and listen on PORT`);
+    }
+    const port = fixed ? source.port : await this.#ports.free();
+    const failed = (problem: string): Running => {
+      this.#ports.giveBack(port);
+      return neverRan(problem);
+    };
+    const folderProblem = problemWith(source.workDir);
+    if (folderProblem !== undefined) return failed(folderProblem);
+    try {
+      return await this.#launch(launch, source, port);
+    } catch (error) {
+      return failed(`cannot be started: ${textOf(error)}`);
+    }
+  }
+
+  logs(instance: string, request: LogRequest): AsyncIterable<Uint8Array> | undefined {
+    const log = this.#log(instance);
+    return log.exists() || this.#inUse.has(instance) ? log.read(request) : undefined;
+  }
+
+  lastLines(instance: string, count: number): Promise<readonly string[]> {
+    return this.#log(instance).lastLines(count);
+  }
+
+  async forget(instance: string): Promise<void> {
+    this.#inUse.delete(instance);
+    await this.#prune();
+  }
+
+  async #launch(launch: Launch, source: ProcessSource, port: number): Promise<Running> {
+    const { service, instance } = launch;
+    const env = {
+      ...this.#environment,
+      ...source.env,
+      PORT: String(port),
+      HOST: instanceHost,
+      SLUICE_SERVICE: service,
+      [instanceVariable]: instance,
+    };
+    const log = this.#log(instance);
+    const output = log.openForAppending();
+    let gated: GatedProcess;
+    try {
+      gated = startGated(source.text, { env, workDir: source.workDir, output });
+    } finally {
+      closeSync(output);
+    }
+    const ended = endOf(gated);
+    const pid = gated.child.pid;
+    if (pid === undefined) {
+      const { problem = 'bash cannot be started' } = await ended;
+      throw new Error(problem);
+    }
+    const startTicks = processFacts(pid)?.startTicks ?? '';
+    const record = { service, instance, pid, port, startTicks, bootId: bootId() };
+    try {
+      await this.#records.save({ format: 1, ...record });
+    } catch (error) {
+      signalGroup(pid, 'SIGKILL');
+      throw error;
+    }
+    gated.begin();
+    const process = { group: pid, ended, log, port, instance, graceMs: launch.graceMs };
+    return this.#running(process, { env, workDir: source.workDir });
+  }
+
+  #running(started: StartedProcess, surroundings: Surroundings): Running {
+    const { clock } = this.#options;
+    const { group, port, log, ended } = started;
+    let timer: Timer | undefined;
+    const watchLog = (): void => {
+      log.cut();
+      timer = clock.after(cutEveryMs, watchLog);
+    };
+    watchLog();
+    const hurry = new AbortController();
+    let gone: Promise<void> | undefined;
+    const end = (graceMs: number): Promise<void> => {
+      gone ??= this.#end(started, graceMs, hurry.signal).finally(() => {
+        timer?.cancel();
+        log.cut();
+      });
+      return gone;
+    };
+    // A group outlives its leader: what is left of it must not keep the port.
+    ended.then(() => end(leftoverGraceMs)).catch(() => undefined);
+    return {
+      url: new URL(`http://${instanceHost}:${port}`),
+      pid: group,
+      port,
+      ended,
+      stop: () => end(started.graceMs),
+      kill: () => {
+        hurry.abort();
+        signalGroup(group, 'SIGKILL');
+      },
+      exec: (argv, signal) => runBeside({ ...surroundings, argv, signal }),
+    };
+  }
+
+  async #end(started: StartedProcess, graceMs: number, hurry: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options;
+    const { group, instance, port } = started;
+    if (!(await endGroup({ clock, group, graceMs, hurry }))) {
+      log.error({ instance, pid: group }, 'a process does not end even by SIGKILL');
+    }
+    await this.#records.remove(instance);
+    this.#ports.giveBack(port);
+  }
+
+  #log(instance: string): LogFile {
+    const { folder, clock, logBytesMax = defaultLogBytesMax } = this.#options;
+    // Names are ours, but this is a path: better twice than sorry.
+    invariant(/^[\w][\w.-]*$/.test(instance), 'an instance has a plain name');
+    return new LogFile({ path: join(folder, `${instance}.log`), bytesMax: logBytesMax, clock });
+  }
+
+  /** Removes the logs of all but the latest instances that are gone. */
+  async #prune(): Promise<void> {
+    const { folder } = this.#options;
+    const old: { instance: string; at: number }[] = [];
+    for (const name of await readdir(folder)) {
+      const instance = name.endsWith('.log') ? name.slice(0, -4) : undefined;
+      if (instance === undefined || this.#inUse.has(instance)) continue;
+      const facts = await stat(join(folder, name)).catch(() => undefined);
+      if (facts !== undefined) old.push({ instance, at: facts.mtimeMs });
+    }
+    old.sort((one, other) => other.at - one.at);
+    for (const { instance } of old.slice(keptLogsMax)) await this.#log(instance).remove();
+  }
+}
+
+interface StartedProcess {
+  readonly instance: string;
+  readonly group: number;
+  readonly port: number;
+  readonly graceMs: number;
+  readonly log: LogFile;
+  readonly ended: Promise<Ending>;
+}
+
+interface Surroundings {
+  readonly env: Readonly<Record<string, string>>;
+  readonly workDir: string | undefined;
+}
+
+function endOf({ child }: GatedProcess): Promise<Ending> {
+  return new Promise((done) => {
+    child.once('error', (error) => {
+      const missing = 'code' in error && error.code === 'ENOENT';
+      const problem = missing ? 'bash is needed to run processes' : textOf(error);
+      done({ code: undefined, signal: undefined, problem });
+    });
+    child.once('exit', (code, signal) => {
+      done({ code: code ?? undefined, signal: signal ?? undefined, problem: undefined });
+    });
+  });
+}
+
+function neverRan(problem: string): Running {
+  return {
+    url: new URL(`http://${instanceHost}`),
+    pid: undefined,
+    port: undefined,
+    ended: Promise.resolve({ code: undefined, signal: undefined, problem }),
+    stop: async () => undefined,
+    kill: () => undefined,
+    exec: undefined,
+  };
+}
+
+function problemWith(workDir: string | undefined): string | undefined {
+  if (workDir === undefined) return undefined;
+  const facts = statSync(workDir, { throwIfNoEntry: false });
+  return facts?.isDirectory() ? undefined : `the folder ${resolve(workDir)} does not exist`;
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

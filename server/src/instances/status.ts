@@ -1,0 +1,90 @@
+// The state of one instance as people and the scaler see it, in words that say why.
+
+import type { InstanceInfo } from '@sluice/sdk/wire';
+import type { Ending } from './driver.ts';
+import type { FeederView } from './feeder.ts';
+
+export type InstanceState =
+  /** It cannot be started, or not yet. */
+  | 'Pending'
+  | 'Starting'
+  | 'Ready'
+  /** Too busy to answer its check. */
+  | 'Busy'
+  /** Its checks fail. */
+  | 'Unhealthy'
+  /** It takes nothing new and finishes what it has. */
+  | 'Draining'
+  /** It was asked to end. */
+  | 'Stopping'
+  /** It ended by itself and waits for its next start. */
+  | 'Crashed'
+  | 'Gone';
+
+/** How its run before this one ended. */
+export interface LastRun {
+  readonly code: number | undefined;
+  readonly signal: string | undefined;
+  readonly reason: string;
+  /** Wall clock. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** The last lines it wrote. */
+  readonly lines: readonly string[];
+}
+
+export interface InstanceStatus {
+  readonly service: string;
+  readonly name: string;
+  readonly kind: 'process' | 'endpoint' | 'pending';
+  readonly state: InstanceState;
+  /** Why it is in that state; empty when there is nothing to say. */
+  readonly reason: string;
+  /** Empty while unknown. */
+  readonly url: string;
+  readonly pid: number | undefined;
+  readonly revision: number;
+  /** Wall clock, 0 = not started. */
+  readonly startedAt: number;
+  readonly readyAt: number;
+  readonly restarts: number;
+  readonly window: number;
+  readonly feed: FeederView | undefined;
+  readonly last: LastRun | undefined;
+  /** Wall clock of the next start after a crash, 0 = none. */
+  readonly nextStartAt: number;
+}
+
+/** Requests that its model has, or may still have. */
+export function busySlots(status: Pick<InstanceStatus, 'feed'>): number {
+  const { feed } = status;
+  return feed === undefined ? 0 : feed.running.length + feed.abandoned;
+}
+
+/** The form of the administrative API. */
+export function infoOf(status: InstanceStatus): InstanceInfo {
+  const { name, kind, state, revision, restarts, window } = status;
+  return {
+    name,
+    kind,
+    state,
+    message: status.reason,
+    address: status.url,
+    pid: status.pid ?? 0,
+    revision,
+    startedAt: status.startedAt === 0 ? '' : new Date(status.startedAt).toISOString(),
+    restarts,
+    window,
+    busy: busySlots(status),
+  };
+}
+
+/** The end of a process in words: "ended with code 1", "was ended by SIGKILL". */
+export function endingText(ending: Ending): string {
+  if (ending.problem !== undefined) return ending.problem;
+  if (ending.signal !== undefined) return `was ended by ${ending.signal}`;
+  const code = ending.code ?? 0;
+  // A shell reports the death of its program by a signal as 128 + the signal's number.
+  const signal = code > 128 && code < 165 ? ` (signal ${code - 128})` : '';
+  return `ended with code ${code}${signal}`;
+}
