@@ -1,0 +1,93 @@
+// The queues of all services, by name: opened, changed, closed and dropped one by one, and stopped
+// together.
+
+import { PlatformError } from '@sluice/sdk/wire';
+import type { Engine } from '../engine/engine.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { Component } from '../kernel/component.ts';
+import type { Log } from '../kernel/log.ts';
+import type { Random } from '../kernel/random.ts';
+import type { ServiceSettings } from '../queue/settings.ts';
+import type { Queues } from './queues.ts';
+import { ServiceQueues } from './service-queues.ts';
+
+export interface BrokerOptions {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface OpenOptions {
+  /** Never used for another service, not even after this one is gone. */
+  readonly number: number;
+  readonly name: string;
+  readonly settings: ServiceSettings;
+}
+
+interface Opened {
+  readonly number: number;
+  readonly queues: ServiceQueues;
+}
+
+export class Broker implements Component {
+  readonly #options: BrokerOptions;
+  readonly #services = new Map<string, Opened>();
+
+  constructor(options: BrokerOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {}
+
+  /** Refuses what comes, lets what is under way finish, and closes all services. */
+  async stop(): Promise<void> {
+    const services = [...this.#services.values()];
+    this.#services.clear();
+    await Promise.all(services.map(({ queues }) => queues.stop()));
+  }
+
+  /** Recovers a service and opens its queues. Throws `conflict` when it is open. */
+  async open(options: OpenOptions): Promise<Queues> {
+    const { number, name: service, settings } = options;
+    if (this.#services.has(service)) {
+      throw new PlatformError('conflict', `the queues of ${service} are open already`);
+    }
+    const queues = new ServiceQueues({ ...this.#options, number, service, settings });
+    this.#services.set(service, { number, queues });
+    await queues.start();
+    return queues;
+  }
+
+  find(name: string): Queues | undefined {
+    return this.#services.get(name)?.queues;
+  }
+
+  /** Applies new settings live. What is stored stays, also above a lower capacity. */
+  async change(name: string, settings: ServiceSettings): Promise<void> {
+    await this.#service(name).queues.change(settings);
+  }
+
+  /** Closes a service's queues; what is stored stays. */
+  async close(name: string): Promise<void> {
+    const { queues } = this.#service(name);
+    this.#services.delete(name);
+    await queues.stop();
+  }
+
+  /** Closes a service's queues and removes all that is stored of it. */
+  async drop(name: string): Promise<void> {
+    const { number, queues } = this.#service(name);
+    this.#services.delete(name);
+    await queues.abandon();
+    await this.#options.engine.dropService(number);
+  }
+
+  #service(name: string): Opened {
+    const service = this.#services.get(name);
+    if (service === undefined) {
+      throw new PlatformError('not_found', `the queues of ${name} are not open`);
+    }
+    return service;
+  }
+}

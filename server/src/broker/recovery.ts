@@ -1,0 +1,96 @@
+// Brings a service's state back from its engine and opens a new epoch, durably, before anything
+// is served.
+
+import type { Engine } from '../engine/engine.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { Random } from '../kernel/random.ts';
+import { apply } from '../queue/apply.ts';
+import { type Change, isDurable, seal } from '../queue/change.ts';
+import { decideRecovered, Restorer } from '../queue/restore.ts';
+import type { ServiceSettings } from '../queue/settings.ts';
+import { createState, durableState, type State } from '../queue/state.ts';
+
+export interface RecoveryOptions {
+  readonly number: number;
+  readonly service: string;
+  readonly settings: ServiceSettings;
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface Recovered {
+  readonly state: State;
+  /** The sequence of the last append. */
+  readonly sequence: number;
+}
+
+/** Throws when the engine refuses the new epoch or cannot be read. */
+export async function recoverState(options: RecoveryOptions): Promise<Recovered> {
+  const { clock, random } = options;
+  const key = { low: random.uint32(), high: random.uint32() };
+  const state = createState(options.service, options.settings, key);
+  await restoreRows(state, options);
+  let sequence = 0;
+  const epoch: Change = { kind: 'epoch', epoch: state.epoch + 1 };
+  for (let isFirst = true; ; isFirst = false) {
+    const now = clock.now();
+    const decision = decideRecovered(state, now);
+    const changes = isFirst ? [epoch, ...decision.changes] : decision.changes;
+    for (const change of changes) apply(state, change, now);
+    const durable = changes.filter(isDurable);
+    if (durable.length > 0) {
+      sequence += 1;
+      await write(state, sequence, durable, options);
+    }
+    if (!decision.more) return { state, sequence };
+  }
+}
+
+async function restoreRows(state: State, options: RecoveryOptions): Promise<void> {
+  const restorer = new Restorer(state, options.clock.now());
+  for await (const rows of options.engine.recover(options.number)) {
+    for (const row of rows) {
+      switch (row.kind) {
+        case 'state':
+          restorer.state(row.state);
+          break;
+        case 'group':
+          restorer.group(row.queue, row);
+          break;
+        case 'message':
+          restorer.message(row.queue, row.meta);
+          break;
+        case 'mark':
+          restorer.mark(row.queue, row.group, row.index, row.mark);
+          break;
+        case 'record':
+          restorer.record(row.record);
+          break;
+        case 'outbox':
+          break;
+      }
+    }
+    await new Promise<void>((resolve) => options.clock.defer(resolve));
+  }
+  restorer.finish();
+}
+
+async function write(
+  state: State,
+  sequence: number,
+  changes: readonly Extract<Change, { kind: string }>[],
+  options: RecoveryOptions,
+): Promise<void> {
+  const outcome = await options.engine.append({
+    service: options.number,
+    epoch: state.epoch,
+    sequence,
+    state: durableState(state),
+    // Recovery gives messages back and opens an epoch: nothing leaves, so nothing needs a meta.
+    transitions: changes.filter(isDurable).map((change) => seal(change, undefined)),
+  });
+  if (outcome.kind !== 'durable') {
+    throw new Error(`the engine did not accept epoch ${state.epoch}: ${outcome.kind}`);
+  }
+}

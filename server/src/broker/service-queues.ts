@@ -1,0 +1,341 @@
+// One service's queues as handlers and workers use them: checks what comes in, turns it into
+// commands of the state machine and the machine's effects into deliveries and answers.
+
+import { PlatformError } from '@sluice/sdk/wire';
+import { removeStep } from '../queue/decide-remove.ts';
+import { hashBody } from '../queue/hash.ts';
+import type { QueueName, StoredMessage } from '../queue/message.ts';
+import type { ServiceSettings } from '../queue/settings.ts';
+import { payloadBytesMaxOf } from '../queue/state.ts';
+import { positionOf, viewQueue } from '../queue/view.ts';
+import { Loader } from './loader.ts';
+import { Machine, type MachineOptions } from './machine.ts';
+import { Polls } from './polls.ts';
+import type {
+  CompleteRequest,
+  GetRequest,
+  GiveBackRequest,
+  Handout,
+  Identity,
+  PutAnswer,
+  PutRequest,
+  QueueCounters,
+  Queues,
+  QueueView,
+  SearchAnswer,
+  Watch,
+  WatchEnd,
+  WatchRequest,
+  WatchSink,
+} from './queues.ts';
+import { checkGet, checkPut } from './request-limits.ts';
+import { type OpenWatch, Watches } from './watches.ts';
+
+/** Bytes of the latest progress text of running work. */
+export const progressBytesMax = 4_096;
+const progressesMax = 65_536;
+const noPayload = new Uint8Array(0);
+
+export class ServiceQueues implements Queues {
+  readonly service: string;
+  readonly #options: MachineOptions;
+  readonly #machine: Machine;
+  readonly #watches: Watches;
+  readonly #polls: Polls;
+  readonly #progress = new Map<number, string>();
+
+  constructor(options: MachineOptions) {
+    this.service = options.service;
+    this.#options = options;
+    this.#machine = new Machine(options, {
+      effect: (effect, message) => this.#watches.handle(effect, message),
+      visible: (queue, index) => this.#polls.wake(queue, index, this.#machine.state),
+      reset: (reason) => this.#reset(reason),
+    });
+    const loader = new Loader(options.engine, options.number, () => this.#machine.stored);
+    this.#polls = new Polls(this.#machine, loader, options.clock);
+    this.#watches = new Watches(loader, {
+      pause: (consumer, paused) => {
+        this.#machine.tell({ kind: 'pause', consumer, paused }, () => undefined);
+      },
+      leased: (queue: QueueName, message: StoredMessage) => {
+        if (this.#machine.state.queues[queue].messages.isLeased(message.meta.index)) {
+          this.#machine.stored.leased(queue, message.meta);
+        }
+      },
+      ended: (consumer, reason) => this.#watchEnded(consumer, reason),
+    });
+  }
+
+  start(): Promise<void> {
+    return this.#machine.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#machine.stop();
+  }
+
+  /** Ends for good, with all that waits refused. */
+  abandon(): Promise<void> {
+    return this.#machine.abandon();
+  }
+
+  async change(settings: ServiceSettings): Promise<void> {
+    await this.#machine.ask({ kind: 'settings', settings });
+  }
+
+  put(queue: QueueName, request: PutRequest): Promise<PutAnswer> {
+    checkPut(request);
+    if (!this.#options.engine.hasRoom()) {
+      const text = 'the disk has no room for new messages; completion and deletion still work';
+      return Promise.reject(new PlatformError('disk_full', text, { retryAfterMs: 10_000 }));
+    }
+    const id = request.id ?? this.#options.random.id();
+    const command = { kind: 'put', queue, ...this.#messageOf(queue, request, id) } as const;
+    return new Promise((resolve, reject) => {
+      this.#machine.tell(command, (reply) => {
+        if (reply.kind === 'put') resolve({ index: reply.index, id, repeated: reply.repeated });
+        else reject(reply.kind === 'refused' ? reply.error : unexpected(reply.kind));
+      });
+    });
+  }
+
+  #messageOf(
+    queue: QueueName,
+    request: PutRequest,
+    id: string,
+  ): {
+    readonly meta: StoredMessage['meta'];
+    readonly payload: Uint8Array;
+    readonly gid: string;
+    readonly uid: string;
+  } {
+    const { payload, by } = request;
+    const isInput = queue === 'input';
+    const wall = this.#options.clock.now().wall;
+    const callerId = request.id !== undefined;
+    return {
+      meta: {
+        index: 0,
+        id,
+        callerId,
+        tags: request.tags,
+        priority: request.priority,
+        size: payload.length,
+        bodyHash: isInput && callerId ? hashBody(payload) : 0,
+        acceptedAt: wall,
+        expiresAt: request.expiresAt || this.#expiry(queue, wall),
+        home: isInput ? request.home : 'sink',
+        path: request.path,
+        contentType: request.contentType,
+        owner: request.owner,
+        idempotencyKey: request.idempotencyKey,
+        callback: request.callback,
+        source: 0,
+      },
+      payload,
+      gid: by.gid,
+      uid: by.uid,
+    };
+  }
+
+  #expiry(queue: QueueName, wall: number): number {
+    const { source, sink, deadRetentionMs } = this.#machine.state.settings;
+    switch (queue) {
+      case 'input':
+        return source.expireMs > 0 ? wall + source.expireMs : 0;
+      case 'sink':
+        return sink.expireMs > 0 ? wall + sink.expireMs : 0;
+      case 'inputRear':
+      case 'sinkRear':
+        return wall + deadRetentionMs;
+    }
+  }
+
+  async get(
+    queue: QueueName,
+    request: GetRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<Handout> {
+    checkGet(request);
+    return this.#polls.get(queue, request, signal);
+  }
+
+  count(
+    queue: QueueName,
+    filter: {
+      readonly tags: ReadonlyMap<string, string>;
+      readonly id: string | undefined;
+      readonly priority: number | undefined;
+    },
+  ): Promise<number> {
+    return this.#polls.count(queue, filter, filter.priority);
+  }
+
+  search(queue: QueueName, index: number, by: Identity): Promise<SearchAnswer | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#machine.read({
+        run: (state, turn) => {
+          const position = positionOf(state.queues[queue], index, by.gid, by.uid);
+          turn.release(() => resolve(position));
+        },
+        fail: reject,
+      });
+    });
+  }
+
+  payloadBytesMax(queue: QueueName): number {
+    const { state } = this.#machine;
+    return payloadBytesMaxOf(state, state.queues[queue]);
+  }
+
+  view(queue: QueueName): QueueView {
+    const { state } = this.#machine;
+    return viewQueue(state, state.queues[queue], this.#options.clock.now());
+  }
+
+  counters(queue: QueueName): QueueCounters {
+    return { ...this.#machine.state.queues[queue].counters };
+  }
+
+  async commit(queue: QueueName, indexes: readonly number[], by: Identity): Promise<void> {
+    const { gid } = by;
+    await this.#askAll(indexes, (index) => ({ kind: 'commit', queue, index, gid }) as const);
+  }
+
+  async negative(
+    queue: QueueName,
+    indexes: readonly number[],
+    by: Identity,
+    code: string,
+    reason: string,
+  ): Promise<void> {
+    const rest = { gid: by.gid, uid: by.uid, code, reason };
+    await this.#askAll(indexes, (index) => ({ kind: 'negative', queue, index, ...rest }) as const);
+  }
+
+  async #askAll<Key>(
+    keys: readonly Key[],
+    command: (key: Key) => Parameters<Machine['ask']>[0],
+  ): Promise<void> {
+    const only = keys.length === 1 ? keys[0] : undefined;
+    if (only !== undefined) await this.#machine.ask(command(only));
+    else await Promise.all(keys.map((key) => this.#machine.ask(command(key))));
+  }
+
+  async delete(queue: QueueName, indexes: readonly number[]): Promise<void> {
+    const steps: number[][] = [];
+    for (let at = 0; at < indexes.length; at += removeStep) {
+      steps.push(indexes.slice(at, at + removeStep));
+    }
+    const cause = 'deleted' as const;
+    await this.#askAll(steps, (step) => ({ kind: 'delete', queue, indexes: step, cause }) as const);
+  }
+
+  async truncate(queue: QueueName, below: number): Promise<void> {
+    await this.#machine.ask({ kind: 'truncate', queue, below, cause: 'truncated' });
+  }
+
+  async end(queue: QueueName, force: boolean): Promise<void> {
+    await this.#machine.ask({ kind: 'end', queue, ended: true });
+    if (!force) return;
+    const below = Number.MAX_SAFE_INTEGER;
+    await this.#machine.ask({ kind: 'truncate', queue, below, cause: 'forceEnded' });
+  }
+
+  async reopen(queue: QueueName): Promise<void> {
+    await this.#machine.ask({ kind: 'end', queue, ended: false });
+  }
+
+  watch(queue: QueueName, request: WatchRequest, sink: WatchSink): Promise<Watch> {
+    const { by, kind, ...rest } = request;
+    const command = { kind: 'attach', queue, ...rest, ...by, consumerKind: kind } as const;
+    return new Promise((resolve, reject) => {
+      this.#machine.tell(command, (reply) => {
+        if (reply.kind !== 'attached') {
+          reject(reply.kind === 'refused' ? reply.error : unexpected(reply.kind));
+          return;
+        }
+        const { indexOnly } = request;
+        const watch = this.#watches.add(reply.consumer, queue, { indexOnly, sink });
+        resolve(this.#faceOf(watch, by, reply.held));
+        // The owner gets its watch before the first delivery.
+        this.#options.clock.defer(() => this.#watches.open(watch));
+      });
+    });
+  }
+
+  #faceOf(watch: OpenWatch, by: Identity, held: readonly number[]): Watch {
+    return {
+      by,
+      held,
+      drained: () => this.#watches.drained(watch),
+      pause: () => this.#watches.setPaused(watch, true),
+      resume: () => this.#watches.setPaused(watch, false),
+      close: async (how) => {
+        if (!this.#watches.has(watch.consumer)) return;
+        this.#watches.remove(watch.consumer);
+        await this.#machine.ask({ kind: 'detach', consumer: watch.consumer, how });
+      },
+    };
+  }
+
+  async complete(request: CompleteRequest): Promise<number> {
+    const payload = request.payload ?? noPayload;
+    const reply = await this.#machine.ask({ kind: 'complete', ...request, payload });
+    this.#progress.delete(request.deliveryId);
+    return reply.kind === 'completed' ? reply.resultIndex : 0;
+  }
+
+  async commitDelivery(queue: QueueName, deliveryId: number): Promise<void> {
+    await this.#machine.ask({ kind: 'commitDelivery', queue, deliveryId });
+  }
+
+  async giveBack(queue: QueueName, request: GiveBackRequest): Promise<void> {
+    await this.#machine.ask({ kind: 'giveBack', queue, ...request });
+    this.#progress.delete(request.deliveryId);
+  }
+
+  freed(queue: QueueName, deliveryId: number): void {
+    this.#machine.tell({ kind: 'freed', queue, deliveryId }, () => undefined);
+  }
+
+  async touch(queue: QueueName, deliveryId: number): Promise<void> {
+    await this.#machine.ask({ kind: 'touch', queue, deliveryId });
+  }
+
+  async progress(deliveryId: number, text: string): Promise<void> {
+    if (text.length > progressBytesMax) {
+      throw new PlatformError('too_large', `progress has at most ${progressBytesMax} characters`);
+    }
+    const { leases } = this.#machine.state;
+    if (!leases.has(deliveryId)) {
+      throw new PlatformError('stale_delivery', `delivery ${deliveryId} is no longer current`);
+    }
+    this.#progress.set(deliveryId, text);
+    if (this.#progress.size <= progressesMax) return;
+    for (const known of this.#progress.keys()) {
+      if (!leases.has(known)) this.#progress.delete(known);
+    }
+  }
+
+  /** The latest progress text of a delivery that is under way. */
+  progressOf(deliveryId: number): string | undefined {
+    return this.#progress.get(deliveryId);
+  }
+
+  #watchEnded(consumer: number, reason: WatchEnd): void {
+    if (reason === 'replaced' || reason === 'recovering' || reason === 'stopping') return;
+    this.#machine.tell({ kind: 'detach', consumer, how: 'drain' }, () => undefined);
+  }
+
+  #reset(reason: 'recovering' | 'stopping'): void {
+    const text = `${this.service} is ${reason}`;
+    this.#polls.failAll(new PlatformError('unavailable', text, { retryAfterMs: 1_000 }));
+    this.#watches.closeAll(reason);
+  }
+}
+
+function unexpected(kind: string): Error {
+  return new Error(`the state machine answered ${kind}`);
+}

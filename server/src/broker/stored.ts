@@ -1,0 +1,79 @@
+// Messages that need not be read back: fresh puts until they are durable and, while there is room,
+// until they are delivered; and the metas of messages under lease, which completing them needs.
+
+import type { MessageMeta, QueueName, StoredMessage } from '../queue/message.ts';
+
+/** Bytes of payloads of one service kept for delivery after they are durable. */
+export const keptBytesMax: number = 16 * 2 ** 20;
+
+/** A payload that is a small part of a larger buffer would keep all of it in memory. */
+const wasteMax = 4_096;
+
+interface Kept {
+  readonly message: StoredMessage;
+  isDurable: boolean;
+}
+
+export class Stored {
+  readonly #messages: Readonly<Record<QueueName, Map<number, Kept>>> = {
+    input: new Map(),
+    sink: new Map(),
+    inputRear: new Map(),
+    sinkRear: new Map(),
+  };
+  readonly #metas: Readonly<Record<QueueName, Map<number, MessageMeta>>> = {
+    input: new Map(),
+    sink: new Map(),
+    inputRear: new Map(),
+    sinkRear: new Map(),
+  };
+  #bytes = 0;
+
+  /** A message on its way to the engine. */
+  add(queue: QueueName, message: StoredMessage): void {
+    this.#messages[queue].set(message.meta.index, { message, isDurable: false });
+    this.#bytes += message.payload.length;
+  }
+
+  /** It can be read back from now on; it is kept when that is cheap. */
+  setDurable(queue: QueueName, index: number): void {
+    const kept = this.#messages[queue].get(index);
+    if (kept === undefined) return;
+    const { payload } = kept.message;
+    const isWasteful = payload.buffer.byteLength > 2 * payload.length + wasteMax;
+    if (this.#bytes > keptBytesMax || isWasteful) this.#drop(queue, index, kept);
+    else kept.isDurable = true;
+  }
+
+  message(queue: QueueName, index: number): StoredMessage | undefined {
+    return this.#messages[queue].get(index)?.message;
+  }
+
+  meta(queue: QueueName, index: number): MessageMeta | undefined {
+    return this.#metas[queue].get(index) ?? this.#messages[queue].get(index)?.message.meta;
+  }
+
+  /** The message is under lease: its meta will be needed, its payload no more. */
+  leased(queue: QueueName, meta: MessageMeta): void {
+    this.#metas[queue].set(meta.index, meta);
+    const kept = this.#messages[queue].get(meta.index);
+    if (kept?.isDurable === true) this.#drop(queue, meta.index, kept);
+  }
+
+  /** It waits again. */
+  returned(queue: QueueName, index: number): void {
+    this.#metas[queue].delete(index);
+  }
+
+  /** It left its queue. */
+  removed(queue: QueueName, index: number): void {
+    this.#metas[queue].delete(index);
+    const kept = this.#messages[queue].get(index);
+    if (kept !== undefined) this.#drop(queue, index, kept);
+  }
+
+  #drop(queue: QueueName, index: number, kept: Kept): void {
+    this.#messages[queue].delete(index);
+    this.#bytes -= kept.message.payload.length;
+  }
+}

@@ -1,0 +1,42 @@
+// One turn of a service: what was decided in it, on its way to the engine, and what is released
+// once it is durable.
+
+import type { Durable } from '../queue/change.ts';
+import type { Effect, Reply } from '../queue/decision.ts';
+import type { MessageMeta, StoredMessage } from '../queue/message.ts';
+import type { ServiceState } from '../queue/transition.ts';
+
+export type Output =
+  | Effect
+  | { readonly kind: 'reply'; readonly done: (reply: Reply) => void; readonly reply: Reply }
+  /** A read that may be answered now. */
+  | {
+      readonly kind: 'read';
+      readonly release: () => void;
+      readonly fail: (error: Error) => void;
+    };
+
+/** decided → (loading → decided) → appending → durable */
+export type Stage = 'decided' | 'loading' | 'appending' | 'durable';
+
+export interface Turn {
+  stage: Stage;
+  readonly changes: Durable[];
+  readonly outputs: Output[];
+  /** The metas of messages that leave, noted while they were in memory. */
+  readonly metas: Map<Durable, MessageMeta>;
+  /** Messages sent without a lease: they are gone from the engine when they are released. */
+  readonly sent: Map<Effect, StoredMessage>;
+  state: ServiceState | undefined;
+}
+
+export function createTurn(): Turn {
+  return {
+    stage: 'decided',
+    changes: [],
+    outputs: [],
+    metas: new Map(),
+    sent: new Map(),
+    state: undefined,
+  };
+}

@@ -1,0 +1,188 @@
+// Open watches of one service: carries durable deliveries to their sinks, in order for each
+// consumer, and holds back while a connection is full.
+
+import type { Effect } from '../queue/decision.ts';
+import type { QueueName, StoredMessage } from '../queue/message.ts';
+import type { Loader } from './loader.ts';
+import type { Delivery, WatchEnd, WatchSink } from './queues.ts';
+
+/** Nothing is sent to a connection that has this much waiting. */
+export const bufferedMax: number = 2 ** 20;
+
+type DeliverEffect = Extract<Effect, { kind: 'deliver' }>;
+
+interface Outgoing {
+  readonly effect: DeliverEffect;
+  message: StoredMessage | undefined;
+  isReady: boolean;
+}
+
+export interface OpenWatch {
+  readonly consumer: number;
+  readonly queue: QueueName;
+  readonly indexOnly: boolean;
+  readonly sink: WatchSink;
+  /** The sink has been handed to its owner and may be called. */
+  isOpen: boolean;
+  isFull: boolean;
+  isPausedByOwner: boolean;
+  readonly outgoing: Outgoing[];
+}
+
+export interface WatchEvents {
+  /** The consumer must get nothing more, or may get more again. */
+  pause(consumer: number, paused: boolean): void;
+  /** A message is on its way under lease. */
+  leased(queue: QueueName, message: StoredMessage): void;
+  /** The service closed the watch. */
+  ended(consumer: number, reason: WatchEnd): void;
+}
+
+export class Watches {
+  readonly #open = new Map<number, OpenWatch>();
+  readonly #loader: Loader;
+  readonly #events: WatchEvents;
+
+  constructor(loader: Loader, events: WatchEvents) {
+    this.#loader = loader;
+    this.#events = events;
+  }
+
+  add(
+    consumer: number,
+    queue: QueueName,
+    options: { readonly indexOnly: boolean; readonly sink: WatchSink },
+  ): OpenWatch {
+    const watch: OpenWatch = {
+      consumer,
+      queue,
+      indexOnly: options.indexOnly,
+      sink: options.sink,
+      isOpen: false,
+      isFull: false,
+      isPausedByOwner: false,
+      outgoing: [],
+    };
+    this.#open.set(consumer, watch);
+    return watch;
+  }
+
+  /** Its owner is ready to be called. */
+  open(watch: OpenWatch): void {
+    watch.isOpen = true;
+    this.#flush(watch);
+  }
+
+  has(consumer: number): boolean {
+    return this.#open.has(consumer);
+  }
+
+  remove(consumer: number): void {
+    this.#open.delete(consumer);
+  }
+
+  handle(effect: Effect, message: StoredMessage | undefined): void {
+    const watch = this.#open.get(effect.consumer);
+    if (watch === undefined) return;
+    switch (effect.kind) {
+      case 'deliver':
+        this.#deliver(watch, effect, message);
+        return;
+      case 'voided':
+        this.#drop(watch, effect.deliveryId);
+        watch.sink.voided(effect.deliveryId, effect.reason);
+        return;
+      case 'closed':
+        this.#close(watch, effect.reason);
+        return;
+    }
+  }
+
+  closeAll(reason: WatchEnd): void {
+    for (const watch of [...this.#open.values()]) this.#close(watch, reason);
+  }
+
+  drained(watch: OpenWatch): void {
+    if (watch.sink.buffered() > bufferedMax) return;
+    this.#flush(watch);
+  }
+
+  setPaused(watch: OpenWatch, paused: boolean): void {
+    if (watch.isPausedByOwner === paused) return;
+    watch.isPausedByOwner = paused;
+    if (!watch.isFull) this.#events.pause(watch.consumer, paused);
+  }
+
+  #close(watch: OpenWatch, reason: WatchEnd): void {
+    if (!this.#open.delete(watch.consumer)) return;
+    this.#events.ended(watch.consumer, reason);
+    watch.sink.closed(reason);
+  }
+
+  /** A lease that was taken away before its message was sent is not sent at all. */
+  #drop(watch: OpenWatch, deliveryId: number): void {
+    const at = watch.outgoing.findIndex((one) => one.effect.deliveryId === deliveryId);
+    if (at >= 0) watch.outgoing.splice(at, 1);
+  }
+
+  #deliver(watch: OpenWatch, effect: DeliverEffect, message: StoredMessage | undefined): void {
+    const atHand = message ?? this.#loader.atHand(effect.queue, effect.index);
+    const outgoing: Outgoing = { effect, message: atHand, isReady: atHand !== undefined };
+    watch.outgoing.push(outgoing);
+    if (outgoing.isReady) {
+      this.#flush(watch);
+      return;
+    }
+    this.#loader.load(effect.queue, [effect.index]).then(
+      ([loaded]) => {
+        outgoing.message = loaded;
+        outgoing.isReady = true;
+        this.#flush(watch);
+      },
+      () => this.#close(watch, 'recovering'),
+    );
+  }
+
+  #flush(watch: OpenWatch): void {
+    if (!watch.isOpen || !this.#open.has(watch.consumer)) return;
+    while (watch.outgoing[0]?.isReady === true) {
+      if (watch.sink.buffered() > bufferedMax) {
+        this.#setFull(watch, true);
+        return;
+      }
+      const outgoing = watch.outgoing.shift();
+      if (outgoing?.message === undefined) continue;
+      if (outgoing.effect.deliveryId !== 0) this.#events.leased(watch.queue, outgoing.message);
+      watch.sink.deliver(deliveryOf(outgoing.effect, outgoing.message, watch.indexOnly));
+      if (!this.#open.has(watch.consumer)) return;
+    }
+    this.#setFull(watch, watch.sink.buffered() > bufferedMax);
+  }
+
+  #setFull(watch: OpenWatch, isFull: boolean): void {
+    if (watch.isFull === isFull) return;
+    watch.isFull = isFull;
+    if (!watch.isPausedByOwner) this.#events.pause(watch.consumer, isFull);
+  }
+}
+
+const nothing = new Uint8Array(0);
+
+function deliveryOf(
+  effect: DeliverEffect,
+  { meta, payload }: StoredMessage,
+  indexOnly: boolean,
+): Delivery {
+  return {
+    index: meta.index,
+    id: meta.id,
+    tags: meta.tags,
+    priority: meta.priority,
+    payload: indexOnly ? nothing : payload,
+    contentType: meta.contentType,
+    path: meta.path,
+    acceptedAt: meta.acceptedAt,
+    deliveryId: effect.deliveryId,
+    deliveries: effect.deliveries,
+  };
+}
