@@ -39,6 +39,7 @@ export type DurationField = z.ZodPipe<
   z.ZodTransform<number, number | string>
 >;
 
+/** A field for a duration, with its default, range and sentence. */
 export function duration(rule: DurationRule): DurationField {
   const bare: z.ZodType<number, number> =
     rule.numbers === undefined ? z.literal(0) : z.number().nonnegative();

@@ -82,5 +82,6 @@ export interface ServiceFile {
   };
   readonly retry: { readonly statuses: readonly number[] };
   readonly release_after: number;
+  readonly runtime: { readonly enable_crash_block: boolean };
   readonly queue: QueueFile;
 }

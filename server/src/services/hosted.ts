@@ -69,6 +69,7 @@ export interface ServiceView {
   readonly declared: InstanceSettings | undefined;
 }
 
+/** Where requests are put, below the server's address. */
 export function servicePath(name: string): string {
   return `/api/predict/${name}`;
 }
@@ -114,6 +115,7 @@ export function deployed(hosted: Hosted, parsed: ParsedService): DeployedService
   return { number: hosted.number, name: hosted.name, revision, sourceRevision, instances };
 }
 
+/** The whole view for administrators. */
 export function serviceView(
   hosted: Hosted,
   report: RuntimeReport | undefined,

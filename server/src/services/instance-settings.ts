@@ -46,6 +46,7 @@ export function instanceSettings(file: ServiceFile, context: InstanceContext): I
     releaseAfterMs: file.release_after,
     healthCheck: healthCheck(healthFile(file, problems), source, problems),
     terminationGraceMs: file.metadata.eas.termination_grace_period,
+    keepCrashed: file.runtime.enable_crash_block,
   };
 }
 

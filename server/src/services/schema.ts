@@ -187,7 +187,14 @@ export const fileSchema: z.ZodType<ServiceFile> = z.object({
   networking: ignored('Gateway and its limits.'),
   storage: ignored('Mounts.'),
   warm_up_data_path: ignored('Requests to replay before traffic.'),
-  runtime: ignored('What happens with a crashed instance.'),
+  runtime: z
+    .object({
+      enable_crash_block: z
+        .boolean()
+        .default(false)
+        .meta(about('A crashed process is kept as it is, not started again.')),
+    })
+    .prefault({}),
   unit: ignored('Machines of one instance.'),
   sinker: ignored('Where to keep all requests and answers.'),
   aimaster: ignored('Cloud specific.'),

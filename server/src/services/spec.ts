@@ -72,6 +72,8 @@ export interface InstanceSettings {
   readonly healthCheck: HealthCheck;
   /** How long work under way may go on when an instance has to leave. */
   readonly terminationGraceMs: number;
+  /** A crashed process is kept as it is, not started again. */
+  readonly keepCrashed: boolean;
 }
 
 /** What the file says of the service's main token. */

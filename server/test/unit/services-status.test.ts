@@ -1,0 +1,82 @@
+// The word for how a service does, and the sentence that says what is missing.
+
+import { describe, expect, it } from 'vitest';
+import type { RuntimeReport } from '../../src/services/spec.ts';
+import { type Situation, statusOf } from '../../src/services/status.ts';
+import { base, type File, parsed } from './services-files.ts';
+
+describe('status', () => {
+  it('is Running for queues alone', () => {
+    expect(statusOf(situation({ file: { metadata: { instance: 0 }, labels: {} } })).status).toBe(
+      'Running',
+    );
+  });
+
+  it('is Pending with what is missing when nothing here can run it', () => {
+    const { status, message } = statusOf(situation({ file: { containers: [{ image: 'x:1' }] } }));
+    expect(status).toBe('Pending');
+    expect(message).toContain('image x:1: this Sluice has no container driver');
+  });
+
+  it('is Running only when all wanted instances are ready', () => {
+    expect(word({ wanted: 2, running: 2 })).toEqual(['Running', '']);
+    expect(word({ wanted: 2, running: 1, pending: 1 })).toEqual([
+      'Starting',
+      '1 of 2 instances are ready',
+    ]);
+    expect(word({ wanted: 2, running: 0, failed: 2, message: 'exit code 3' })).toEqual([
+      'Failed',
+      'exit code 3',
+    ]);
+    expect(word({ revision: 1, running: 1 }, 2)[0]).toBe('Updating');
+    expect(statusOf(situation({})).status).toBe('Starting');
+  });
+
+  it('says that instances are leaving when none is wanted', () => {
+    const file = { endpoint: 'http://h', metadata: { instance: 0 } };
+    const report = { ...ready, running: 1 };
+    expect(statusOf(situation({ file, report }))).toEqual({
+      status: 'Scaling',
+      message: '1 instances are leaving',
+    });
+    expect(statusOf(situation({ file })).status).toBe('Running');
+  });
+
+  it('puts what goes wrong first', () => {
+    expect(statusOf(situation({ phase: 'creating' })).status).toBe('Creating');
+    expect(statusOf(situation({ fault: 'x' }))).toEqual({ status: 'Failed', message: 'x' });
+    expect(statusOf(situation({ phase: 'deleting', fault: 'y' }))).toEqual({
+      status: 'Deleting',
+      message: 'y',
+    });
+  });
+});
+
+const ready: RuntimeReport = {
+  revision: 1,
+  wanted: 1,
+  running: 1,
+  pending: 0,
+  failed: 0,
+  message: '',
+};
+
+interface Parts {
+  readonly file?: File;
+  readonly phase?: Situation['phase'];
+  readonly fault?: string;
+  readonly report?: RuntimeReport;
+  readonly revision?: number;
+}
+
+function situation({ file, phase, fault, report, revision }: Parts): Situation {
+  const isQueuesOnly = file?.labels !== undefined;
+  const input = isQueuesOnly ? { metadata: { name: 'a', instance: 0 } } : base(file ?? {});
+  const { spec } = parsed(input);
+  return { phase: phase ?? 'live', fault, revision: revision ?? 1, spec, report };
+}
+
+function word(report: Partial<RuntimeReport>, revision = 1): readonly [string, string] {
+  const { status, message } = statusOf(situation({ report: { ...ready, ...report }, revision }));
+  return [status, message];
+}
