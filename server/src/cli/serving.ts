@@ -3,7 +3,7 @@
 
 import { PlatformError } from '@sluice/sdk';
 import { type Command, Option } from 'commander';
-import { isLoopback } from '../config/address.ts';
+import { isLoopback, showAddress } from '../config/address.ts';
 import { showDuration } from '../config/duration.ts';
 import { type Config, loadConfig, type SettingValues } from '../config/load.ts';
 import { serversFolder } from '../config/places.ts';
@@ -89,11 +89,11 @@ export async function serve(
 }
 
 async function startPatiently(context: Context, config: Config): Promise<Platform> {
-  const { clock, random, output } = context;
+  const { clock, random, output, environment } = context;
   const log = terminalLog(config.logLevel ?? usualLevel(context));
   const until = clock.now().mono + patienceMs;
   for (;;) {
-    const platform = new Platform(config, { clock, random, log });
+    const platform = new Platform(config, { clock, random, log, environment });
     try {
       await platform.start();
       return platform;
@@ -115,12 +115,18 @@ function usualLevel(context: Context): LogLevel {
 
 function whatIsBusy(error: unknown, config: Config): string | undefined {
   if (!(error instanceof Error)) return undefined;
-  if ('code' in error && error.code === 'EADDRINUSE') {
-    const place = 'address' in error && 'port' in error ? `${error.address}:${error.port}` : '';
-    return `The address ${place} is in use`;
+  const cause = error.cause instanceof Error ? error.cause : error;
+  if ('code' in cause && cause.code === 'EADDRINUSE') {
+    const { host, port } = { host: '', port: 0, ...addressOf(cause) };
+    return `${showAddress({ host, port })} is in use by another program`;
   }
-  const isFolder = error instanceof PlatformError && error.code === 'conflict';
+  const isFolder = error instanceof PlatformError && error.code === 'unavailable';
   return isFolder ? `The data folder ${config.dataFolder} is in use` : undefined;
+}
+
+function addressOf(error: Error): { host?: string; port?: number } {
+  const { address, port } = { address: '', port: 0, ...error };
+  return { host: String(address), port: Number(port) };
 }
 
 function announce(context: Context, config: Config, platform: Platform): void {

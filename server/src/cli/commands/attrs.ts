@@ -1,0 +1,19 @@
+// `sluice attrs`: the attributes of a queue, as every client of the protocol sees them.
+
+import { Command } from 'commander';
+import type { Context } from '../context.ts';
+import { pairs } from '../output.ts';
+import { chosenQueue, type QueueChoice, queueOptions, withQueues } from '../queues.ts';
+
+export function attrsCommand(context: Context): Command {
+  const command = new Command('attrs')
+    .description('the attributes of a queue')
+    .argument('<service>');
+  for (const option of queueOptions('input')) command.addOption(option);
+  return command.action(async (service: string, options: QueueChoice) => {
+    const attributes = await withQueues(context, command, service, (queues) =>
+      chosenQueue(queues, options, 'input').attributes({ signal: context.interrupted }),
+    );
+    context.output.result(Object.fromEntries(attributes), () => pairs([...attributes]));
+  });
+}

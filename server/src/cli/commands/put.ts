@@ -1,0 +1,134 @@
+// `sluice put`: puts one request, and waits for its result if told to.
+
+import { readFile } from 'node:fs/promises';
+import type { Message, QueueClient } from '@sluice/sdk';
+import { Command, Option } from 'commander';
+import { showDuration } from '../../config/duration.ts';
+import { collectTag, duration, wholeNumber } from '../arguments.ts';
+import { CommandError, type Context } from '../context.ts';
+import { printMessage } from '../message.ts';
+import { withQueues } from '../queues.ts';
+
+interface PutOptions {
+  readonly data?: string;
+  readonly tag?: ReadonlyMap<string, string>;
+  readonly priority?: number;
+  readonly id?: string;
+  readonly path?: string;
+  readonly contentType?: string;
+  readonly wait?: boolean;
+  readonly timeout: number;
+}
+
+const pollMs = 1000;
+
+export function putCommand(context: Context): Command {
+  const command = new Command('put');
+  return command
+    .description('put a request into the input queue')
+    .argument('<service>')
+    .argument('[file]', 'the payload; - or nothing reads standard input')
+    .addOption(new Option('-d, --data <text>', 'the payload itself'))
+    .option('--tag <name=value>', 'a tag; repeatable', collectTag)
+    .option('--priority <number>', 'higher goes first', wholeNumber)
+    .option('--id <id>', 'request id of your own')
+    .option('--path <path>', 'path of this call below the model server’s own')
+    .option('--content-type <type>', 'type of the payload')
+    .option('-w, --wait', 'wait for the result and print it')
+    .option('--timeout <time>', 'how long to wait', duration, 600_000)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  sluice put ocr page.png --content-type image/png --wait > page.txt
+  sluice put demo --data '{"hello": "world"}' --tag user=7
+  cat prompt.txt | sluice put chat`,
+    )
+    .action(async (service: string, file: string | undefined, options: PutOptions) => {
+      const payload = await readPayload(context, file, options);
+      await withQueues(context, command, service, async ({ input, sink }) => {
+        const answer = await input.put(payload, {
+          tags: options.tag,
+          priority: options.priority,
+          id: options.id,
+          path: options.path,
+          contentType: options.contentType,
+        });
+        const text = `index ${answer.index}  request id ${answer.id}`;
+        if (options.wait !== true) {
+          context.output.result(answer, () => [text]);
+          return;
+        }
+        if (!context.output.isJson) context.output.note(text);
+        const result = await waitForResult(context, { input, sink }, answer, options.timeout);
+        if (result !== undefined) await printResult(context, result);
+      });
+    });
+}
+
+async function readPayload(
+  context: Context,
+  file: string | undefined,
+  options: PutOptions,
+): Promise<Uint8Array> {
+  if (options.data !== undefined) {
+    if (file !== undefined) throw new CommandError('give a file or --data, not both');
+    return Buffer.from(options.data);
+  }
+  if (file !== undefined && file !== '-') {
+    return readFile(file).catch((error: unknown) => {
+      throw new CommandError(error instanceof Error ? error.message : String(error));
+    });
+  }
+  if (context.terminal.stdin.isTTY === true && file === undefined) {
+    throw new CommandError('nothing to put: name a file, use --data, or pipe it in');
+  }
+  const pieces: Buffer[] = [];
+  for await (const piece of context.terminal.stdin) pieces.push(Buffer.from(piece));
+  return Buffer.concat(pieces);
+}
+
+interface Queues {
+  readonly input: QueueClient;
+  readonly sink: QueueClient;
+}
+
+/** undefined: the request is done and the model's answer was empty. */
+async function waitForResult(
+  context: Context,
+  { input, sink }: Queues,
+  request: { readonly index: number; readonly id: string },
+  timeoutMs: number,
+): Promise<Message | undefined> {
+  const { clock, interrupted, output } = context;
+  const startedAt = clock.now().mono;
+  for (let isGone = false; ; ) {
+    const waited = clock.now().mono - startedAt;
+    if (waited >= timeoutMs) {
+      throw new CommandError(
+        `no result after ${showDuration(timeoutMs)}; the request goes on: ` +
+          `sluice get ${sink.service} --id ${request.id}`,
+      );
+    }
+    const waitMs = Math.min(pollMs, timeoutMs - waited);
+    const [result] = await sink.get({ id: request.id, waitMs, signal: interrupted });
+    if (result !== undefined) return result;
+    if (isGone) {
+      output.note('Done; the model’s answer was empty');
+      return undefined;
+    }
+    const place = await input.search(request.index, { signal: interrupted });
+    // It may have been completed between the two calls: one more look decides.
+    if (place === undefined) isGone = true;
+    else if (place.isPending) output.progress(`Running, ${showDuration(waited)}`);
+    else output.progress(`Waiting behind ${place.waitCount}, ${showDuration(waited)}`);
+  }
+}
+
+async function printResult(context: Context, result: Message): Promise<void> {
+  await printMessage(context, result);
+  const code = result.tags.get('lastCode');
+  if (code === undefined) return;
+  const reason = result.tags.get('lastReason') ?? '';
+  throw new CommandError(`the request failed with ${code}${reason === '' ? '' : `: ${reason}`}`);
+}

@@ -1,0 +1,105 @@
+// Runs the real command in a process of its own, with a home folder that nobody else uses.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunningCommand {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  /** What it has written until now. */
+  stdout(): string;
+  stderr(): string;
+  /** Resolves with the first match in what it writes; rejects when it ends without one. */
+  says(pattern: RegExp): Promise<RegExpExecArray>;
+}
+
+export interface CommandWorld {
+  readonly home: string;
+  /** Starts `sluice ARGS`. */
+  start(args: readonly string[], options?: StartOptions): RunningCommand;
+  /** Runs `sluice ARGS` to its end. */
+  run(args: readonly string[], options?: StartOptions): Promise<Ended>;
+  /** Ends what still runs and removes the home folder. */
+  close(): Promise<void>;
+}
+
+export interface StartOptions {
+  readonly input?: string | undefined;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+export function openCommandWorld(): CommandWorld {
+  const home = mkdtempSync(join(tmpdir(), 'sluice-home-'));
+  const running = new Set<RunningCommand>();
+  const start: CommandWorld['start'] = (args, options = {}) => {
+    const command = startCommand(home, args, options);
+    running.add(command);
+    void command.ended.then(() => running.delete(command));
+    return command;
+  };
+  return {
+    home,
+    start,
+    run: (args, options) => start(args, options).ended,
+    close: async () => {
+      for (const command of running) command.child.kill('SIGKILL');
+      await Promise.all([...running].map((command) => command.ended));
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+function startCommand(
+  home: string,
+  args: readonly string[],
+  options: StartOptions,
+): RunningCommand {
+  const flags = ['--conditions=source', '--import', 'tsx', join(root, 'server/src/main.ts')];
+  const { PATH = '' } = process.env;
+  const child = spawn(process.execPath, [...flags, ...args], {
+    cwd: root,
+    env: { PATH, HOME: home, ...options.environment },
+    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+  });
+  child.stdin?.end(options.input);
+  const output = { stdout: '', stderr: '' };
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    output.stdout += text;
+  });
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    output.stderr += text;
+  });
+  const ended = once(child, 'close').then(([code, signal]): Ended => ({ code, signal, ...output }));
+  return {
+    child,
+    ended,
+    stdout: () => output.stdout,
+    stderr: () => output.stderr,
+    says: (pattern) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          const match = pattern.exec(`${output.stdout}\n${output.stderr}`);
+          if (match !== null) resolve(match);
+        };
+        look();
+        child.stdout?.on('data', look);
+        child.stderr?.on('data', look);
+        void ended.then(({ code, stdout, stderr }) =>
+          reject(new Error(`ended with ${code} before ${pattern}:\n${stdout}\n${stderr}`)),
+        );
+      }),
+  };
+}
