@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { PlatformError } from '@sluice/sdk/wire';
 import { Broker } from './broker/broker.ts';
 import { type Address, isLoopback, showAddress } from './config/address.ts';
 import { ensureAdminToken } from './config/admin-token.ts';
@@ -363,7 +364,10 @@ function directoryOf(registry: Registry, broker: Broker): Directory {
       const queues = broker.find(name);
       const before = known.get(entry);
       if (before !== undefined && before.queues === queues) return before;
-      if (queues === undefined) return undefined;
+      if (queues === undefined) {
+        const reason = entry.stopped ?? `the queues of ${name} are not open`;
+        throw new PlatformError('unavailable', reason, { retryAfterMs: 1000 });
+      }
       const service: HostedService = { ...entry, queues };
       known.set(entry, service);
       return service;

@@ -8,23 +8,21 @@ import { version } from '../config/version.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { systemRandom } from '../kernel/random.ts';
 import { attachCommand } from './commands/attach.ts';
-import { attrsCommand } from './commands/attrs.ts';
 import { createCommand } from './commands/create.ts';
 import { deleteCommand } from './commands/delete.ts';
 import { descCommand } from './commands/desc.ts';
-import { getCommand } from './commands/get.ts';
 import { initCommand } from './commands/init.ts';
 import { logsCommand } from './commands/logs.ts';
 import { lsCommand } from './commands/ls.ts';
 import { mockModelCommand } from './commands/mock-model.ts';
-import { putCommand } from './commands/put.ts';
 import { reopenCommand } from './commands/reopen.ts';
 import { serveCommand } from './commands/serve.ts';
 import { tokenCommand } from './commands/token.ts';
-import { verifyCommand } from './commands/verify.ts';
-import { watchCommand } from './commands/watch.ts';
 import { CommandError, type Context } from './context.ts';
 import { Output, printable, type Terminal } from './output.ts';
+
+/** A closed terminal ends a server as gently as Ctrl-C. */
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Runs one command line and answers its exit code. Never throws. */
 export async function run(args: readonly string[]): Promise<number> {
@@ -40,16 +38,14 @@ export async function run(args: readonly string[]): Promise<number> {
   };
   // The second signal ends the process at once, as it would without us.
   const stop = (): void => interrupt.abort();
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
+  for (const signal of signals) process.once(signal, stop);
   try {
     await program(context).parseAsync([...args], { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
     return fail(context.output, error, interrupt.signal.aborted);
   } finally {
-    process.removeListener('SIGINT', stop);
-    process.removeListener('SIGTERM', stop);
+    for (const signal of signals) process.removeListener(signal, stop);
   }
 }
 
@@ -68,7 +64,7 @@ function program(context: Context): Command {
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(see --help)');
   const groups: readonly (readonly [string, readonly Command[]])[] = [
-    ['Server:', [serveCommand(context), attachCommand(context), verifyCommand(context)]],
+    ['Server:', [serveCommand(context), attachCommand(context)]],
     [
       'Services:',
       [
@@ -81,10 +77,6 @@ function program(context: Context): Command {
         reopenCommand(context),
         deleteCommand(context),
       ],
-    ],
-    [
-      'Requests:',
-      [putCommand(context), getCommand(context), watchCommand(context), attrsCommand(context)],
     ],
     ['Trying things out:', [mockModelCommand(context)]],
   ];

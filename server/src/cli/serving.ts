@@ -2,17 +2,14 @@
 // is, apply services, and stop in the order that loses nothing.
 
 import { PlatformError } from '@sluice/sdk';
-import { type Command, Option } from 'commander';
 import { isLoopback, showAddress } from '../config/address.ts';
 import { showDuration } from '../config/duration.ts';
 import { type Config, loadConfig, type SettingValues } from '../config/load.ts';
 import { serversFolder } from '../config/places.ts';
-import { type SettingKey, settingDescriptions } from '../config/schema.ts';
 import { removeServerFile, writeServerFile } from '../config/server-file.ts';
 import { version } from '../config/version.ts';
 import { type LogLevel, terminalLog } from '../kernel/log.ts';
 import { Platform } from '../platform.ts';
-import { collect } from './arguments.ts';
 import { readDefinition } from './commands/create.ts';
 import { CommandError, type Context, pause, type ServerAddress } from './context.ts';
 
@@ -20,44 +17,6 @@ import { CommandError, type Context, pause, type ServerAddress } from './context
 const patienceMs = 10_000;
 const retryMs = 250;
 const progressMs = 200;
-
-/** The flags of some settings, or of all that have one. */
-export function serveOptions(keys?: readonly SettingKey[]): readonly Option[] {
-  return settingDescriptions
-    .filter((setting) => keys === undefined || keys.includes(setting.key))
-    .flatMap(({ flag, key, sentence, fallback, list }) => {
-      if (flag === undefined) return [];
-      const value = key === 'plaintext' ? '' : ` <${valueNames[key] ?? 'value'}>`;
-      const remark = fallback === 'none' ? '' : ` (default: ${fallback})`;
-      const words = sentence.replace(/\.$/, '');
-      const option = new Option(`${flag}${value}`, `${words}${list ? '; repeatable' : remark}`);
-      return [list ? option.argParser(collect) : option];
-    });
-}
-
-const valueNames: Readonly<Partial<Record<SettingKey, string>>> = {
-  data: 'dir',
-  listen: 'host:port',
-  service: 'file',
-  root_queue: 'service=host:port',
-  stop_timeout: 'time',
-  tls_cert: 'file',
-  tls_key: 'file',
-  allow_origin: 'origin',
-  allow_host: 'host',
-  log_level: 'level',
-};
-
-/** The settings that a command line gives: `stopTimeout` of commander is `stop_timeout`. */
-export function settingValues(command: Command): SettingValues {
-  const options: Readonly<Record<string, unknown>> = command.opts();
-  return Object.fromEntries(
-    settingDescriptions.map(({ key }) => {
-      const name = key.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
-      return [key, options[name]];
-    }),
-  );
-}
 
 /** Serves until interrupted; `ready` runs once the server answers. */
 export async function serve(
@@ -69,6 +28,10 @@ export async function serve(
   const config = loadConfig({ flags: values, environment: context.environment, file });
   const platform = await startPatiently(context, config);
   let serverFile: string | undefined;
+  const endAtOnce = (): void => {
+    platform.kill();
+    process.exit(1);
+  };
   try {
     const server = { url: platform.url, token: platform.adminToken.reveal() };
     if (isLoopback(config.listen.host)) {
@@ -80,10 +43,12 @@ export async function serve(
       if (!context.interrupted.aborted) throw error;
     });
     await untilInterrupted(context);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, endAtOnce);
     await drain(context, config, platform);
   } finally {
     await platform.stop();
     if (serverFile !== undefined) await removeServerFile(serverFile);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.removeListener(signal, endAtOnce);
   }
   context.output.note('Stopped');
 }

@@ -21,7 +21,10 @@ export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
 /** Writes to standard error, so that standard output stays free for a command's own result. */
 export function terminalLog(level: LogLevel): Log {
-  return pino({ level, base: null }, pino.destination({ dest: 2, sync: true }));
+  // An Error has no enumerable fields: without a serializer it would be logged as {}.
+  const { err } = pino.stdSerializers;
+  const serializers = { err, error: err };
+  return pino({ level, base: null, serializers }, pino.destination({ dest: 2, sync: true }));
 }
 
 export const silentLog: Log = {

@@ -5,7 +5,7 @@ import { AdminClient, type ApplyAnswer, PlatformError } from '@sluice/sdk';
 import { Command } from 'commander';
 import { positiveNumber } from '../arguments.ts';
 import { CommandError, type Context, lookUpServer, type ServerAddress } from '../context.ts';
-import { serve, serveOptions, settingValues } from '../serving.ts';
+import { serveOptions, settingValues } from '../serve-options.ts';
 import { waitUntilRunning } from './create.ts';
 
 interface AttachOptions {
@@ -44,6 +44,7 @@ Example, in two terminals:
         return;
       }
       context.output.note('No Sluice answers here: starting one, Ctrl-C stops it');
+      const { serve } = await import('../serving.ts');
       await serve(context, settingValues(command), (own) =>
         attach(context, own, options.name, definition),
       );

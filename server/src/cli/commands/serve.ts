@@ -2,7 +2,7 @@
 
 import { Command } from 'commander';
 import type { Context } from '../context.ts';
-import { serve, serveOptions, settingValues } from '../serving.ts';
+import { serveOptions, settingValues } from '../serve-options.ts';
 
 export function serveCommand(context: Context): Command {
   const command = new Command('serve')
@@ -26,6 +26,8 @@ Examples:
     .action(async () => {
       const { config }: { readonly config?: string } = command.opts();
       const values = settingValues(command);
+      // The server is large: other commands need not wait for it to be loaded.
+      const { serve } = await import('../serving.ts');
       await serve(context, config === undefined ? values : { ...values, config }, async () => {
         context.output.note('Ready. Ctrl-C stops it.');
       });
