@@ -21,7 +21,7 @@ export interface Revision {
 export interface Definition {
   /** `deleting`: the wish is durable; whatever is left goes, after a crash at the next start. */
   readonly state: 'live' | 'deleting';
-  /** The user's file in one spelling. */
+  /** The user's file as it was given. */
   readonly file: Readonly<Record<string, unknown>>;
   readonly warnings: readonly string[];
   readonly tokens: TokenSet;

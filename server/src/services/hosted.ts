@@ -154,6 +154,9 @@ export function serviceView(
 function withoutSecrets(
   file: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> {
-  if (typeof file.token !== 'string' || file.token === '') return file;
-  return { ...file, token: '***' };
+  const entries = Object.entries(file).map(([name, value]) => {
+    const isSecret = name === 'token' || name === 'dockerAuth';
+    return [name, isSecret && value !== '' ? '***' : value] as const;
+  });
+  return Object.fromEntries(entries);
 }

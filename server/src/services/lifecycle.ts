@@ -1,6 +1,7 @@
 // From a definition to open queues and a wanted state for instances, and back to nothing: the steps
 // that a start, a change and a deletion share. Each may be repeated after a crash or a failure.
 
+import { PlatformError } from '@sluice/sdk/wire';
 import type { Log } from '../kernel/log.ts';
 import type { Catalog } from './catalog.ts';
 import { deployed, type Hosted } from './hosted.ts';
@@ -106,7 +107,7 @@ export class Lifecycle {
     try {
       await this.#parts.runtime.remove(name);
       if (isOpened) {
-        await this.#parts.queues.drop(name);
+        await this.#dropQueues(name);
         this.#parts.catalog.put({ ...hosted, isOpened: false });
       }
       await this.#parts.ledger.drop(number);
@@ -117,6 +118,15 @@ export class Lifecycle {
     }
     this.#parts.catalog.take(name);
     this.#parts.log.info({ service: name, number }, 'service deleted');
+  }
+
+  async #dropQueues(name: string): Promise<void> {
+    try {
+      await this.#parts.queues.drop(name);
+    } catch (error) {
+      // A deletion that failed before may have closed them already; their rows go by number.
+      if (!(error instanceof PlatformError && error.code === 'not_found')) throw error;
+    }
   }
 }
 

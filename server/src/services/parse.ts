@@ -21,9 +21,9 @@ export interface ParseOptions {
 
 export interface ParsedService {
   readonly spec: ServiceSpec;
-  /** The file in one spelling: nested, known fields with an effect only. Parses to the same. */
+  /** The file as it was given, fields without effect included: a later version may know them. */
   readonly file: Readonly<Record<string, unknown>>;
-  /** The same with every default filled in: two files mean the same when these are equal. */
+  /** In one spelling, with every default: two files mean the same when these are equal. */
   readonly complete: Readonly<Record<string, unknown>>;
   /** Whole sentences for the user. */
   readonly warnings: readonly string[];
@@ -76,17 +76,18 @@ export function checkService(input: unknown, options: ParseOptions): ParseOutcom
   if (settled.ignored.length > 0) {
     warnings.push(`accepted without effect here: ${settled.ignored.join(', ')}`);
   }
-  if (file === undefined || spec === undefined || problems.length > 0) {
+  if (file === undefined || spec === undefined || !isObject(value) || problems.length > 0) {
     return { ok: false, problems };
   }
   const complete = { ...file, ...completion(file, spec) };
-  return { ok: true, service: { spec, file: settled.value, complete, warnings } };
+  return { ok: true, service: { spec, file: value, complete, warnings } };
 }
 
 /** What a file may leave out or say in another place. */
 function completion(file: ServiceFile, spec: ServiceSpec): Readonly<Record<string, unknown>> {
   const { name, instances } = spec;
   return {
+    $schema: undefined,
     name: undefined,
     metadata: { ...file.metadata, name, type: 'Async', instance: instances.count },
     request: { ...file.request, path: instances.request.path },

@@ -241,13 +241,7 @@ export class Registry implements Component {
   async #update(before: Hosted, parsed: ParsedService): Promise<ApplyOutcome> {
     const { name } = before;
     const changed = changedPlaces(before.parsed?.complete ?? {}, parsed.complete);
-    if (changed.length === 0) {
-      // What failed to open may do so now.
-      if (!before.isOpened || before.fault !== undefined) {
-        await this.#lifecycle.deploy(await this.#lifecycle.openQueues(before, parsed), parsed);
-      }
-      return this.#outcome(name, parsed, 'unchanged', []);
-    }
+    if (changed.length === 0) return this.#keep(before, parsed);
     const after: Hosted = {
       ...before,
       definition: this.#revised(before, parsed, changed),
@@ -264,6 +258,21 @@ export class Registry implements Component {
     const { revision } = after.definition;
     this.#options.log.info({ service: name, revision, changed }, 'service updated');
     return this.#outcome(name, parsed, 'updated', changed);
+  }
+
+  /** The same service. Fields without effect are kept all the same; what did not work before may
+   * do so now. */
+  async #keep(before: Hosted, parsed: ParsedService): Promise<ApplyOutcome> {
+    const { file, warnings } = parsed;
+    const after: Hosted = { ...before, definition: { ...before.definition, file, warnings } };
+    if (JSON.stringify(file) !== JSON.stringify(before.definition.file)) {
+      await this.#ledger.save(after);
+      this.#catalog.put(after);
+    }
+    if (!after.isOpened || after.fault !== undefined) {
+      await this.#lifecycle.deploy(await this.#lifecycle.openQueues(after, parsed), parsed);
+    }
+    return this.#outcome(after.name, parsed, 'unchanged', []);
   }
 
   #revised(before: Hosted, parsed: ParsedService, changed: readonly string[]): Definition {

@@ -307,8 +307,8 @@ describe('dead messages (rule 10)', () => {
       const { index } = await world.putAnswer('sink', 'r');
       const by = { gid: serviceName, uid: 'reader' };
       const reader = await world.watch('reader', { queue: 'sink', by });
-      await world.negative(reader, index, 'Broken', '');
-      await world.negative(reader, index, 'Broken', '');
+      await world.negative(reader, index);
+      await world.negative(reader, index);
       expect(world.view('sink').length).toBe(0);
       expect((await world.read('sinkRear')).map(([, body]) => body)).toEqual(['r']);
     });

@@ -55,6 +55,19 @@ describe('order (rule 8)', () => {
     });
   });
 
+  it('backs off after a negative commit that names a code, not after one without', async () => {
+    await inWorld({ deliveryMax: 0 }, async (world) => {
+      const consumer = await world.watch('w', { window: 1 });
+      const index = await world.put('a');
+      await world.negative(consumer, index);
+      expect(consumer.indexes).toEqual([index, index]);
+      await world.negative(consumer, index, 'Failed', 'no');
+      expect(world.view('input')).toMatchObject({ backingOff: 1, leased: 0 });
+      await world.advance(61_000);
+      expect(consumer.indexes).toEqual([index, index, index]);
+    });
+  });
+
   it('passes over a message that backs off and delivers it when its time has come', async () => {
     await inWorld({}, async (world) => {
       const consumer = await world.watch('w', { window: 1 });
@@ -185,11 +198,7 @@ describe('filters', () => {
 
   it('lets a filtered consumer reach past thousands of messages of others', async () => {
     await inWorld({}, async (world) => {
-      await world.run(
-        Promise.all(
-          Array.from({ length: 3000 }, (_, at) => world.put(`${at}`, { tags: { to: 'b' } })),
-        ),
-      );
+      await world.putMany(3000, { tags: { to: 'b' } });
       const wanted = await world.put('x', { tags: { to: 'a' } });
       const consumer = await world.watch('w', { tags: { to: 'a' } });
       await world.advance(1_000);

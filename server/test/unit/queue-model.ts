@@ -50,7 +50,7 @@ export interface ModelConsumer {
   open: boolean;
   /** It said `Shutdown`: nothing more until it comes back. */
   leaving: boolean;
-  /** Tokens of leases that were taken from a worker that has not said it is free of them. */
+  /** Tokens of leases that were taken away and of which it has not said that it is free. */
   readonly occupied: Set<number>;
   /** What a takeover sends again, whatever else waits. */
   readonly again: Set<number>;

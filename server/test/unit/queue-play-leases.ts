@@ -107,7 +107,8 @@ export async function negative(session: Session, nth: number, shutdown: boolean)
   if (held === undefined) return;
   const { slot, message } = held;
   const by = { gid: slot.gid, uid: slot.key };
-  const code = shutdown ? 'Shutdown' : 'Failed';
+  // Another code would make the message back off for a random time.
+  const code = shutdown ? 'Shutdown' : '';
   await session.ask(session.world.queues.negative(slot.queue, [message.index], by, code, ''));
   const consumer = session.model.consumers.get(slot.key);
   if (consumer !== undefined) consumer.leaving ||= shutdown;

@@ -175,7 +175,7 @@ export class Session {
       lease !== undefined && lease.idleFrom <= now.mono,
       `${consumer.key}: the lease of ${message.index} was taken without a reason`,
     );
-    if (consumer.kind === 'worker') consumer.occupied.add(token);
+    if (consumer.kind !== 'eas') consumer.occupied.add(token);
     this.model.giveBack(consumer.queue, message, consumer.gid, { counted: true });
   }
 
@@ -192,11 +192,11 @@ export class Session {
     fact(reason === 'replaced', `${consumer.key}: closed as ${reason}`);
   }
 
-  /** A message leaves under its holders' hands: workers' slots stay occupied. */
+  /** A message leaves under its holders' hands: slots stay occupied, but EAS watchers'. */
   drop(queue: ModelQueueName, message: ModelMessage, state: string): void {
     for (const { lease } of message.marks.values()) {
       const holder = lease === undefined ? undefined : this.model.consumers.get(lease.holder);
-      if (lease !== undefined && holder?.kind === 'worker') holder.occupied.add(lease.token);
+      if (lease !== undefined && holder !== undefined && holder.kind !== 'eas') holder.occupied.add(lease.token);
     }
     this.model.remove(queue, message, state);
   }

@@ -191,6 +191,14 @@ export class World {
     return (await this.putAnswer('input', body, change)).index;
   }
 
+  /** Puts so many at once into the input queue. */
+  async putMany(count: number, change: PutChange = {}): Promise<void> {
+    const bodies = Array.from({ length: count }, (_, at) => `${at}`);
+    const puts = bodies.map((body) => this.queues.put('input', putRequest(body, change)));
+    await this.run(Promise.all(puts));
+    await this.settle();
+  }
+
   async handout(queue: QueueName, change: GetChange = {}): Promise<Handout> {
     const handout = await this.run(this.queues.get(queue, getRequest(change), undefined));
     await this.settle();

@@ -55,6 +55,8 @@ describe('create and apply', () => {
     const outcome = await registry.apply(same);
     expect(outcome).toMatchObject({ change: 'unchanged', revision: 1, changed: [] });
     expect(outcome.warnings).toContain('accepted without effect here: metadata.cpu');
+    registry = await world.boot();
+    expect(registry.get('a')).toMatchObject({ file: same, warnings: outcome.warnings });
   });
 
   it('changes queues live and says what changed', async () => {
