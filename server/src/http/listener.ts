@@ -50,6 +50,8 @@ export class Listener implements Component {
   readonly #options: ListenerOptions;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  /** Those on which nothing was ever asked; Node does not count them among the idle ones. */
+  readonly #unused = new Set<Duplex>();
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #draining = false;
@@ -62,6 +64,11 @@ export class Listener implements Component {
     this.#server.on('checkContinue', (request, response) => this.#request(request, response));
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
     this.#server.on('connection', (socket) => this.#connected(socket));
+    const opened = options.tls === undefined ? 'connection' : 'secureConnection';
+    this.#server.on(opened, (socket: Duplex) => {
+      this.#unused.add(socket);
+      socket.once('close', () => this.#unused.delete(socket));
+    });
     this.#server.on('clientError', (error, socket) => this.#clientError(error, socket));
   }
 
@@ -122,6 +129,7 @@ export class Listener implements Component {
       // that are idle when it is told to.
       const sweep = (): void => {
         this.#server.closeIdleConnections();
+        for (const socket of this.#unused) socket.destroy();
         if (clock.now().mono >= until) for (const socket of this.#sockets) socket.destroy();
         if (this.#sockets.size === 0) resolve();
         else clock.after(sweepEveryMs, sweep);
@@ -132,11 +140,13 @@ export class Listener implements Component {
   }
 
   #request(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#unused.size > 0) this.#unused.delete(request.socket);
     if (this.#draining) response.shouldKeepAlive = false;
     this.#options.handler.request(request, response);
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#unused.delete(socket);
     socket.on('error', ignore);
     if (request.headers.upgrade?.toLowerCase() === 'websocket') {
       this.#options.handler.upgrade(request, socket, head);

@@ -64,12 +64,13 @@ function lengthOf(query: Query): number {
 
 function answerHandout(
   parts: EasParts,
-  { response }: EasCall,
+  call: EasCall,
   answer: { readonly encoding: Encoding | 'raw'; readonly handout: Handout },
 ): void {
   const { encoding, handout } = answer;
+  const { request, response } = call;
   const [first] = handout.messages;
-  if (response.destroyed || response.socket?.destroyed === true) {
+  if (response.destroyed || request.socket.destroyed) {
     handout.cut();
     return;
   }
@@ -79,12 +80,12 @@ function answerHandout(
     return;
   }
   if (encoding === 'raw') {
-    settle(parts, response, { handout, bytes: first.payload.length });
+    settle(parts, call, { handout, bytes: first.payload.length });
     write(response, first.payload, rawHeaders(first));
     return;
   }
   const body = encodeMessages(handout.messages, encoding);
-  settle(parts, response, { handout, bytes: body.length });
+  settle(parts, call, { handout, bytes: body.length });
   write(response, body, ['Content-Type', contentTypes[encoding]]);
 }
 
@@ -102,20 +103,25 @@ function answerNothing(response: ServerResponse, encoding: Encoding | 'raw'): vo
 /** Calls exactly one of the handout's two ends, by what becomes of the answer. */
 function settle(
   { clock, limits }: EasParts,
-  response: ServerResponse,
+  { request, response }: EasCall,
   answer: { readonly handout: Handout; readonly bytes: number },
 ): void {
+  const { socket } = request;
   let open = true;
   // A reader that takes nothing is cut; one that takes 64 KiB a second has always time enough.
   const patienceMs = limits.stallMs + (answer.bytes / 65_536) * 1000;
-  const timer = clock.after(patienceMs, () => response.socket?.destroy());
+  const timer = clock.after(patienceMs, () => socket.destroy());
   const end = (how: 'taken' | 'cut'): void => {
     if (!open) return;
     open = false;
     timer.cancel();
     answer.handout[how]();
   };
-  response.once('finish', () => end(response.socket?.destroyed === true ? 'cut' : 'taken'));
+  response.once('finish', () => {
+    // Node 20 says `finish` also when the last write has failed.
+    const whole = !socket.destroyed && socket.errored === null;
+    end(whole ? 'taken' : 'cut');
+  });
   response.once('close', () => end('cut'));
 }
 
