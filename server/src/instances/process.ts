@@ -27,6 +27,8 @@ export interface ProcessDriverOptions {
   readonly log: Log;
   /** An instance's log is cut at this size; one older piece of it is kept. */
   readonly logBytesMax?: number;
+  /** From SIGTERM to SIGKILL for what a killed server has left. */
+  readonly orphanGraceMs?: number;
 }
 
 const defaultLogBytesMax = 8 * 2 ** 20;
@@ -35,7 +37,7 @@ const cutEveryMs = 1000;
 const keptLogsMax = 20;
 /** What a dead process has left in its group is not waited for as long as a living one. */
 const leftoverGraceMs = 3000;
-const orphanGraceMs = 10_000;
+const defaultOrphanGraceMs = 10_000;
 
 export class ProcessDriver implements Driver {
   readonly cutGraceMs = 500;
@@ -52,7 +54,7 @@ export class ProcessDriver implements Driver {
   }
 
   async clear(): Promise<void> {
-    const { clock, log, folder } = this.#options;
+    const { clock, log, folder, orphanGraceMs = defaultOrphanGraceMs } = this.#options;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     await endOrphans({ records: this.#records, clock, log, graceMs: orphanGraceMs });
     await this.#prune();
