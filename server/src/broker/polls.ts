@@ -8,8 +8,9 @@ import { type Filter, filterOf } from '../queue/messages.ts';
 import type { QueueState, State } from '../queue/state.ts';
 import { scan } from '../queue/view.ts';
 import { answerBytesMax, type Loader } from './loader.ts';
-import type { Machine, ReadTurn } from './machine.ts';
+import type { Machine } from './machine.ts';
 import type { GetRequest, Handout, Message } from './queues.ts';
+import type { ReadTurn } from './turn-runner.ts';
 
 /** Gets that may wait in one service. */
 export const pollsMax = 65_536;

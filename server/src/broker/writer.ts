@@ -1,0 +1,151 @@
+// Carries the decided turns of one service to its engine, in order: adds what the stored messages
+// know and the rules do not, reading it back where it is not in memory.
+
+import type { AppendOutcome, Engine } from '../engine/engine.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { invariant } from '../kernel/invariant.ts';
+import { type Durable, isUnsealed, seal, type Unsealed } from '../queue/change.ts';
+import type { Effect } from '../queue/decision.ts';
+import type { QueueName } from '../queue/message.ts';
+import type { Turn } from './turn.ts';
+
+export interface WriterOptions {
+  readonly number: number;
+  readonly service: string;
+  readonly engine: Engine;
+}
+
+export interface WriterEvents {
+  durable(turn: Turn): void;
+  failed(outcome: AppendOutcome, cause: unknown): void;
+  /** What a turn waited for is there: `advance` again. */
+  loaded(): void;
+}
+
+/** Messages read back at a time: payloads come with them, at most 31 MiB each. */
+const loadStep = 8;
+
+type Deliver = Extract<Effect, { kind: 'deliver' }>;
+/** What needs a stored message: a change that takes it away, or a delivery without a lease. */
+type Needy =
+  | { readonly kind: 'leaves'; readonly change: Unsealed }
+  | { readonly kind: 'sent'; readonly effect: Deliver };
+
+export class Writer {
+  readonly #options: WriterOptions;
+  readonly #events: WriterEvents;
+  #appending = 0;
+  #sequence = 0;
+  /** Rises with every restart: answers from before it are nobody's. */
+  #life = 0;
+
+  constructor(options: WriterOptions, events: WriterEvents) {
+    this.#options = options;
+    this.#events = events;
+  }
+
+  /** After a recovery: appends go on after `sequence`. */
+  restart(sequence: number): void {
+    this.#sequence = sequence;
+    this.#life += 1;
+  }
+
+  /** Hands decided turns to the engine, in order, as soon as all they need is in memory. */
+  advance(turns: readonly Turn[]): void {
+    for (const turn of turns) {
+      if (turn.stage === 'loading') return;
+      if (turn.stage !== 'decided') continue;
+      const missing = missingOf(turn);
+      if (missing.length > 0) {
+        // What it needs may be in a turn before it: that one has to be durable first.
+        if (turn !== turns[0]) return;
+        turn.stage = 'loading';
+        this.#load(turn, missing);
+        return;
+      }
+      this.#append(turn);
+    }
+  }
+
+  /** Resolves when no append is in flight any more. */
+  async whenSettled(clock: Clock): Promise<void> {
+    while (this.#appending > 0) {
+      await new Promise<void>((resolve) => clock.defer(resolve));
+    }
+  }
+
+  #load(turn: Turn, missing: readonly Needy[]): void {
+    const life = this.#life;
+    this.#loadAll(turn, missing).then(
+      () => {
+        if (life !== this.#life) return;
+        turn.stage = 'decided';
+        this.#events.loaded();
+      },
+      (error: unknown) => {
+        if (life === this.#life) this.#events.failed({ kind: 'unknown' }, error);
+      },
+    );
+  }
+
+  async #loadAll(turn: Turn, missing: readonly Needy[]): Promise<void> {
+    const { engine, number: service } = this.#options;
+    for (let at = 0; at < missing.length; at += loadStep) {
+      const step = missing.slice(at, at + loadStep);
+      const refs = step.map((needy) => ({ service, ...placeOf(needy) }));
+      const messages = await engine.payloads(refs);
+      for (const [position, needy] of step.entries()) {
+        const message = messages[position];
+        invariant(message !== undefined, 'a message that leaves its queue is stored');
+        if (needy.kind === 'sent') turn.sent.set(needy.effect, message);
+        else turn.metas.set(needy.change, message.meta);
+      }
+    }
+  }
+
+  #append(turn: Turn): void {
+    invariant(turn.state !== undefined, 'a turn that is written knows the state after it');
+    const life = this.#life;
+    turn.stage = 'appending';
+    this.#appending += 1;
+    this.#sequence += 1;
+    const transitions = turn.changes.map((change: Durable) => seal(change, turn.metas.get(change)));
+    const { engine, number: service } = this.#options;
+    const { state } = turn;
+    const batch = { service, epoch: state.epoch, sequence: this.#sequence, state, transitions };
+    engine.append(batch).then(
+      (outcome) => {
+        this.#appending -= 1;
+        if (life !== this.#life) return;
+        if (outcome.kind === 'durable') {
+          turn.stage = 'durable';
+          this.#events.durable(turn);
+        } else {
+          this.#events.failed(outcome, undefined);
+        }
+      },
+      (error: unknown) => {
+        this.#appending -= 1;
+        if (life === this.#life) this.#events.failed({ kind: 'unknown' }, error);
+      },
+    );
+  }
+}
+
+function missingOf(turn: Turn): Needy[] {
+  const missing: Needy[] = [];
+  for (const change of turn.changes) {
+    if (isUnsealed(change) && !turn.metas.has(change)) missing.push({ kind: 'leaves', change });
+  }
+  for (const effect of turn.outputs) {
+    const isSent = effect.kind === 'deliver' && effect.deliveryId === 0;
+    if (isSent && !turn.sent.has(effect)) missing.push({ kind: 'sent', effect });
+  }
+  return missing;
+}
+
+function placeOf(needy: Needy): { readonly queue: QueueName; readonly index: number } {
+  if (needy.kind === 'sent') return { queue: needy.effect.queue, index: needy.effect.index };
+  const { change } = needy;
+  return { queue: change.kind === 'complete' ? 'input' : change.queue, index: change.index };
+}
