@@ -80,7 +80,8 @@ export interface Delivery extends Message {
 
 /** eas: leases end with the connection, slots of taken leases are free at once.
  * stream: leases survive the connection for `resumeMs`.
- * worker: a slot whose lease was taken stays occupied until `freed`. */
+ * stream and worker: a slot whose lease was taken stays occupied until `freed`, or until the
+ * consumer says anything about that delivery, or leaves. */
 export type ConsumerKind = 'eas' | 'stream' | 'worker';
 
 export interface WatchRequest {
@@ -104,7 +105,7 @@ export type WatchEnd = 'ended' | 'replaced' | 'deleted' | 'stopping' | 'recoveri
 export interface WatchSink {
   deliver(delivery: Delivery): void;
   /** A lease was taken away: stop working on it. The consumer's window counts it until `freed`
-   * (worker) or no longer (others). */
+   * (stream, worker) or no longer (eas). */
   voided(deliveryId: number, reason: string): void;
   /** The watch is over; nothing more is called. */
   closed(reason: WatchEnd): void;

@@ -38,6 +38,7 @@ export function addMessage(
   });
   queue.lanes.add(facts.index, facts.priority);
   if (facts.expiresAt > 0) queue.expiries.push(facts.expiresAt, facts.index);
+  if (facts.home === 'record') queue.recordHomes += 1;
   queue.lastIndex = Math.max(queue.lastIndex, facts.index);
   queue.version += 1;
 }
@@ -50,6 +51,7 @@ export function removeMessage(state: State, queue: QueueState, index: number): v
     forgetInGroup(state, queue, group, index, facts.priority);
   }
   if (facts.hidden) queue.hidden -= 1;
+  if (facts.home === 'record') queue.recordHomes -= 1;
   if (queue.messages.isLeased(index)) queue.leased -= 1;
   if (queue.lanes.remove(index, facts.priority)) forgetLane(queue, facts.priority);
   queue.messages.remove(index);

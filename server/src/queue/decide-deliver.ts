@@ -27,6 +27,8 @@ export interface DeliverCommand {
 
 /** Messages looked at in one decision before the turn goes on. */
 const stepsMax = 256;
+/** Messages looked at behind one that waits for a place. */
+const blockedStepsMax = 4_096;
 /** Messages that came back and that a filtered consumer looks at. */
 const offersMax = 4_096;
 
@@ -77,13 +79,13 @@ function decideFor(
   consumer: Consumer,
   now: Time,
 ): Decision {
-  const { offer, elsewhere } = nextOffer(state, queue, group, consumer);
-  const fresh = nextFresh(state, queue, group, consumer);
+  const { offer, elsewhere } = nextOffer(state, queue, group, consumer, now);
+  const fresh = nextFresh(state, queue, group, consumer, now);
   const changes: Change[] = [];
   let chosen = fresh.found;
   if (offer !== undefined && (chosen === undefined || comesBefore(offer, chosen))) chosen = offer;
   const cursors = [...fresh.cursors];
-  if (chosen !== undefined && chosen === fresh.found) {
+  if (chosen !== undefined && chosen === fresh.found && !fresh.isBlocked) {
     cursors.push([chosen.priority, chosen.index + 1]);
   }
   if (cursors.length > 0) {
@@ -218,7 +220,13 @@ interface Offered {
 }
 
 /** The first message behind the cursors that this consumer may have now. */
-function nextOffer(state: State, queue: QueueState, group: Group, consumer: Consumer): Offered {
+function nextOffer(
+  state: State,
+  queue: QueueState,
+  group: Group,
+  consumer: Consumer,
+  now: Time,
+): Offered {
   const { offers } = group;
   let elsewhere: Offered['elsewhere'];
   for (let at = 0; at < Math.min(offers.size, offersMax); at += 1) {
@@ -226,6 +234,7 @@ function nextOffer(state: State, queue: QueueState, group: Group, consumer: Cons
     if (offer === undefined || !suits(queue, consumer, offer.index)) continue;
     const entry = group.entries.get(offer.index);
     if (!isOpen(queue, group, offer.index, entry)) continue;
+    if (isExpired(queue, offer.index, now)) continue;
     if (!hasPlace(state, queue, group, offer.index, entry)) continue;
     const other =
       entry?.avoid === consumer.uid ? otherTaker(queue, group, consumer, offer.index) : undefined;
@@ -261,38 +270,67 @@ function otherTaker(
 
 interface Fresh {
   readonly found: Offer | undefined;
+  /** It stands behind one that has no place: the cursors stay where they are. */
+  readonly isBlocked: boolean;
   readonly cursors: readonly (readonly [number, number])[];
   readonly isPartial: boolean;
 }
 
-/** The first message from the cursors on, and how far the cursors may move without taking it. */
-function nextFresh(state: State, queue: QueueState, group: Group, consumer: Consumer): Fresh {
+/** The first message from the cursors on, and how far the cursors may move without taking it. A
+ * message without a place for its result keeps its turn, and only those of its home wait with it. */
+function nextFresh(
+  state: State,
+  queue: QueueState,
+  group: Group,
+  consumer: Consumer,
+  now: Time,
+): Fresh {
   const cursors = consumer.cursors ?? group.cursors;
   const moved: [number, number][] = [];
   let steps = 0;
+  let isBlocked = false;
   for (const { priority, indexes } of queue.lanes.list) {
     const start = Math.max(cursors.get(priority) ?? 0, consumer.from, group.from, 1);
     let at = start;
-    for (;;) {
-      const index = indexes.firstFrom(at);
-      if (index === 0) break;
-      const entry = group.entries.get(index);
-      const isFound =
-        entry === undefined && isOpen(queue, group, index, entry) && suits(queue, consumer, index);
-      if (isFound) {
-        if (at > start) moved.push([priority, at]);
-        const canGo = hasPlace(state, queue, group, index, entry);
-        const found = canGo ? { index, priority } : undefined;
-        return { found, cursors: moved, isPartial: false };
-      }
-      at = index + 1;
+    for (let index = indexes.firstFrom(at); index > 0; index = indexes.firstFrom(index + 1)) {
       steps += 1;
-      if (steps >= stepsMax) {
-        moved.push([priority, at]);
-        return { found: undefined, cursors: moved, isPartial: true };
+      if (isFresh(queue, group, consumer, index, now)) {
+        if (!isBlocked && at > start) moved.push([priority, at]);
+        if (hasPlace(state, queue, group, index, undefined)) {
+          return { found: { index, priority }, isBlocked, cursors: moved, isPartial: false };
+        }
+        const hasOtherHome = queue.recordHomes > 0 && queue.recordHomes < queue.messages.length;
+        isBlocked = true;
+        if (!hasOtherHome || steps >= blockedStepsMax) {
+          return { found: undefined, isBlocked, cursors: moved, isPartial: false };
+        }
+      } else if (!isBlocked) {
+        at = index + 1;
+      }
+      if (steps >= (isBlocked ? blockedStepsMax : stepsMax)) {
+        if (!isBlocked) moved.push([priority, at]);
+        return { found: undefined, isBlocked, cursors: moved, isPartial: !isBlocked };
       }
     }
-    if (at > start) moved.push([priority, at]);
+    if (!isBlocked && at > start) moved.push([priority, at]);
   }
-  return { found: undefined, cursors: moved, isPartial: false };
+  return { found: undefined, isBlocked, cursors: moved, isPartial: false };
+}
+
+function isFresh(
+  queue: QueueState,
+  group: Group,
+  consumer: Consumer,
+  index: number,
+  now: Time,
+): boolean {
+  if (group.entries.has(index) || !isOpen(queue, group, index, undefined)) return false;
+  return suits(queue, consumer, index) && !isExpired(queue, index, now);
+}
+
+/** Rule 17: what has expired is not delivered, also before the next sweep takes it. */
+function isExpired(queue: QueueState, index: number, now: Time): boolean {
+  if (queue.expiries.size === 0) return false;
+  const expiresAt = queue.messages.facts(index)?.expiresAt ?? 0;
+  return expiresAt > 0 && expiresAt <= now.wall;
 }

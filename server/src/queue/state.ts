@@ -111,6 +111,8 @@ export interface QueueState {
   hidden: number;
   /** Messages under lease to any group. */
   leased: number;
+  /** Messages whose result has home `record`. */
+  recordHomes: number;
   /** Rises with everything that may make a message deliverable. */
   version: number;
 }
@@ -204,6 +206,7 @@ function createQueue(name: QueueName): QueueState {
     ended: false,
     hidden: 0,
     leased: 0,
+    recordHomes: 0,
     version: 1,
   };
 }
