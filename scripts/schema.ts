@@ -1,5 +1,6 @@
 // Writes what is made from the schema of service.json: the published JSON Schema and the tables of
-// the manual. Run it after a change of the schema: npm run schema
+// the manual. After a change of the schema:
+// node --conditions=source --import tsx scripts/schema.ts
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { publishedSchema, settingsTables } from '../server/src/services/publish.ts';

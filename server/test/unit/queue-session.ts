@@ -196,7 +196,8 @@ export class Session {
   drop(queue: ModelQueueName, message: ModelMessage, state: string): void {
     for (const { lease } of message.marks.values()) {
       const holder = lease === undefined ? undefined : this.model.consumers.get(lease.holder);
-      if (lease !== undefined && holder !== undefined && holder.kind !== 'eas') holder.occupied.add(lease.token);
+      if (lease !== undefined && holder !== undefined && holder.kind !== 'eas')
+        holder.occupied.add(lease.token);
     }
     this.model.remove(queue, message, state);
   }

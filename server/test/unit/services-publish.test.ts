@@ -9,11 +9,11 @@ import { publishedSchema, settingsTables } from '../../src/services/publish.ts';
 const root = new URL('../../../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');
 
-it('publishes the schema that the loader has (else: npm run docs)', () => {
+it('publishes the schema that the loader has (else: run scripts/schema.ts)', () => {
   expect(JSON.parse(read('server/service.schema.json'))).toEqual(publishedSchema());
 });
 
-it('lists every field in the manual (else: npm run docs)', () => {
+it('lists every field in the manual (else: run scripts/schema.ts)', () => {
   const [, rest = ''] = read('docs/service-json.md').split('<!-- fields begin -->\n');
   const [tables = ''] = rest.split('<!-- fields end -->');
   expect(tables.trim()).toBe(settingsTables().trim());

@@ -1,7 +1,7 @@
 // The life of services: create, change, delete, and all of it again after a restart or a crash.
 
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Registry } from '../../src/services/registry.ts';
+import { type Registry, servicesMax } from '../../src/services/registry.ts';
 import { World } from './services-world.ts';
 
 const queuesOnly = (name: string, more: object = {}): object => ({
@@ -122,7 +122,24 @@ describe('create and apply', () => {
   });
 });
 
+describe('the number of services', () => {
+  it('is limited', async () => {
+    const names = Array.from({ length: servicesMax }, (_, at) => `s${at}`);
+    for (const name of names) await registry.create(queuesOnly(name));
+    await expect(registry.create(queuesOnly('more'))).rejects.toThrow('the most there can be');
+    expect(await registry.apply(queuesOnly('s5'))).toMatchObject({ change: 'unchanged' });
+  });
+});
+
 describe('failures of others', () => {
+  it('creates nothing before its number is durably taken', async () => {
+    world.disk.failing = (_, number) => number === 0;
+    await expect(registry.create(queuesOnly('a'))).rejects.toThrow('the disk is gone');
+    expect(registry.get('a')).toBeUndefined();
+    expect(world.queues.byName.size).toBe(0);
+    expect(await world.disk.definitions()).toEqual([]);
+  });
+
   it('takes a creation back when the queues do not open', async () => {
     world.queues.failing = true;
     await expect(registry.create(queuesOnly('a'))).rejects.toThrow('no queues today');
