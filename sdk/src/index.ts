@@ -3,7 +3,17 @@
 export * from './admin.ts';
 export * from './admin-types.ts';
 export * from './base64.ts';
+export * from './client.ts';
 export * from './data-frame.ts';
 export * from './errors.ts';
 export * from './frame-json.ts';
+export type {
+  ClientClock,
+  ClientPlatform,
+  ClientRandom,
+  ClientSocket,
+  ClientTimer,
+  SocketEvents,
+} from './platform.ts';
+export type * from './queue-client.ts';
 export * from './tags.ts';

@@ -1,0 +1,69 @@
+// How what callers pass becomes what is sent: payloads as bytes, tags as a map, one index or many.
+
+import { PlatformError } from './errors.ts';
+import type { Payload, PutAnswer, PutItem, TagsInput } from './queue-client.ts';
+import { noTags, requestIdTag, type Tags } from './tags.ts';
+
+const encoder = new TextEncoder();
+const indexesMax = 65_536;
+
+export function bytesOf(payload: Payload): Uint8Array {
+  return typeof payload === 'string' ? encoder.encode(payload) : payload;
+}
+
+/** Tags without the request id, and the id that was given, apart or as its tag. */
+export function labelsOf(input: {
+  readonly tags?: TagsInput | undefined;
+  readonly id?: string | undefined;
+}): { readonly tags: Tags; readonly id: string | undefined } {
+  const { tags: given, id } = input;
+  if (given === undefined) return { tags: noTags, id };
+  const tags = new Map(given instanceof Map ? given : Object.entries(given));
+  const tagId = tags.get(requestIdTag);
+  tags.delete(requestIdTag);
+  return { tags, id: id ?? tagId };
+}
+
+export function indexesOf(indexes: number | readonly number[]): readonly number[] {
+  const list = typeof indexes === 'number' ? [indexes] : indexes;
+  if (list.length > indexesMax) {
+    throw new PlatformError('bad_request', `At most ${indexesMax} indexes go into one call.`);
+  }
+  for (const index of list) checkIndex(index, 0);
+  return list;
+}
+
+export function checkIndex(index: number, least: number): void {
+  if (Number.isSafeInteger(index) && index >= least) return;
+  throw new PlatformError('bad_request', `${index} is not an index.`);
+}
+
+/** Puts item after item with at most `concurrency` under way; answers in order. */
+export async function putAll(
+  items: Iterable<PutItem> | AsyncIterable<PutItem>,
+  put: (item: PutItem) => Promise<PutAnswer>,
+  concurrency: number,
+): Promise<PutAnswer[]> {
+  const answers: PutAnswer[] = [];
+  const running = new Set<Promise<void>>();
+  const failures: unknown[] = [];
+  let at = 0;
+  for await (const item of items) {
+    const place = at++;
+    const task = put(item).then(
+      (answer) => {
+        answers[place] = answer;
+      },
+      (error: unknown) => {
+        failures.push(error);
+      },
+    );
+    running.add(task);
+    void task.then(() => running.delete(task));
+    if (running.size >= concurrency) await Promise.race(running);
+    if (failures.length > 0) break;
+  }
+  await Promise.all(running);
+  if (failures.length > 0) throw failures[0];
+  return answers;
+}

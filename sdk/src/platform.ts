@@ -1,0 +1,210 @@
+// The client's seams to the world, and their defaults: time, chance, sockets and fetch. The only
+// file of the SDK that touches them, and the only one that knows of `ws`, which is loaded in Node
+// alone, when the first socket is opened.
+
+import { type ErrorCode, errorKinds, PlatformError } from './errors.ts';
+
+export interface ClientTimer {
+  cancel(): void;
+}
+
+export interface ClientClock {
+  /** `mono` never goes back; both in milliseconds. */
+  now(): { readonly wall: number; readonly mono: number };
+  after(delayMs: number, fire: () => void): ClientTimer;
+  /** Runs when the current turn of the event loop is over. */
+  defer(run: () => void): void;
+}
+
+export interface ClientRandom {
+  /** At least 0, below 1. */
+  fraction(): number;
+  /** A new random UUID. */
+  id(): string;
+}
+
+export interface SocketEvents {
+  message(bytes: Uint8Array): void;
+  /** Called once after the socket was open, whoever closed it. */
+  closed(code: number, reason: string): void;
+}
+
+/** A WebSocket of binary messages that is open. */
+export interface ClientSocket {
+  send(bytes: Uint8Array): void;
+  close(code: number, reason: string): void;
+  /** Drops the connection without a word. */
+  terminate(): void;
+  /** Stops and starts taking in messages, where the platform can. */
+  pause(): void;
+  resume(): void;
+}
+
+export interface ClientPlatform {
+  readonly clock: ClientClock;
+  readonly random: ClientRandom;
+  readonly fetch: typeof globalThis.fetch;
+  /** Whether `openSocket` can send headers; in browsers it cannot. */
+  readonly socketHeaders: boolean;
+  /** Rejects with a PlatformError when there is no connection or the handshake is refused. */
+  openSocket(
+    url: string,
+    headers: Readonly<Record<string, string>>,
+    events: SocketEvents,
+    signal: AbortSignal | undefined,
+  ): Promise<ClientSocket>;
+}
+
+const handshakeMs = 10_000;
+// One WebSocket message of the EAS watch holds at most 32 MiB of payload and tags.
+const messageBytesMax = 33 * 2 ** 20;
+
+// Node has it, browsers do not; the types say that it is always there.
+const setImmediateOfNode: ((run: () => void) => unknown) | undefined = globalThis.setImmediate;
+const isNode: boolean = typeof globalThis.process?.versions?.node === 'string';
+
+export const defaultClock: ClientClock = {
+  now: () => ({ wall: Date.now(), mono: performance.now() }),
+  after(delayMs, fire) {
+    const handle = setTimeout(fire, delayMs);
+    return { cancel: () => clearTimeout(handle) };
+  },
+  defer(run) {
+    if (setImmediateOfNode === undefined) queueMicrotask(run);
+    else setImmediateOfNode(run);
+  },
+};
+
+export const defaultRandom: ClientRandom = {
+  fraction: () => Math.random(),
+  id: newId,
+};
+
+export const defaultPlatform: ClientPlatform = {
+  clock: defaultClock,
+  random: defaultRandom,
+  fetch: (...input) => globalThis.fetch(...input),
+  socketHeaders: isNode,
+  openSocket: isNode ? openNodeSocket : openBrowserSocket,
+};
+
+/** The code that stands for an HTTP status; the one of the family when there is no exact one. */
+export function codeOfStatus(status: number): ErrorCode {
+  if (status === 409) return 'conflict';
+  if (status === 503) return 'unavailable';
+  for (const [code, kind] of Object.entries(errorKinds)) {
+    // The keys of the table are the codes.
+    if (kind.status === status) return code as ErrorCode;
+  }
+  if (status === 502) return 'unavailable';
+  return status >= 500 ? 'internal' : 'bad_request';
+}
+
+function newId(): string {
+  // Pages that are not served over TLS or from localhost have no randomUUID.
+  if (typeof crypto.randomUUID === 'function') return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    hex.slice(12, 16),
+    hex.slice(16, 20),
+    hex.slice(20),
+  ].join('-');
+}
+
+async function openNodeSocket(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  events: SocketEvents,
+  signal: AbortSignal | undefined,
+): Promise<ClientSocket> {
+  // A name in a variable: bundlers for browsers leave such an import alone.
+  const name = 'ws';
+  const { WebSocket: NodeSocket }: typeof import('ws') = await import(/* @vite-ignore */ name);
+  const socket = new NodeSocket(url, {
+    headers,
+    perMessageDeflate: false,
+    handshakeTimeout: handshakeMs,
+    maxPayload: messageBytesMax,
+    skipUTF8Validation: true,
+  });
+  return new Promise((resolve, reject) => {
+    let opened = false;
+    const abort = (): void => socket.terminate();
+    signal?.addEventListener('abort', abort, { once: true });
+    socket.on('open', () => {
+      opened = true;
+      signal?.removeEventListener('abort', abort);
+      resolve({
+        send: (bytes) => socket.send(bytes, { binary: true }),
+        close: (code, reason) => socket.close(code, reason),
+        terminate: () => socket.terminate(),
+        pause: () => socket.pause(),
+        resume: () => socket.resume(),
+      });
+    });
+    socket.on('message', (data: Uint8Array) => events.message(data));
+    socket.on('unexpected-response', (request, response) => {
+      const status = response.statusCode ?? 0;
+      let text = '';
+      response.on('data', (chunk: Uint8Array) => {
+        if (text.length < 2000) text += String(chunk);
+      });
+      response.on('close', () => {
+        request.destroy();
+        const message = text.trim() || `The handshake was answered with status ${status}.`;
+        reject(new PlatformError(codeOfStatus(status), message));
+      });
+    });
+    socket.on('error', (cause) => {
+      if (!opened)
+        reject(
+          new PlatformError('unavailable', `No connection to ${url}: ${cause.message}`, { cause }),
+        );
+    });
+    socket.on('close', (code, reason) => {
+      signal?.removeEventListener('abort', abort);
+      if (opened) events.closed(code, reason.toString());
+      else reject(signal?.reason ?? new PlatformError('unavailable', `No connection to ${url}.`));
+    });
+  });
+}
+
+function openBrowserSocket(
+  url: string,
+  _headers: Readonly<Record<string, string>>,
+  events: SocketEvents,
+  signal: AbortSignal | undefined,
+): Promise<ClientSocket> {
+  const socket = new globalThis.WebSocket(url);
+  socket.binaryType = 'arraybuffer';
+  return new Promise((resolve, reject) => {
+    let opened = false;
+    const abort = (): void => socket.close();
+    signal?.addEventListener('abort', abort, { once: true });
+    socket.onopen = () => {
+      opened = true;
+      signal?.removeEventListener('abort', abort);
+      resolve({
+        // The types of the DOM leave shared memory out; payloads are never shared.
+        send: (bytes) => socket.send(bytes as Uint8Array<ArrayBuffer>),
+        close: (code, reason) => socket.close(code, reason),
+        terminate: () => socket.close(),
+        pause: () => undefined,
+        resume: () => undefined,
+      });
+    };
+    socket.onmessage = (event: MessageEvent<unknown>) => {
+      if (event.data instanceof ArrayBuffer) events.message(new Uint8Array(event.data));
+    };
+    socket.onclose = (event) => {
+      signal?.removeEventListener('abort', abort);
+      if (opened) events.closed(event.code, event.reason);
+      else reject(signal?.reason ?? new PlatformError('unavailable', `No connection to ${url}.`));
+    };
+  });
+}

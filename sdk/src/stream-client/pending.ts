@@ -1,0 +1,195 @@
+// Calls that wait for their answer, and the limits of the server on how many and how large they
+// may be. What does not fit waits in order.
+
+import { PlatformError } from '../errors.ts';
+import type { CallOptions } from '../queue-client.ts';
+import type { ClientOperation, Fetched, ServerOperation } from '../stream/operations.ts';
+
+export type NumberedOperation = ClientOperation & { readonly number: number };
+
+/** A call as whoever makes it describes it. */
+export interface SessionCall<Answer> {
+  readonly operation: NumberedOperation;
+  readonly payload?: Uint8Array | undefined;
+  /** Whether it may be sent again when its answer was lost with the connection. */
+  readonly repeatable: boolean;
+  /** Of a poll: how long the server may wait, before the deadline begins to run. */
+  readonly waitMs?: number | undefined;
+  readonly options: CallOptions | undefined;
+  /** What the answer means; `messages` are those of a get. */
+  readonly take: (answer: ServerOperation, messages: readonly Fetched[]) => Answer;
+}
+
+export interface Pending {
+  /** Replaced when it is sent again. */
+  operation: NumberedOperation;
+  readonly payload: Uint8Array | undefined;
+  readonly size: number;
+  /** Monotonic clock. */
+  readonly deadline: number;
+  /** Whether it may be sent again when its answer was lost. */
+  readonly repeatable: boolean;
+  sent: boolean;
+  /** The caller has given up; only the answer is awaited, to keep the count. */
+  forgotten: boolean;
+  /** Of a get: what has come so far. */
+  messages: Fetched[] | undefined;
+  /** Of a call with a signal. */
+  stopListening: (() => void) | undefined;
+  settle(answer: ServerOperation): void;
+  reject(error: unknown): void;
+}
+
+const noMessages: readonly Fetched[] = [];
+
+/** Calls that wait to be sent, most. */
+const waitingMax = 1_000_000;
+
+export function pendingOf<Answer>(
+  call: SessionCall<Answer>,
+  deadline: number,
+  promise: {
+    readonly resolve: (answer: Answer) => void;
+    readonly reject: (error: unknown) => void;
+  },
+): Pending {
+  const pending: Pending = {
+    operation: call.operation,
+    payload: call.payload,
+    size: call.payload?.length ?? 0,
+    deadline,
+    repeatable: call.repeatable,
+    sent: false,
+    forgotten: false,
+    messages: undefined,
+    stopListening: undefined,
+    settle(answer) {
+      pending.stopListening?.();
+      promise.resolve(call.take(answer, pending.messages ?? noMessages));
+    },
+    reject(error) {
+      pending.stopListening?.();
+      promise.reject(error);
+    },
+  };
+  return pending;
+}
+
+export class PendingCalls {
+  /** Sent and not answered, by number. */
+  readonly sent: Map<number, Pending> = new Map();
+  #waiting: Pending[] = [];
+  #next = 0;
+  #bytes = 0;
+  operationsMax = 0;
+  bytesMax = 0;
+
+  get size(): number {
+    return this.sent.size + this.#waiting.length - this.#next;
+  }
+
+  /** Throws `rate_limited` when far too many wait. */
+  add(pending: Pending): void {
+    if (this.#waiting.length - this.#next >= waitingMax) {
+      throw new PlatformError('rate_limited', `${waitingMax} calls wait for the server already.`);
+    }
+    this.#waiting.push(pending);
+  }
+
+  /** Whether `pending` may be sent at once, before all that wait (there are none). */
+  fits(size: number): boolean {
+    if (this.#waiting.length > this.#next || this.sent.size >= this.operationsMax) return false;
+    return this.sent.size === 0 || this.#bytes + size <= this.bytesMax;
+  }
+
+  /** The next that `may` be sent and fits now, counted as sent. */
+  take(may: (pending: Pending) => boolean): Pending | undefined {
+    if (this.sent.size >= this.operationsMax) return undefined;
+    let at = this.#next;
+    while (at < this.#waiting.length && !may(this.#waiting[at] as Pending)) at++;
+    const pending = this.#waiting[at];
+    if (pending === undefined) return undefined;
+    if (this.sent.size > 0 && this.#bytes + pending.size > this.bytesMax) return undefined;
+    if (at > this.#next) this.#waiting.splice(at, 1);
+    else this.#skip();
+    this.count(pending);
+    return pending;
+  }
+
+  #skip(): void {
+    this.#next += 1;
+    if (this.#next < this.#waiting.length && this.#next < 4096) return;
+    this.#waiting = this.#waiting.slice(this.#next);
+    this.#next = 0;
+  }
+
+  /** Counts a call as sent. */
+  count(pending: Pending): void {
+    pending.sent = true;
+    this.#bytes += pending.size;
+    this.sent.set(pending.operation.number, pending);
+  }
+
+  /** The call is over; answers it when it was under way. */
+  over(number: number): Pending | undefined {
+    const pending = this.sent.get(number);
+    if (pending === undefined) return undefined;
+    this.sent.delete(number);
+    this.#bytes -= pending.size;
+    return pending;
+  }
+
+  /** Takes a call that was not sent out of the queue. */
+  withdraw(pending: Pending): void {
+    const at = this.#waiting.indexOf(pending, this.#next);
+    if (at >= 0) this.#waiting.splice(at, 1);
+  }
+
+  /**
+   * The connection is lost: what may be repeated waits again, before all others and in order.
+   * Answers the rest, whose outcome nobody knows.
+   */
+  lost(): Pending[] {
+    const unknown: Pending[] = [];
+    const again: Pending[] = [];
+    for (const pending of this.sent.values()) {
+      pending.messages = undefined;
+      if (pending.forgotten) continue;
+      pending.sent = false;
+      if (pending.repeatable) again.push(pending);
+      else unknown.push(pending);
+    }
+    this.sent.clear();
+    this.#bytes = 0;
+    for (const pending of again) {
+      const { operation } = pending;
+      if ('again' in operation) pending.operation = { ...operation, again: true };
+    }
+    this.#waiting = [...again, ...this.#waiting.slice(this.#next)];
+    this.#next = 0;
+    return unknown;
+  }
+
+  /** Empties everything; answers all calls that somebody waits for. */
+  drain(): Pending[] {
+    const all = [...this.sent.values(), ...this.#waiting.slice(this.#next)];
+    this.sent.clear();
+    this.#waiting = [];
+    this.#next = 0;
+    this.#bytes = 0;
+    return all.filter((pending) => !pending.forgotten);
+  }
+
+  /** Those that somebody waits for, sent or not, whose deadline has passed. */
+  late(now: number): Pending[] {
+    const late: Pending[] = [];
+    for (const pending of this.sent.values()) {
+      if (pending.deadline <= now && !pending.forgotten) late.push(pending);
+    }
+    for (let at = this.#next; at < this.#waiting.length; at++) {
+      const pending = this.#waiting[at];
+      if (pending !== undefined && pending.deadline <= now) late.push(pending);
+    }
+    return late;
+  }
+}
