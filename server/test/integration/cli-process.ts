@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -67,9 +67,8 @@ function startCommand(
   args: readonly string[],
   options: StartOptions,
 ): RunningCommand {
-  const flags = ['--conditions=source', '--import', 'tsx', join(root, 'server/src/main.ts')];
   const { PATH = '' } = process.env;
-  const child = spawn(process.execPath, [...flags, ...args], {
+  const child = spawn(process.execPath, [...program(), ...args], {
     cwd: root,
     env: { PATH, HOME: home, ...options.environment },
     stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
@@ -102,4 +101,23 @@ function startCommand(
         );
       }),
   };
+}
+
+// The built program starts four times as fast; it is used when it was built after the last change.
+function program(): readonly string[] {
+  const isBuilt = ['sdk', 'server'].every((workspace) => {
+    const stamp = join(root, workspace, 'tsconfig.tsbuildinfo');
+    return existsSync(stamp) && statSync(stamp).mtimeMs > newest(join(root, workspace, 'src'));
+  });
+  if (isBuilt) return [join(root, 'server/bin/sluice.js')];
+  return ['--conditions=source', '--import', 'tsx', join(root, 'server/src/main.ts')];
+}
+
+function newest(folder: string): number {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  return Math.max(
+    ...entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => statSync(join(entry.parentPath, entry.name)).mtimeMs),
+  );
 }

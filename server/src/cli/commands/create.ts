@@ -18,7 +18,7 @@ interface CreateOptions {
 
 const pollMs = 250;
 
-/** Pending and Failed are passed through; a service that stays so for this long needs a person. */
+/** A crash may be passed through: a service that has failed for so long needs a person. */
 const settledAfterMs = 5000;
 
 export function createCommand(context: Context): Command {
@@ -105,7 +105,7 @@ export async function waitUntilRunning(
 ): Promise<ServiceDescription> {
   const { clock, output } = context;
   const startedAt = clock.now().mono;
-  let stuckSince: number | undefined;
+  let failedSince: number | undefined;
   for (;;) {
     const service = await client.service(name);
     const now = clock.now().mono;
@@ -118,12 +118,13 @@ export async function waitUntilRunning(
     const line = `Service is ${service.status} (${running} of ${wanted} instances)${why}`;
     output.progress(line);
     if (service.status === 'Stopped') return service;
-    const isStuck = service.status === 'Pending' || service.status === 'Failed';
-    stuckSince = isStuck ? (stuckSince ?? now) : undefined;
-    if (stuckSince !== undefined && now - stuckSince >= settledAfterMs) {
-      if (service.status === 'Failed') throw new CommandError(line);
+    if (service.status === 'Pending') {
       output.note(`${line}; its queues work`);
       return service;
+    }
+    failedSince = service.status === 'Failed' ? (failedSince ?? now) : undefined;
+    if (failedSince !== undefined && now - failedSince >= settledAfterMs) {
+      throw new CommandError(line);
     }
     if (now - startedAt >= timeoutMs) throw new CommandError(`${line}; not waiting any longer`);
     await pause(context, pollMs);
