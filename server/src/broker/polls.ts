@@ -306,6 +306,7 @@ function cancelled(): PlatformError {
   return new PlatformError('timeout', 'the get was cancelled by its caller');
 }
 
+/** A stored message as a reader sees it. */
 export function messageOf({ meta, payload }: StoredMessage): Message {
   return {
     index: meta.index,

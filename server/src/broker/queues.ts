@@ -1,5 +1,6 @@
 // What protocol handlers and workers may do with one service's queues. Everything here resolves
-// after the turn it could have changed is durable; refusals are `PlatformError`s and change nothing.
+// after the turn it could have changed is durable; refusals are `PlatformError`s and change
+// nothing.
 
 import type { Tags } from '@sluice/sdk/wire';
 import type { Home, QueueName } from '../queue/message.ts';
@@ -214,7 +215,7 @@ export interface Queues {
   readonly service: string;
 
   put(queue: QueueName, request: PutRequest): Promise<PutAnswer>;
-  /** Waits up to `timeoutMs` for `length` messages; a cancelled signal rejects and holds nothing. */
+  /** Waits up to `timeoutMs` for `length` messages; a cancelled signal rejects, holding nothing. */
   get(queue: QueueName, request: GetRequest, signal: AbortSignal | undefined): Promise<Handout>;
   count(
     queue: QueueName,

@@ -11,6 +11,7 @@ export const idCharactersMax = 256;
 export const pathCharactersMax = 2_048;
 export const getLengthMax = 1_000;
 
+/** Throws `bad_request` when a put is over one of the limits. */
 export function checkPut(request: PutRequest): void {
   const { priority, id, path, contentType } = request;
   if (!Number.isInteger(priority) || priority < 0 || priority > priorityMax) {
@@ -26,6 +27,7 @@ export function checkPut(request: PutRequest): void {
   if ((contentType?.length ?? 0) > 256) refuse('a content type has at most 256 characters');
 }
 
+/** Throws `bad_request` when a get is over one of the limits. */
 export function checkGet(request: GetRequest): void {
   const { length, timeoutMs, from } = request;
   if (!Number.isInteger(length) || length < 1 || length > getLengthMax) {

@@ -41,6 +41,7 @@ export function applyAttach(state: State, change: Attach): void {
   addConsumer(state, queue, consumer);
 }
 
+/** A consumer that is not connected and holds nothing. */
 export function createConsumer(group: Group, uid: string, number: number): Consumer {
   return {
     number,

@@ -16,6 +16,7 @@ export interface MessageFacts {
   readonly home: Home;
 }
 
+/** Adds a message at the tail of a queue; its index was never used before. */
 export function addMessage(
   queue: QueueState,
   facts: MessageFacts,

@@ -179,10 +179,12 @@ const durableKinds: ReadonlySet<string> = new Set<Durable['kind']>([
   'outboxDone',
 ]);
 
+/** Whether a change is written; all others are passing. */
 export function isDurable(change: Change): change is Durable {
   return durableKinds.has(change.kind);
 }
 
+/** Whether a change takes a message away, and so needs its meta before it is written. */
 export function isUnsealed(change: Durable): change is Unsealed {
   return change.kind === 'remove' || change.kind === 'complete' || change.kind === 'dead';
 }

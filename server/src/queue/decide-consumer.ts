@@ -109,7 +109,9 @@ function refuseAttach(
   const before = group?.consumers.get(command.uid);
   const recent = before === undefined ? [] : recentTakeovers(before, now);
   if (before?.connected === true && recent.length >= takeoversMax) {
-    const text = `${command.gid}.${command.uid} is connected and was taken over ${takeoversMax} times within ${takeoverMs / 1000} s: give each consumer its own uid`;
+    const who = `${command.gid}.${command.uid}`;
+    const often = `${takeoversMax} times within ${takeoverMs / 1000} s`;
+    const text = `${who} is connected and was taken over ${often}: give each consumer its own uid`;
     return refusing('conflict', text);
   }
   return undefined;

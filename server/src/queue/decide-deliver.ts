@@ -277,7 +277,7 @@ interface Fresh {
 }
 
 /** The first message from the cursors on, and how far the cursors may move without taking it. A
- * message without a place for its result keeps its turn, and only those of its home wait with it. */
+ * message without a place for its result keeps its turn; only those of its home wait with it. */
 function nextFresh(
   state: State,
   queue: QueueState,

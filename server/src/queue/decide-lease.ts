@@ -160,7 +160,8 @@ export function decideComplete(state: State, command: CompleteCommand, now: Time
   const sizeMax = payloadBytesMaxOf(state, sink);
   const isRecord = queue.messages.isRecordHome(entry.index);
   if (size > sizeMax) {
-    const text = `the result has ${size} bytes, at most ${sizeMax} are allowed; complete it as failed with code 413`;
+    const sizes = `the result has ${size} bytes, at most ${sizeMax} are allowed`;
+    const text = `${sizes}; complete it as failed with code 413`;
     return refusing('too_large', text);
   }
   const failed = command.outcome === 'failed';
@@ -213,7 +214,8 @@ function completeForGroup(
   now: Time,
 ): Decision {
   if (putsResult) {
-    const text = `other groups keep message ${place.entry.index}: only the group ${state.service} may complete with a result`;
+    const who = `only the group ${state.service} may complete with a result`;
+    const text = `other groups keep message ${place.entry.index}: ${who}`;
     return refusing('conflict', text);
   }
   const { queue, group, entry } = place;
@@ -274,6 +276,7 @@ function stale(state: State, queue: QueueName, deliveryId: number): Decision {
     { kind: 'count', queue, what: 'stale' },
     ...freeing(state, deliveryId),
   ];
-  const text = `delivery ${deliveryId} is no longer current: its lease ended or went to another consumer`;
+  const why = 'its lease ended or went to another consumer';
+  const text = `delivery ${deliveryId} is no longer current: ${why}`;
   return refusing('stale_delivery', text, changes);
 }

@@ -130,7 +130,8 @@ function store(state: State, queue: QueueState, command: PutCommand, now: Time):
   if (used >= capacity) {
     if (evicts) changes.push(...evict(state, queue, now));
     if (changes.length === 0) {
-      const text = `the ${queue.name} queue of ${state.service} is full: ${used} of ${capacity} places are taken`;
+      const places = `${used} of ${capacity} places are taken`;
+      const text = `the ${queue.name} queue of ${state.service} is full: ${places}`;
       return refusing('queue_full', text, [{ kind: 'count', queue: queue.name, what: 'refused' }]);
     }
   }

@@ -46,6 +46,7 @@ const nothing: readonly never[] = [];
 
 export const unchanged: Decision = { changes: nothing, effects: nothing, reply: done, more: false };
 
+/** A decision that is answered with `done`. */
 export function changing(
   changes: readonly Change[],
   effects: readonly Effect[] = nothing,
@@ -53,10 +54,12 @@ export function changing(
   return { changes, effects, reply: done, more: false };
 }
 
+/** A decision with an answer of its own and nothing to release. */
 export function answering(reply: Reply, changes: readonly Change[] = nothing): Decision {
   return { changes, effects: nothing, reply, more: false };
 }
 
+/** A refusal; it changes nothing but counters. */
 export function refusing(
   code: ErrorCode,
   message: string,

@@ -228,6 +228,7 @@ export interface Rest {
   readonly retainUntil?: number;
 }
 
+/** How a request came to rest, with what its deliveries tell. */
 export function closingOf(mark: Mark | undefined, now: Time, rest: Rest): Closing {
   return {
     state: rest.state,

@@ -2,7 +2,8 @@
 
 import type { Tags } from '@sluice/sdk/wire';
 
-/** The four queues of a service. The number is part of every key an engine writes: never change it. */
+/** The four queues of a service. The number is part of every key an engine writes: it never
+ * changes. */
 export const queueNumbers = { input: 0, sink: 1, inputRear: 2, sinkRear: 3 } as const;
 export type QueueName = keyof typeof queueNumbers;
 export const queueNames = ['input', 'sink', 'inputRear', 'sinkRear'] as const;

@@ -85,11 +85,13 @@ export interface Filter {
   readonly tags: readonly Hash[];
 }
 
+/** The filter of a reader or consumer; undefined when it wants everything. */
 export function filterOf(key: HashKey, tags: Tags, id: string | undefined): Filter | undefined {
   if (id === undefined && tags.size === 0) return undefined;
   return { id: id === undefined ? undefined : hashText(key, id), tags: hashTags(key, tags) };
 }
 
+/** One hash a tag, in the order of the tags. */
 export function hashTags(key: HashKey, tags: Tags): Hash[] {
   const hashes: Hash[] = [];
   for (const [name, value] of tags) hashes.push(hashTag(key, name, value));

@@ -78,7 +78,7 @@ export interface Group {
   readonly consumers: Map<string, Consumer>;
   /** Monotonic: when it last had a consumer or lease. */
   usedAt: number;
-  /** The queue's version at which nothing was found for its consumers without cursors of their own. */
+  /** The queue's version at which nothing was found for consumers without cursors of their own. */
   dryAt: number;
   leased: number;
   backingOff: number;
@@ -157,6 +157,7 @@ export interface State {
   served: number;
 }
 
+/** The state of a service that has nothing yet. */
 export function createState(service: string, settings: ServiceSettings, key: HashKey): State {
   return {
     service,
@@ -211,6 +212,7 @@ function createQueue(name: QueueName): QueueState {
   };
 }
 
+/** A group that was never served: it starts at the head of its queue. */
 export function createGroup(number: number, gid: string, from: number, now: number): Group {
   return {
     number,
@@ -260,6 +262,7 @@ export function usedOf(state: State, queue: QueueState): number {
   return queue.messages.length + (queue.name === 'sink' ? state.reserved : 0);
 }
 
+/** Largest payload of a message, in bytes; a rear queue takes what the queue before it takes. */
 export function payloadBytesMaxOf(state: State, queue: QueueState): number {
   const isSource = queue.name === 'input' || queue.name === 'inputRear';
   return isSource ? state.settings.source.payloadBytesMax : state.settings.sink.payloadBytesMax;
@@ -281,6 +284,7 @@ export function durableState(state: State): DurableState {
   };
 }
 
+/** All four queues, in the order of their numbers. */
 export function queuesOf(state: State): QueueState[] {
   return queueNames.map((name) => state.queues[name]);
 }

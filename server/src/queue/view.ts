@@ -52,6 +52,7 @@ export interface QueueLines {
   readonly groups: readonly GroupLine[];
 }
 
+/** Everything attributes and metrics tell of a queue. */
 export function viewQueue(state: State, queue: QueueState, now: Time): QueueLines {
   const consumers: ConsumerLine[] = [];
   const groups: GroupLine[] = [];
