@@ -55,7 +55,12 @@ export class Broker implements Component {
     }
     const queues = new ServiceQueues({ ...this.#options, number, service, settings });
     this.#services.set(service, { number, queues });
-    await queues.start();
+    try {
+      await queues.start();
+    } catch (error) {
+      this.#services.delete(service);
+      throw error;
+    }
     return queues;
   }
 
