@@ -1,6 +1,7 @@
 // The shape of source files: how long, how wide, how named, how they begin, what they export.
 // The length of functions is Biome's to watch (biome.json).
 
+import { posix } from 'node:path';
 import { expect, it } from 'vitest';
 import { codeFiles, lineAt, type Source, textFiles, withoutComments } from './sources.ts';
 
@@ -60,20 +61,22 @@ it('re-exports in the entries of a workspace only', () => {
   expect(barrels.map(({ path }) => path)).toEqual([]);
 });
 
-it('documents every exported function and class', () => {
+it('documents every function and class that other folders use', () => {
   // Half of a pair says all by its name, and so does a command by the file it stands in.
-  const plain = /^(read|write|encode|decode|parse|apply|decide)[A-Z]|(Command|Routes)$/;
+  const plain = /^(read|write|encode|decode)[A-Z]|(Command|Routes)$/;
+  const used = new Set(products.flatMap(namesFromOtherFolders));
   const bare = products.flatMap(({ path, text }) => {
-    const found = [...text.matchAll(/^export (?:async )?(function\*?|class) (\w+)/gm)];
-    const classes = found.filter(({ 1: kind }) => kind === 'class').length;
+    const found = [...text.matchAll(/^export (?:async )?(?:function\*?|class) (\w+)/gm)];
+    // The comment at the head of a file speaks for its one class, or the one thing it exports.
+    if (found.length === 1) return [];
+    const classes = found.filter(([declaration]) => declaration.includes(' class ')).length;
     return found
-      .filter(
-        ({ 1: kind, 2: name = '' }) => !(kind === 'class' && classes === 1) && !plain.test(name),
-      )
-      .filter((match) => found.length > 1 && !isCommented(text.slice(0, match.index)))
-      .map((match) => `${path}:${lineAt(text, match.index)} ${match[2]}`);
+      .filter(([declaration]) => classes !== 1 || !declaration.includes(' class '))
+      .filter(({ 1: name = '' }) => !plain.test(name))
+      .filter(({ 1: name }) => used.has(`${path} ${name}`) || entries.includes(path))
+      .filter((match) => !isCommented(text.slice(0, match.index)))
+      .map((match) => `${path}:${lineAt(text, match.index)} ${match[1]}`);
   });
-  // The comment at the head of a file speaks for its one class, or the one thing that it exports.
   expect(bare).toEqual([]);
 });
 
@@ -88,6 +91,19 @@ it('has no marker comments for later', () => {
 /** A regular expression can't be broken over lines; a long address neither. */
 function isPattern(line: string): boolean {
   return /^\s*(\/.*\/[a-z]*[,;)]*|.*https?:\/\/\S+)$/.test(line);
+}
+
+/** What a file imports by name from other folders, as "path name". */
+function namesFromOtherFolders({ path, text }: Source): readonly string[] {
+  const folder = posix.dirname(path);
+  return [...text.matchAll(/^import (?:type )?\{([^}]*)\} from '(\.[^']*)';$/gm)].flatMap(
+    (match) => {
+      const from = posix.join(folder, match[2] ?? '');
+      if (posix.dirname(from) === folder) return [];
+      const names = (match[1] ?? '').split(',').map((name) => name.trim().replace(/^type /, ''));
+      return names.map((name) => `${from} ${name.split(' as ')[0]}`);
+    },
+  );
 }
 
 /** Whether the last line above a declaration is a comment. */
