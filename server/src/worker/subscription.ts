@@ -8,6 +8,8 @@ import type { WorkDelivery, WorkEnd, WorkSource, WorkWatch } from './source.ts';
 
 const firstRetryMs = 100;
 const longestRetryMs = 5000;
+/** An ended queue is asked at this pace whether it was reopened. */
+const endedRetryMs = 1000;
 
 export interface SubscriptionOptions {
   readonly source: WorkSource;
@@ -162,7 +164,7 @@ export class Subscription {
 
   #again(why: WorkEnd): void {
     const doubled = firstRetryMs * 2 ** Math.min(this.#attempts, 10);
-    const delayMs = why === 'ended' ? longestRetryMs : Math.min(doubled, longestRetryMs);
+    const delayMs = why === 'ended' ? endedRetryMs : Math.min(doubled, longestRetryMs);
     this.#attempts += 1;
     this.#timer?.cancel();
     this.#timer = this.#options.clock.after(delayMs, () => this.open());

@@ -1,0 +1,145 @@
+// Which instances start and which leave, for every kind of source.
+
+import { describe, expect, it } from 'vitest';
+import { type Copy, plan } from '../../src/instances/plan.ts';
+import type { InstanceSource, WantedService } from '../../src/instances/wanted.ts';
+
+function wanted(source: InstanceSource, count: number, sourceRevision = 1): WantedService {
+  return {
+    number: 1,
+    name: 'reader',
+    revision: sourceRevision,
+    sourceRevision,
+    instances: {
+      source,
+      count,
+      window: 1,
+      keepaliveMs: 0,
+      request: { path: '/', paths: [], method: 'POST', contentType: '' },
+      retryStatuses: [],
+      releaseAfterMs: 0,
+      healthCheck: {
+        probe: { kind: 'tcp' },
+        port: undefined,
+        initialDelayMs: 0,
+        periodMs: 1,
+        timeoutMs: 1,
+        successThreshold: 1,
+        failureThreshold: 1,
+      },
+      terminationGraceMs: 0,
+    },
+  };
+}
+
+function process(port = 0): InstanceSource {
+  return { kind: 'process', form: 'command', text: 'x', port, env: {}, workDir: undefined };
+}
+
+function copy(name: string, more: Partial<Copy> = {}): Copy {
+  return { name, key: '1.1', url: undefined, isReady: true, isLeaving: false, held: 0, ...more };
+}
+
+describe('processes', () => {
+  it('are started until there are as many as wanted', () => {
+    expect(plan(wanted(process(), 3), [copy('a')]).start.length).toBe(2);
+    expect(plan(wanted(process(), 1), [copy('a', { isLeaving: true })]).start.length).toBe(1);
+    expect(plan(wanted(process(), 1), [copy('a')])).toMatchObject({ start: [], leave: [] });
+  });
+
+  it('that are least worth leave first: not ready, then idle, then young', () => {
+    const copies = [
+      ...[copy('busy', { held: 2 }), copy('old'), copy('young')],
+      ...[copy('starting', { isReady: false }), copy('less-busy', { held: 1 })],
+    ];
+    const leaving = [4, 3, 2, 1, 0].map((count) => plan(wanted(process(), count), copies).leave);
+    expect(leaving[4]).toEqual(['starting', 'young', 'old', 'less-busy', 'busy']);
+    expect(leaving.map(({ length }) => length)).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('are replaced with one more than wanted and never fewer ready', () => {
+    const target = wanted(process(), 2, 2);
+    let copies: Copy[] = [copy('old-1'), copy('old-2')];
+    const fewest: number[] = [];
+    let most = 0;
+    for (let round = 0; round < 10; round += 1) {
+      const { start, leave } = plan(target, copies);
+      copies = copies
+        .filter(({ name }) => !leave.includes(name))
+        .map((one) => ({ ...one, isReady: true }));
+      fewest.push(copies.length);
+      for (const _ of start) {
+        copies.push(copy(`new-${round}-${copies.length}`, { key: '1.2', isReady: false }));
+      }
+      most = Math.max(most, copies.length);
+    }
+    expect(copies.map(({ key, isReady }) => [key, isReady])).toEqual([
+      ['1.2', true],
+      ['1.2', true],
+    ]);
+    expect(Math.min(...fewest)).toBe(2);
+    expect(most).toBe(3);
+  });
+
+  it('of the old revision stay while the new ones do not get ready', () => {
+    const copies = [copy('old-1'), copy('old-2'), copy('new', { key: '1.2', isReady: false })];
+    expect(plan(wanted(process(), 2, 2), copies)).toMatchObject({ start: [], leave: [] });
+  });
+
+  it('all leave when none is wanted, old and new', () => {
+    const copies = [copy('old'), copy('new', { key: '1.2' })];
+    expect(plan(wanted(process(), 0, 2), copies).leave).toEqual(['old', 'new']);
+  });
+});
+
+describe('a fixed port', () => {
+  it('is held by one process, and the plan says so', () => {
+    expect(plan(wanted(process(8000), 3), [])).toMatchObject({
+      start: [undefined],
+      limit: expect.stringContaining('port 8000'),
+    });
+    expect(plan(wanted(process(8000), 1), []).limit).toBeUndefined();
+  });
+
+  it('passes on only when the old process is gone', () => {
+    const target = wanted(process(8000), 1, 2);
+    expect(plan(target, [copy('old')])).toMatchObject({ start: [], leave: ['old'] });
+    expect(plan(target, [copy('old', { isLeaving: true })])).toMatchObject({
+      start: [],
+      leave: [],
+    });
+    expect(plan(target, []).start).toEqual([undefined]);
+  });
+});
+
+describe('endpoints', () => {
+  const source = { kind: 'endpoint', urls: ['http://a', 'http://b', 'http://a'] } as const;
+
+  it('have one instance each', () => {
+    expect(plan(wanted(source, 3), []).start).toEqual(['http://a', 'http://b']);
+    expect(plan(wanted(source, 1), []).start).toEqual(['http://a']);
+    expect(plan(wanted(source, 0), [copy('1', { url: 'http://a' })])).toMatchObject({
+      start: [],
+      leave: ['1'],
+    });
+  });
+
+  it('stay over an update and never get two windows', () => {
+    const copies = [
+      copy('1', { url: 'http://a' }),
+      copy('2', { url: 'http://b', isLeaving: true }),
+      copy('3', { url: 'http://c' }),
+    ];
+    expect(plan(wanted(source, 3, 2), copies)).toMatchObject({ start: [], leave: ['3'] });
+  });
+});
+
+it('what nothing can run has no instances and a reason', () => {
+  const source = { kind: 'pending', missing: 'images need a container driver' } as const;
+  expect(plan(wanted(source, 1), [copy('a')])).toEqual({
+    start: [],
+    leave: ['a'],
+    limit: 'images need a container driver',
+  });
+  expect(plan(wanted({ kind: 'none' }, 0), [])).toEqual({ start: [], leave: [], limit: undefined });
+});
