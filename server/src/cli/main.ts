@@ -8,16 +8,20 @@ import { version } from '../config/version.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { systemRandom } from '../kernel/random.ts';
 import { attachCommand } from './commands/attach.ts';
+import { attrsCommand } from './commands/attrs.ts';
 import { createCommand } from './commands/create.ts';
 import { deleteCommand } from './commands/delete.ts';
 import { descCommand } from './commands/desc.ts';
+import { getCommand } from './commands/get.ts';
 import { initCommand } from './commands/init.ts';
 import { logsCommand } from './commands/logs.ts';
 import { lsCommand } from './commands/ls.ts';
 import { mockModelCommand } from './commands/mock-model.ts';
+import { putCommand } from './commands/put.ts';
 import { reopenCommand } from './commands/reopen.ts';
 import { serveCommand } from './commands/serve.ts';
 import { tokenCommand } from './commands/token.ts';
+import { watchCommand } from './commands/watch.ts';
 import { CommandError, type Context } from './context.ts';
 import { Output, printable, type Terminal } from './output.ts';
 
@@ -77,6 +81,10 @@ function program(context: Context): Command {
         reopenCommand(context),
         deleteCommand(context),
       ],
+    ],
+    [
+      'Requests:',
+      [putCommand(context), getCommand(context), watchCommand(context), attrsCommand(context)],
     ],
     ['Trying things out:', [mockModelCommand(context)]],
   ];

@@ -73,12 +73,12 @@ export class Output {
     this.note(`error: ${text}`);
   }
 
-  /** What is being waited for: rewritten in place on a terminal, else one line for each change. */
-  progress(text: string): void {
-    if (text === this.#progress) return;
+  /** What is being waited for: rewritten in place on a terminal, else one line for each change of
+   * `text`. `detail` changes all the time and is for terminals only. */
+  progress(text: string, detail = ''): void {
     if (this.#terminal.stderr.isTTY === true) {
-      this.#terminal.stderr.write(`\r\u001b[2K${text}`);
-    } else {
+      this.#terminal.stderr.write(`\r\u001b[2K${text}${detail}`);
+    } else if (text !== this.#progress) {
       this.#terminal.stderr.write(`${text}\n`);
     }
     this.#progress = text;

@@ -144,7 +144,9 @@ async function drain(context: Context, config: Config, platform: Platform): Prom
     const rest = showDuration(Math.max(0, Math.ceil((until - clock.now().mono) / 1000) * 1000));
     if (running > 0) {
       const requests = running === 1 ? '1 running request' : `${running} running requests`;
-      output.progress(`Waiting for ${requests}, at most ${rest} (Ctrl-C ends at once)`);
+      const limit = showDuration(config.stopTimeoutMs);
+      const text = `Waiting for ${requests}, at most ${limit} (Ctrl-C ends at once)`;
+      output.progress(text, `, ${rest} left`);
     }
   }
 }

@@ -1,7 +1,7 @@
 // `sluice put`: puts one request, and waits for its result if told to.
 
 import { readFile } from 'node:fs/promises';
-import type { Message, QueueClient } from '@sluice/sdk';
+import type { Client, Message } from '@sluice/sdk';
 import { Command, Option } from 'commander';
 import { showDuration } from '../../config/duration.ts';
 import { collectTag, duration, wholeNumber } from '../arguments.ts';
@@ -46,24 +46,35 @@ Examples:
     )
     .action(async (service: string, file: string | undefined, options: PutOptions) => {
       const payload = await readPayload(context, file, options);
-      await withQueues(context, command, service, async ({ input, sink }) => {
-        const answer = await input.put(payload, {
-          tags: options.tag,
-          priority: options.priority,
-          id: options.id,
-          path: options.path,
-          contentType: options.contentType,
-        });
-        const text = `index ${answer.index}  request id ${answer.id}`;
-        if (options.wait !== true) {
-          context.output.result(answer, () => [text]);
-          return;
-        }
-        if (!context.output.isJson) context.output.note(text);
-        const result = await waitForResult(context, { input, sink }, answer, options.timeout);
-        if (result !== undefined) await printResult(context, result);
-      });
+      // The group of the service's own workers: for it a request is known to be running.
+      const group = { gid: service };
+      await withQueues(
+        context,
+        command,
+        service,
+        (queues) => put(context, queues, payload, options),
+        group,
+      );
     });
+}
+
+async function put(
+  context: Context,
+  queues: Client,
+  payload: Uint8Array,
+  options: PutOptions,
+): Promise<void> {
+  const { tag, priority, id, path, contentType, wait, timeout } = options;
+  const labels = { tags: tag, priority, id, path, contentType };
+  const answer = await queues.input.put(payload, labels);
+  const text = `index ${answer.index}  request id ${answer.id}`;
+  if (wait !== true) {
+    context.output.result(answer, () => [text]);
+    return;
+  }
+  if (!context.output.isJson) context.output.note(text);
+  const result = await waitForResult(context, queues, answer, timeout);
+  if (result !== undefined) await printResult(context, result);
 }
 
 async function readPayload(
@@ -88,15 +99,10 @@ async function readPayload(
   return Buffer.concat(pieces);
 }
 
-interface Queues {
-  readonly input: QueueClient;
-  readonly sink: QueueClient;
-}
-
 /** undefined: the request is done and the model's answer was empty. */
 async function waitForResult(
   context: Context,
-  { input, sink }: Queues,
+  { input, sink }: Client,
   request: { readonly index: number; readonly id: string },
   timeoutMs: number,
 ): Promise<Message | undefined> {
@@ -120,8 +126,8 @@ async function waitForResult(
     const place = await input.search(request.index, { signal: interrupted });
     // It may have been completed between the two calls: one more look decides.
     if (place === undefined) isGone = true;
-    else if (place.isPending) output.progress(`Running, ${showDuration(waited)}`);
-    else output.progress(`Waiting behind ${place.waitCount}, ${showDuration(waited)}`);
+    else if (place.isPending) output.progress('Running', `, ${showDuration(waited)}`);
+    else output.progress(`Waiting behind ${place.waitCount}`, `, ${showDuration(waited)}`);
   }
 }
 
