@@ -108,6 +108,9 @@ function fail(output: Output, error: unknown, isInterrupted: boolean): number {
     for (const mistake of error.mistakes) output.error(mistake);
   } else if (error instanceof PlatformError) {
     for (const line of error.message.split('\n')) output.error(printable(line));
+  } else if (error instanceof Error && 'syscall' in error) {
+    // The system's refusals speak for themselves: no such file, permission denied.
+    output.error(error.message);
   } else {
     output.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
   }

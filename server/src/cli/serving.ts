@@ -1,6 +1,7 @@
 // Running a server in the foreground, for `serve` and `attach`: start with patience, say where it
 // is, apply services, and stop in the order that loses nothing.
 
+import { rmSync } from 'node:fs';
 import { PlatformError } from '@sluice/sdk';
 import { isLoopback, showAddress } from '../config/address.ts';
 import { showDuration } from '../config/duration.ts';
@@ -30,6 +31,7 @@ export async function serve(
   let serverFile: string | undefined;
   const endAtOnce = (): void => {
     platform.kill();
+    if (serverFile !== undefined) rmSync(serverFile, { force: true });
     process.exit(1);
   };
   try {

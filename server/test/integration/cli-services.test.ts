@@ -71,6 +71,10 @@ describe('a service', () => {
   test('shows what its instances wrote', async () => {
     const logs = await world.run(['logs', 'demo']);
     expect(logs.stdout).toMatch(/Mock model on http:/);
+    const follow = world.start(['logs', 'demo', '--follow', '--tail', '1']);
+    await follow.says(/Mock model on http:/);
+    follow.child.kill('SIGINT');
+    expect((await follow.ended).code).toBe(0);
     const nobody = await world.run(['logs', 'demo', 'demo-nobody']);
     expect(nobody).toMatchObject({ code: 1 });
     expect(nobody.stderr).toContain('demo-nobody');

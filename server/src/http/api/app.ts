@@ -34,6 +34,7 @@ export interface Api extends Component {
   handle(request: IncomingMessage, response: ServerResponse): void;
 }
 
+/** Builds the API; it answers once it is started. */
 export function createApi(options: ApiOptions): Api {
   const app = fastify({
     bodyLimit: apiBodyBytesMax,
