@@ -198,8 +198,9 @@ function openBrowserSocket(
         resume: () => undefined,
       });
     };
-    socket.onmessage = (event: MessageEvent<unknown>) => {
-      if (event.data instanceof ArrayBuffer) events.message(new Uint8Array(event.data));
+    socket.onmessage = (event) => {
+      const data: unknown = event.data;
+      if (data instanceof ArrayBuffer) events.message(new Uint8Array(data));
     };
     socket.onclose = (event) => {
       signal?.removeEventListener('abort', abort);

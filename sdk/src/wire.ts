@@ -2,6 +2,7 @@
 
 export * from './admin-types.ts';
 export * from './base64.ts';
+export { ByteReader, ByteWriter } from './bytes.ts';
 export * from './data-frame.ts';
 export * from './errors.ts';
 export * from './frame-json.ts';
