@@ -59,6 +59,7 @@ export class Instance {
   readonly #leaving = new AbortController();
   readonly #hurry = new AbortController();
   #life: Promise<void> | undefined;
+  #isKilled = false;
 
   constructor(options: InstanceOptions) {
     this.#options = options;
@@ -88,9 +89,10 @@ export class Instance {
   }
 
   start(): void {
-    this.#life ??= this.#live().catch((error: unknown) => {
+    this.#life ??= this.#live().catch(async (error: unknown) => {
       this.#log.error({ error }, 'an instance failed unexpectedly');
       this.#enter('Gone', 'a bug in Sluice; see its log');
+      await this.#running?.stop();
     });
   }
 
@@ -113,6 +115,7 @@ export class Instance {
 
   /** While leaving: no grace for the process either. */
   kill(): void {
+    this.#isKilled = true;
     this.#hurry.abort();
     this.#running?.kill();
   }
@@ -218,8 +221,8 @@ export class Instance {
         if (this.#readyAt === 0) this.#enter('Starting', reason);
         return;
       case 'ready':
+        if (!this.#feed(running)) return;
         this.#enter('Ready', '');
-        this.#feed(running);
         this.#feeder?.letThrough();
         return;
       case 'busy':
@@ -233,18 +236,26 @@ export class Instance {
     }
   }
 
-  #feed(running: Running): void {
-    if (this.#feeder !== undefined) return;
+  /** False: its queues are not there now; the next check tries again. */
+  #feed(running: Running): boolean {
+    if (this.#feeder !== undefined) return true;
     const { makeFeeder, driver, clock } = this.#options;
+    try {
+      this.#feeder = makeFeeder({
+        service: this.#wanted.name,
+        instance: this.name,
+        url: running.url,
+        settings: this.#wanted.instances,
+        cutGraceMs: driver.cutGraceMs,
+      });
+    } catch (error) {
+      this.#log.warn({ error }, 'an instance cannot be fed');
+      this.#enter('Starting', `it cannot be fed: ${error instanceof Error ? error.message : ''}`);
+      return false;
+    }
     this.#readyAt = clock.now().wall;
-    this.#feeder = makeFeeder({
-      service: this.#wanted.name,
-      instance: this.name,
-      url: running.url,
-      settings: this.#wanted.instances,
-      cutGraceMs: driver.cutGraceMs,
-    });
     this.#feeder.start();
+    return true;
   }
 
   async #finish(running: Running, end: RunEnd): Promise<void> {
@@ -278,6 +289,7 @@ export class Instance {
       await feeder.drain(this.#hurry.signal);
     }
     this.#enter('Stopping', '');
+    if (this.#isKilled) running.kill();
     await running.stop();
     this.#feeder = undefined;
     this.#log.info({}, 'ended');

@@ -31,12 +31,14 @@ const defaultDeadlineMs = 30_000;
 /** Once the deadline is over, processes get this long to end by themselves. */
 const lateGraceMs = 5000;
 
+/** What follows the service's name in the name of a process. */
+const shortName = /^[0-9a-z]{5}$/;
+
 interface Service {
   wanted: WantedService;
   readonly copies: Map<string, Instance>;
   limit: string | undefined;
   isRemoved: boolean;
-  readonly gone: (() => void)[];
 }
 
 export class InstanceManager implements Component {
@@ -61,7 +63,7 @@ export class InstanceManager implements Component {
   async apply(wanted: WantedService): Promise<void> {
     const known = this.#services.get(wanted.name);
     if (known === undefined) {
-      const service = { wanted, copies: new Map(), limit: undefined, isRemoved: false, gone: [] };
+      const service = { wanted, copies: new Map(), limit: undefined, isRemoved: false };
       this.#services.set(wanted.name, service);
     } else {
       known.wanted = wanted;
@@ -79,11 +81,11 @@ export class InstanceManager implements Component {
     const service = this.#services.get(name);
     if (service === undefined) return;
     service.isRemoved = true;
-    for (const copy of service.copies.values()) {
+    const leaving = [...service.copies.values()].map((copy) => {
       copy.hurry();
-      this.#let(service, copy);
-    }
-    if (service.copies.size > 0) await new Promise<void>((done) => service.gone.push(done));
+      return this.#let(service, copy);
+    });
+    await Promise.all(leaving);
     if (service.isRemoved) this.#services.delete(name);
   }
 
@@ -127,8 +129,9 @@ export class InstanceManager implements Component {
         `${instance} is an endpoint: Sluice did not start it and has no log of it`,
       );
     }
-    const isOfService = instance.startsWith(`${name}-`) && !/[^\w.-]/.test(instance);
-    const log = isOfService ? this.#options.drivers.process.logs(instance, request) : undefined;
+    const isOurs =
+      instance.startsWith(`${name}-`) && shortName.test(instance.slice(name.length + 1));
+    const log = isOurs ? this.#options.drivers.process.logs(instance, request) : undefined;
     if (log !== undefined) return log;
     throw new PlatformError('not_found', `service ${name} has no instance ${instance} with a log`);
   }
@@ -139,7 +142,7 @@ export class InstanceManager implements Component {
     const copy = service?.copies.get(instance);
     if (service === undefined || copy === undefined) return false;
     if (how === 'now') copy.hurry();
-    this.#let(service, copy);
+    void this.#let(service, copy);
     return true;
   }
 
@@ -205,7 +208,7 @@ export class InstanceManager implements Component {
       for (const url of start) this.#launch(service, url);
       for (const name of leave) {
         const copy = service.copies.get(name);
-        if (copy !== undefined) this.#let(service, copy);
+        if (copy !== undefined) void this.#let(service, copy);
       }
     }
   }
@@ -227,18 +230,11 @@ export class InstanceManager implements Component {
     instance.start();
   }
 
-  #let(service: Service, copy: Instance): void {
-    copy
-      .leave()
-      .then(() => {
-        service.copies.delete(copy.name);
-        this.#schedule();
-        if (service.copies.size > 0) return;
-        for (const done of service.gone.splice(0)) done();
-      })
-      .catch((error: unknown) => {
-        this.#options.log.error({ error, instance: copy.name }, 'letting an instance go failed');
-      });
+  /** Resolves when nothing is left of it. */
+  async #let(service: Service, copy: Instance): Promise<void> {
+    await copy.leave();
+    service.copies.delete(copy.name);
+    this.#schedule();
   }
 
   /** Endpoints are numbered, so that they have the same names after a restart. */

@@ -11,7 +11,9 @@ interface AbandonedSlot {
 }
 
 export class Slots {
+  /** All whose delivery is not settled; `#atModel` are those of them that are not answered. */
   readonly #calls = new Map<number, Call>();
+  readonly #atModel = new Set<Call>();
   readonly #abandoned = new Map<number, AbandonedSlot>();
 
   get abandoned(): number {
@@ -20,9 +22,7 @@ export class Slots {
 
   /** Requests that the model has, or may have; answered ones have left it. */
   get atModel(): number {
-    let count = this.#abandoned.size;
-    for (const call of this.#calls.values()) if (!call.isAnswered) count += 1;
-    return count;
+    return this.#atModel.size + this.#abandoned.size;
   }
 
   /** Deliveries not settled yet. */
@@ -44,9 +44,17 @@ export class Slots {
 
   add(call: Call): void {
     this.#calls.set(call.delivery.deliveryId, call);
+    this.#atModel.add(call);
+  }
+
+  /** The exchange is over; answers how long it took. */
+  answered(call: Call): number {
+    this.#atModel.delete(call);
+    return call.answered();
   }
 
   remove(call: Call): void {
+    this.#atModel.delete(call);
     this.#calls.delete(call.delivery.deliveryId);
   }
 

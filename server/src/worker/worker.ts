@@ -183,7 +183,7 @@ export class Worker {
 
   /** It came while nothing should: a pause takes a moment to arrive. */
   async #decline(call: Call): Promise<void> {
-    call.answered();
+    this.#slots.answered(call);
     const leaving = this.#holds.has('leaving');
     const reason = leaving ? 'the instance is leaving' : 'the instance takes nothing now';
     const code = leaving ? 'Shutdown' : 'Busy';
@@ -195,14 +195,14 @@ export class Worker {
     const settings = this.#settings;
     const made = modelRequest(call.delivery, basePath, settings.request, random);
     if (!made.ok) {
-      call.answered();
+      this.#slots.answered(call);
       const payload = new Uint8Array(0);
       await this.#apply(call, { kind: 'failed', code: '400', reason: made.problem, payload }, 0);
       return;
     }
     const answerBytesMax = this.#options.answerBytesMax();
     const result = await this.#ask(call, made.request, settings, answerBytesMax);
-    const durationMs = call.answered();
+    const durationMs = this.#slots.answered(call);
     const { outcome, occupies } = verdictOf(
       call.ending,
       result,

@@ -1,6 +1,8 @@
 // Model servers as real processes: started with a clean set of descriptors and a clean environment,
 // fed, restarted, and ended as a whole.
 
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,6 +10,7 @@ import { join } from 'node:path';
 import { open } from 'lmdb';
 import { afterEach, describe, expect, it } from 'vitest';
 import { groupMembers } from '../../src/instances/proc.ts';
+import { startGated } from '../../src/instances/shell.ts';
 import {
   ask,
   type ProcessWorld,
@@ -119,6 +122,49 @@ describe('a process', () => {
     expect(groupMembers(pid)).toEqual([]);
     for await (const piece of log) if (Buffer.from(piece).includes('not yet')) break;
   });
+});
+
+describe('a stop', () => {
+  it('gives open calls back uncounted after its deadline', async () => {
+    const { manager, ready, only, until } = await world();
+    await manager.apply(wantedService({ window: 2 }));
+    await ready(1);
+    only().put({ payload: 'hold' }, { payload: 'hold' });
+    await until(([one]) => one?.feed?.running.length === 2);
+    expect(manager.holding().length).toBe(1);
+    await manager.stop({ deadlineMs: 50 });
+    expect(only().returns.map(({ counted, code }) => [counted, code])).toEqual([
+      [false, 'Shutdown'],
+      [false, 'Shutdown'],
+    ]);
+  });
+
+  it('is cut short by a second one, whatever the process thinks of it', async () => {
+    const { manager, ready, only, until } = await world();
+    const source = processSource({ env: { IGNORE_TERM: '1', CHILD: '1' } });
+    await manager.apply(wantedService({ source, terminationGraceMs: 600_000 }));
+    await ready(1);
+    const pid = manager.status('reader')[0]?.pid ?? 0;
+    only().put({ payload: 'hold' });
+    await until(([one]) => one?.feed?.running.length === 1);
+    const stopped = manager.stop({ deadlineMs: 600_000 });
+    manager.kill();
+    await stopped;
+    expect(groupMembers(pid)).toEqual([]);
+    expect(only().returns.length).toBe(1);
+  });
+});
+
+it('a process whose server dies before it is recorded never begins', async () => {
+  const { folder } = await world();
+  const output = openSync(join(folder, 'output'), 'a');
+  const env = { PATH: process.env.PATH ?? '' };
+  const { child } = startGated('echo begun', { env, workDir: undefined, output });
+  const ended = once(child, 'exit');
+  child.stdio[3]?.destroy();
+  expect(await ended).toEqual([125, null]);
+  closeSync(output);
+  expect(await readFile(join(folder, 'output'), 'utf8')).toBe('');
 });
 
 describe('a crash', () => {
