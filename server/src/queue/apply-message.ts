@@ -10,7 +10,6 @@ export interface MessageFacts {
   readonly index: number;
   readonly size: number;
   readonly priority: number;
-  readonly acceptedAt: number;
   readonly expiresAt: number;
   readonly source: number;
   readonly home: Home;
@@ -33,7 +32,6 @@ export function addMessage(
     size: facts.size,
     metaBytes,
     home: facts.home,
-    acceptedAt: facts.acceptedAt,
     expiresAt: facts.expiresAt,
     source: facts.source,
   });

@@ -249,8 +249,8 @@ function addDerived(
   priority = 0,
 ): void {
   const added = [...tags, ...hashTags(state.key, derived.tags)];
-  const { index, size, acceptedAt, expiresAt, source } = derived;
-  const facts = { index, size, acceptedAt, expiresAt, source, priority, home: 'sink' as const };
+  const { index, size, expiresAt, source } = derived;
+  const facts = { index, size, expiresAt, source, priority, home: 'sink' as const };
   addMessage(queue, facts, idHash, added, 64);
   queue.counters.put += 1;
 }

@@ -7,25 +7,33 @@ const empty = 0;
 const deleted = -1;
 const smallestSlots = 64;
 
+/** Who keeps the hashes. */
+export interface IdOwner {
+  /** The hash of a place that is in the table. */
+  hashOf(place: number): Hash | undefined;
+  /** Visits every place that is in the table, when it is built anew. */
+  each(visit: (hash: Hash, place: number) => void): void;
+}
+
 export class IdTable {
   #slots = new Float64Array(smallestSlots);
   #used = 0;
   #live = 0;
-  readonly #hashOf: (place: number) => Hash | undefined;
+  readonly #owner: IdOwner;
 
-  /** `hashOf` answers the hash of a place that is in the table. */
-  constructor(hashOf: (place: number) => Hash | undefined) {
-    this.#hashOf = hashOf;
+  constructor(owner: IdOwner) {
+    this.#owner = owner;
   }
 
-  /** `place` is above 0 and not in the table yet. */
+  /** `place` is above 0 and its owner has it already. */
   add(hash: Hash, place: number): void {
-    if ((this.#used + 1) * 10 > this.#slots.length * 7) this.#rebuild();
     this.#used += 1;
     this.#live += 1;
-    this.#insert(hash, place);
+    if (this.#used * 10 > this.#slots.length * 7) this.#rebuild();
+    else this.#insert(hash, place);
   }
 
+  /** Before its owner forgets it. */
   remove(hash: Hash, place: number): void {
     const mask = this.#slots.length - 1;
     for (let at = hash.low & mask; this.#slots[at] !== empty; at = (at + 1) & mask) {
@@ -40,6 +48,10 @@ export class IdTable {
       }
       break;
     }
+  }
+
+  /** Gives memory back when few are left; with the owner in step with the table. */
+  shrink(): void {
     if (this.#slots.length > smallestSlots && this.#live * 8 < this.#slots.length) this.#rebuild();
   }
 
@@ -50,7 +62,7 @@ export class IdTable {
     for (let at = hash.low & mask; this.#slots[at] !== empty; at = (at + 1) & mask) {
       const place = this.#slots[at] ?? empty;
       if (place === deleted) continue;
-      const other = this.#hashOf(place);
+      const other = this.#owner.hashOf(place);
       if (other !== undefined && other.low === hash.low && other.high === hash.high) {
         places.push(place);
       }
@@ -66,15 +78,10 @@ export class IdTable {
   }
 
   #rebuild(): void {
-    const old = this.#slots;
     let length = smallestSlots;
     while (length < this.#live * 2) length *= 2;
     this.#slots = new Float64Array(length);
     this.#used = this.#live;
-    for (const place of old) {
-      if (place === empty || place === deleted) continue;
-      const hash = this.#hashOf(place);
-      if (hash !== undefined) this.#insert(hash, place);
-    }
+    this.#owner.each((hash, place) => this.#insert(hash, place));
   }
 }

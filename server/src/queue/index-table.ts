@@ -2,8 +2,11 @@
 // row plus the caller's columns, no object per row. Removed rows leave a gap that goes with their
 // chunk; neighbours that have become sparse are merged, so memory follows what is live.
 
-/** Rows of one chunk. Small enough to copy within a microsecond, large enough to be rare. */
-export const chunkRows = 512;
+/** Rows of one chunk: few while a table is small, so that a quiet queue costs little; many in a
+ * long one, so that chunks are rare. */
+const smallChunkRows = 256;
+const largeChunkRows = 4_096;
+const largeTableRows = 8_192;
 
 export interface Chunk<Columns> {
   /** Ascending; a removed row is negated. */
@@ -47,8 +50,8 @@ export class IndexTable<Columns> {
   /** Adds a row at the end; `index` must be above every index ever added. Answers its row. */
   append(index: number): { chunk: Chunk<Columns>; row: number } {
     let chunk = this.#chunks.at(-1);
-    if (chunk === undefined || chunk.size === chunkRows) {
-      chunk = this.#newChunk();
+    if (chunk === undefined || chunk.size === chunk.indexes.length) {
+      chunk = this.#newChunk(this.#length < largeTableRows ? smallChunkRows : largeChunkRows);
       this.#chunks.push(chunk);
     }
     const row = chunk.size;
@@ -82,7 +85,7 @@ export class IndexTable<Columns> {
     chunk.indexes[row] = -index;
     chunk.live -= 1;
     this.#length -= 1;
-    if (row === chunk.head) chunk.head += 1;
+    while (chunk.head < chunk.size && (chunk.indexes[chunk.head] ?? 0) < 0) chunk.head += 1;
     this.#tidy(at);
     return true;
   }
@@ -114,13 +117,13 @@ export class IndexTable<Columns> {
     return count;
   }
 
-  #newChunk(): Chunk<Columns> {
+  #newChunk(rows: number): Chunk<Columns> {
     return {
-      indexes: new Float64Array(chunkRows),
+      indexes: new Float64Array(rows),
       size: 0,
       live: 0,
       head: 0,
-      columns: this.#kind.create(chunkRows),
+      columns: this.#kind.create(rows),
     };
   }
 
@@ -159,8 +162,9 @@ export class IndexTable<Columns> {
     const chunk = this.#chunks[at];
     const next = this.#chunks[at + 1];
     if (chunk === undefined || next === undefined || at + 2 >= this.#chunks.length) return false;
-    if (chunk.live + next.live > chunkRows / 4) return false;
-    const merged = this.#newChunk();
+    const rows = Math.max(chunk.indexes.length, next.indexes.length);
+    if (chunk.live + next.live > rows / 4) return false;
+    const merged = this.#newChunk(rows);
     for (const part of [chunk, next]) this.#copyLive(part, merged);
     this.#chunks.splice(at, 2, merged);
     return true;

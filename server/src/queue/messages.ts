@@ -1,4 +1,5 @@
-// The messages of one queue in memory: columns, no object per message (53 bytes a row). Holds what
+// The messages of one queue in memory: columns, no object per message (23 bytes a row, more
+// where they are used). Holds what
 // the rules need to decide; ids, tags and payloads themselves stay with the engine.
 
 import type { Tags } from '@sluice/sdk/wire';
@@ -12,44 +13,68 @@ import { TagArena } from './tag-arena.ts';
 interface Columns {
   readonly idLow: Uint32Array;
   readonly idHigh: Uint32Array;
-  readonly priority: Int32Array;
   readonly size: Uint32Array;
   readonly metaBytes: Uint16Array;
   readonly flags: Uint8Array;
-  readonly tags: Uint32Array;
-  readonly acceptedAt: Float64Array;
-  readonly expiresAt: Float64Array;
-  readonly source: Float64Array;
+  // These are made when the first message of a chunk needs one: most queues never do.
+  priority: Int32Array | undefined;
+  tags: Uint32Array | undefined;
+  expiresAt: Float64Array | undefined;
+  source: Float64Array | undefined;
 }
 
 const flag = { hidden: 1, leased: 2, recordHome: 4 } as const;
 
 const columnKind: ColumnKind<Columns> = {
-  create: (rows) => ({
-    idLow: new Uint32Array(rows),
-    idHigh: new Uint32Array(rows),
-    priority: new Int32Array(rows),
-    size: new Uint32Array(rows),
-    metaBytes: new Uint16Array(rows),
-    flags: new Uint8Array(rows),
-    tags: new Uint32Array(rows),
-    acceptedAt: new Float64Array(rows),
-    expiresAt: new Float64Array(rows),
-    source: new Float64Array(rows),
-  }),
+  // One buffer for all: a chunk is one piece of memory beside its indexes.
+  create(rows) {
+    const buffer = new ArrayBuffer(15 * rows);
+    return {
+      idLow: new Uint32Array(buffer, 0, rows),
+      idHigh: new Uint32Array(buffer, 4 * rows, rows),
+      size: new Uint32Array(buffer, 8 * rows, rows),
+      metaBytes: new Uint16Array(buffer, 12 * rows, rows),
+      flags: new Uint8Array(buffer, 14 * rows, rows),
+      priority: undefined,
+      tags: undefined,
+      expiresAt: undefined,
+      source: undefined,
+    };
+  },
   copy(from, fromRow, to, toRow) {
     to.idLow[toRow] = from.idLow[fromRow] ?? 0;
     to.idHigh[toRow] = from.idHigh[fromRow] ?? 0;
-    to.priority[toRow] = from.priority[fromRow] ?? 0;
     to.size[toRow] = from.size[fromRow] ?? 0;
     to.metaBytes[toRow] = from.metaBytes[fromRow] ?? 0;
     to.flags[toRow] = from.flags[fromRow] ?? 0;
-    to.tags[toRow] = from.tags[fromRow] ?? 0;
-    to.acceptedAt[toRow] = from.acceptedAt[fromRow] ?? 0;
-    to.expiresAt[toRow] = from.expiresAt[fromRow] ?? 0;
-    to.source[toRow] = from.source[fromRow] ?? 0;
+    setRare(to, toRow, {
+      priority: from.priority?.[fromRow] ?? 0,
+      tags: from.tags?.[fromRow] ?? 0,
+      expiresAt: from.expiresAt?.[fromRow] ?? 0,
+      source: from.source?.[fromRow] ?? 0,
+    });
   },
 };
+
+interface Rare {
+  readonly priority: number;
+  readonly tags: number;
+  readonly expiresAt: number;
+  readonly source: number;
+}
+
+function setRare(columns: Columns, row: number, rare: Rare): void {
+  const rows = columns.idLow.length;
+  if (rare.priority !== 0) columns.priority ??= new Int32Array(rows);
+  if (rare.tags !== 0) columns.tags ??= new Uint32Array(rows);
+  if (rare.expiresAt !== 0) columns.expiresAt ??= new Float64Array(rows);
+  if (rare.source !== 0) columns.source ??= new Float64Array(rows);
+  // A row that is used again may hold an old value, so zeros are written too.
+  if (columns.priority !== undefined) columns.priority[row] = rare.priority;
+  if (columns.tags !== undefined) columns.tags[row] = rare.tags;
+  if (columns.expiresAt !== undefined) columns.expiresAt[row] = rare.expiresAt;
+  if (columns.source !== undefined) columns.source[row] = rare.source;
+}
 
 /** What the rules know of one message. */
 export interface Facts {
@@ -61,7 +86,6 @@ export interface Facts {
   /** Under lease to a member of any group. */
   readonly leased: boolean;
   readonly home: Home;
-  readonly acceptedAt: number;
   readonly expiresAt: number;
   readonly source: number;
 }
@@ -74,7 +98,6 @@ export interface NewFacts {
   readonly size: number;
   readonly metaBytes: number;
   readonly home: Home;
-  readonly acceptedAt: number;
   readonly expiresAt: number;
   readonly source: number;
 }
@@ -100,7 +123,10 @@ export function hashTags(key: HashKey, tags: Tags): Hash[] {
 
 export class Messages {
   readonly #table = new IndexTable<Columns>(columnKind);
-  readonly #ids = new IdTable((index) => this.idHash(index));
+  readonly #ids = new IdTable({
+    hashOf: (index) => this.idHash(index),
+    each: (visit) => this.#eachId(visit),
+  });
   readonly #tags = new TagArena();
 
   get length(): number {
@@ -117,14 +143,11 @@ export class Messages {
     const columns = chunk.columns;
     columns.idLow[row] = facts.idHash.low;
     columns.idHigh[row] = facts.idHash.high;
-    columns.priority[row] = facts.priority;
     columns.size[row] = facts.size;
     columns.metaBytes[row] = Math.min(facts.metaBytes, 65_535);
     columns.flags[row] = facts.home === 'record' ? flag.recordHome : 0;
-    columns.tags[row] = this.#tags.add(facts.tagHashes);
-    columns.acceptedAt[row] = facts.acceptedAt;
-    columns.expiresAt[row] = facts.expiresAt;
-    columns.source[row] = facts.source;
+    const { priority, expiresAt, source } = facts;
+    setRare(columns, row, { priority, expiresAt, source, tags: this.#tags.add(facts.tagHashes) });
     this.#ids.add(facts.idHash, facts.index);
   }
 
@@ -132,8 +155,9 @@ export class Messages {
     const hash = this.idHash(index);
     invariant(hash !== undefined, 'a message that is removed exists');
     this.#ids.remove(hash, index);
-    this.#table.read(index, (columns, row) => this.#tags.remove(columns.tags[row] ?? 0));
+    this.#table.read(index, (columns, row) => this.#tags.remove(columns.tags?.[row] ?? 0));
     this.#table.remove(index);
+    this.#ids.shrink();
   }
 
   facts(index: number): Facts | undefined {
@@ -141,21 +165,20 @@ export class Messages {
       const flags = columns.flags[row] ?? 0;
       return {
         index,
-        priority: columns.priority[row] ?? 0,
+        priority: columns.priority?.[row] ?? 0,
         size: columns.size[row] ?? 0,
         metaBytes: columns.metaBytes[row] ?? 0,
         hidden: (flags & flag.hidden) !== 0,
         leased: (flags & flag.leased) !== 0,
         home: (flags & flag.recordHome) !== 0 ? 'record' : 'sink',
-        acceptedAt: columns.acceptedAt[row] ?? 0,
-        expiresAt: columns.expiresAt[row] ?? 0,
-        source: columns.source[row] ?? 0,
+        expiresAt: columns.expiresAt?.[row] ?? 0,
+        source: columns.source?.[row] ?? 0,
       };
     });
   }
 
   priority(index: number): number {
-    return this.#table.read(index, (columns, row) => columns.priority[row]) ?? 0;
+    return this.#table.read(index, (columns, row) => columns.priority?.[row]) ?? 0;
   }
 
   isHidden(index: number): boolean {
@@ -186,7 +209,7 @@ export class Messages {
   }
 
   tagHashes(index: number): Hash[] {
-    return this.#table.read(index, (c, row) => this.#tags.list(c.tags[row] ?? 0)) ?? [];
+    return this.#table.read(index, (c, row) => this.#tags.list(c.tags?.[row] ?? 0)) ?? [];
   }
 
   /** The indexes of all messages with this request id, ascending. */
@@ -200,7 +223,7 @@ export class Messages {
       if (id !== undefined && (columns.idLow[row] !== id.low || columns.idHigh[row] !== id.high)) {
         return false;
       }
-      const tags = columns.tags[row] ?? 0;
+      const tags = columns.tags?.[row] ?? 0;
       return filter.tags.every((tag) => this.#tags.has(tags, tag));
     });
     return found ?? false;
@@ -212,6 +235,16 @@ export class Messages {
 
   countBelow(index: number): number {
     return this.#table.countBelow(index);
+  }
+
+  #eachId(visit: (hash: Hash, index: number) => void): void {
+    for (const { indexes, columns, head, size } of this.#table.chunks) {
+      for (let row = head; row < size; row += 1) {
+        const index = indexes[row] ?? 0;
+        if (index <= 0) continue;
+        visit({ low: columns.idLow[row] ?? 0, high: columns.idHigh[row] ?? 0 }, index);
+      }
+    }
   }
 
   #hasFlag(index: number, bit: number): boolean {
@@ -227,10 +260,10 @@ export class Messages {
 
   #compactTags(): void {
     const compaction = this.#tags.compaction();
-    for (const chunk of this.#table.chunks) {
-      for (let row = 0; row < chunk.size; row += 1) {
-        if ((chunk.indexes[row] ?? 0) <= 0) continue;
-        chunk.columns.tags[row] = compaction.keep(chunk.columns.tags[row] ?? 0);
+    for (const { indexes, columns, size } of this.#table.chunks) {
+      const { tags } = columns;
+      for (let row = 0; tags !== undefined && row < size; row += 1) {
+        if ((indexes[row] ?? 0) > 0) tags[row] = compaction.keep(tags[row] ?? 0);
       }
     }
     compaction.finish();

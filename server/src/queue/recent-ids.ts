@@ -9,6 +9,8 @@ export const recentIdsMs = 600_000;
 
 const smallestRing = 256;
 const largestRing = 2 ** 20;
+/** 2020: times since then fit 31 bits until 2088. */
+const epochMs = 1_577_836_800_000;
 
 export interface RecentId {
   readonly index: number;
@@ -22,14 +24,18 @@ export class RecentIds {
   #lows = new Uint32Array(smallestRing);
   #highs = new Uint32Array(smallestRing);
   #bodies = new Uint32Array(smallestRing);
-  // The acceptance time in whole milliseconds, times two, plus one where the caller chose the id.
-  #times = new Float64Array(smallestRing);
+  // Seconds since `epochMs` at acceptance, times two, plus one where the caller chose the id.
+  #times = new Uint32Array(smallestRing);
   #indexes = new Float64Array(smallestRing);
-  #results = new Float64Array(smallestRing);
+  // Made with the first result.
+  #results: Float64Array | undefined;
   // Places count up from 1 for ever; the ring slot is the place modulo the size.
   #first = 1;
   #next = 1;
-  readonly #table = new IdTable((place) => this.#hashAt(place));
+  readonly #table = new IdTable({
+    hashOf: (place) => this.#hashAt(place),
+    each: (visit) => this.#each(visit),
+  });
 
   get size(): number {
     return this.#next - this.#first;
@@ -42,11 +48,12 @@ export class RecentIds {
     this.#lows[slot] = hash.low;
     this.#highs[slot] = hash.high;
     this.#bodies[slot] = id.bodyHash;
-    this.#times[slot] = Math.floor(acceptedAt) * 2 + (id.callerId ? 1 : 0);
+    this.#times[slot] = timeOf(acceptedAt) * 2 + (id.callerId ? 1 : 0);
     this.#indexes[slot] = id.index;
-    this.#results[slot] = id.resultIndex;
-    this.#table.add(hash, this.#next);
+    if (this.#results !== undefined) this.#results[slot] = 0;
     this.#next += 1;
+    this.#table.add(hash, this.#next - 1);
+    if (id.resultIndex !== 0) this.setResult(hash, id.index, id.resultIndex);
   }
 
   /** The ids with this hash that were accepted within ten minutes of `wall`, oldest first. */
@@ -55,12 +62,12 @@ export class RecentIds {
     for (const place of this.#table.find(hash)) {
       const slot = place & (this.#lows.length - 1);
       const time = this.#times[slot] ?? 0;
-      if (Math.floor(time / 2) + recentIdsMs < wall) continue;
+      if (isOld(time, wall)) continue;
       found.push({
         index: this.#indexes[slot] ?? 0,
         bodyHash: this.#bodies[slot] ?? 0,
         callerId: time % 2 === 1,
-        resultIndex: this.#results[slot] ?? 0,
+        resultIndex: this.#results?.[slot] ?? 0,
       });
     }
     return found;
@@ -69,7 +76,9 @@ export class RecentIds {
   setResult(hash: Hash, index: number, resultIndex: number): void {
     for (const place of this.#table.find(hash)) {
       const slot = place & (this.#lows.length - 1);
-      if (this.#indexes[slot] === index) this.#results[slot] = resultIndex;
+      if (this.#indexes[slot] !== index) continue;
+      this.#results ??= new Float64Array(this.#lows.length);
+      this.#results[slot] = resultIndex;
     }
   }
 
@@ -77,9 +86,10 @@ export class RecentIds {
   forget(wall: number, limit: number): void {
     for (let done = 0; done < limit && this.size > 0; done += 1) {
       const slot = this.#first & (this.#lows.length - 1);
-      if (Math.floor((this.#times[slot] ?? 0) / 2) + recentIdsMs >= wall) break;
+      if (!isOld(this.#times[slot] ?? 0, wall)) break;
       this.#dropFirst();
     }
+    this.#table.shrink();
     if (this.#lows.length > smallestRing && this.size * 8 < this.#lows.length) {
       this.#resize(this.#lows.length / 2);
     }
@@ -89,6 +99,13 @@ export class RecentIds {
     const hash = this.#hashAt(this.#first);
     if (hash !== undefined) this.#table.remove(hash, this.#first);
     this.#first += 1;
+  }
+
+  #each(visit: (hash: Hash, place: number) => void): void {
+    for (let place = this.#first; place < this.#next; place += 1) {
+      const hash = this.#hashAt(place);
+      if (hash !== undefined) visit(hash, place);
+    }
   }
 
   #hashAt(place: number): Hash | undefined {
@@ -102,9 +119,11 @@ export class RecentIds {
     this.#lows = this.#moved(this.#lows, new Uint32Array(length));
     this.#highs = this.#moved(this.#highs, new Uint32Array(length));
     this.#bodies = this.#moved(this.#bodies, new Uint32Array(length));
-    this.#times = this.#moved(this.#times, new Float64Array(length));
+    this.#times = this.#moved(this.#times, new Uint32Array(length));
     this.#indexes = this.#moved(this.#indexes, new Float64Array(length));
-    this.#results = this.#moved(this.#results, new Float64Array(length));
+    if (this.#results !== undefined) {
+      this.#results = this.#moved(this.#results, new Float64Array(length));
+    }
   }
 
   #moved<Values extends Uint32Array | Float64Array>(from: Values, to: Values): Values {
@@ -113,4 +132,12 @@ export class RecentIds {
     }
     return to;
   }
+}
+
+function timeOf(wall: number): number {
+  return Math.max(0, Math.floor((wall - epochMs) / 1_000));
+}
+
+function isOld(time: number, wall: number): boolean {
+  return Math.floor(time / 2) + recentIdsMs / 1_000 < timeOf(wall);
 }
