@@ -48,6 +48,10 @@ export class Ledger {
     this.#entries.set(result.requestId, { ...entry, results: [...entry.results, result] });
   }
 
+  pageOf(requestId: string): Page | undefined {
+    return this.#entries.get(requestId)?.page;
+  }
+
   get entries(): readonly Entry[] {
     return [...this.#entries.values()];
   }

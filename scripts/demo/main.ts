@@ -4,8 +4,9 @@
 
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { AdminClient, ApplyAnswer, InstanceInfo } from '@sluice/sdk';
+import type { AdminClient, ApplyAnswer } from '@sluice/sdk';
 import { readJournal } from './journal.ts';
+import { type Killed, killAtWork } from './killing.ts';
 import { Ledger, readingOf } from './ledger.ts';
 import { type Page, readPages } from './pages.ts';
 import { put, takeResults } from './queue.ts';
@@ -90,7 +91,7 @@ async function submit(applied: ApplyAnswer, page: Page, ledger: Ledger): Promise
 async function collect(admin: AdminClient, applied: ApplyAnswer, ledger: Ledger): Promise<void> {
   const giveUpAt = Date.now() + workMsMax;
   const endpoint = { url: applied.endpoint, token: applied.token };
-  let killed = false;
+  let killed: Killed | undefined;
   let shown = -1;
   for (;;) {
     for (const result of await takeResults(endpoint)) ledger.take(result);
@@ -99,25 +100,19 @@ async function collect(admin: AdminClient, applied: ApplyAnswer, ledger: Ledger)
       const { waiting, running } = await admin.service(service);
       say(`${bar(shown, ledger.entries.length)}  ${running} being read, ${waiting} waiting`);
     }
-    if (!killed && ledger.answered >= resultsBeforeKill) killed = await killOne(admin);
+    if (killed === undefined && ledger.answered >= resultsBeforeKill) {
+      killed = await killAtWork(admin, service);
+      if (killed !== undefined) say(killing(killed, ledger));
+    }
     const { waiting, running, results } = await admin.service(service);
     if (waiting + running + results === 0) return;
     if (Date.now() > giveUpAt) return say('Giving up: this takes far too long.');
   }
 }
 
-/** Ends an instance that holds work, the hard way. False when none holds any just now. */
-async function killOne(admin: AdminClient): Promise<boolean> {
-  const holder = (await admin.instances(service)).find(({ busy, pid }) => busy > 0 && pid > 0);
-  if (holder === undefined) return false;
-  kill(holder);
-  say(`-- killed ${holder.name} (process ${holder.pid}) with SIGKILL while it held work --`);
-  return true;
-}
-
-// The whole process group, so that nothing of the instance goes on.
-function kill({ pid }: InstanceInfo): void {
-  process.kill(-pid, 'SIGKILL');
+function killing({ instance, pid, request }: Killed, ledger: Ledger): string {
+  const page = ledger.pageOf(request)?.name ?? request;
+  return `-- killed ${instance} (process ${pid}) with SIGKILL while it read ${page} --`;
 }
 
 function bar(done: number, all: number): string {
@@ -126,11 +121,11 @@ function bar(done: number, all: number): string {
   return `[${'#'.repeat(full)}${'.'.repeat(width - full)}] ${done} of ${all}`;
 }
 
-async function stayUp({ url, process: server }: Sluice): Promise<void> {
-  say(`\nSluice stays up at ${url}. In another terminal you can try:`);
-  say('  npx sluice ls');
-  say('  npx sluice put ocr --file examples/ocr/pages/10-poem.jpg');
-  say('  npx sluice get ocr');
+async function stayUp({ url, log, process: server }: Sluice): Promise<void> {
+  say(`\nSluice stays up at ${url} (its messages: ${log}).`);
+  say('Try in another terminal, in this folder:');
+  say('  npx --no-install sluice ls');
+  say('  npx --no-install sluice put ocr examples/ocr/pages/10-poem.jpg --wait');
   say('Ctrl-C ends it.');
   const ended = new Promise<void>((resolve) => server.once('exit', () => resolve()));
   await Promise.race([interrupted, ended]);

@@ -4,7 +4,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +13,8 @@ import { AdminClient } from '@sluice/sdk';
 
 export interface Sluice {
   readonly url: string;
+  /** The file that the server's messages go to. */
+  readonly log: string;
   readonly admin: AdminClient;
   readonly process: ChildProcess;
   /** Asks it to stop, waits until it has, and removes its data. */
@@ -37,13 +39,16 @@ export async function startSluice(options: { readonly isolated: boolean }): Prom
     Object.assign(env, { XDG_CONFIG_HOME: config });
   }
   const args = ['serve', '--data', join(folder, 'data'), '--listen', `127.0.0.1:${port}`];
+  const log = join(folder, 'server.log');
+  const output = openSync(log, 'a');
   // A group of its own: Ctrl-C reaches it through `stop` alone, once.
   const child = spawn(process.execPath, [command, ...args], {
     cwd: root,
     env,
-    stdio: ['ignore', 'ignore', 'inherit'],
+    stdio: ['ignore', output, output],
     detached: true,
   });
+  closeSync(output);
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
   const stop = async (): Promise<void> => {
     if (child.exitCode === null && child.signalCode === null) {
@@ -56,10 +61,11 @@ export async function startSluice(options: { readonly isolated: boolean }): Prom
   try {
     await ready(child, url);
   } catch (error) {
+    const said = readFileSync(log, 'utf8').trim();
     await stop();
-    throw error;
+    throw new Error(`Sluice did not start. It said:\n${said}`, { cause: error });
   }
-  return { url, admin: new AdminClient({ url, token }), process: child, stop };
+  return { url, log, admin: new AdminClient({ url, token }), process: child, stop };
 }
 
 async function ready(child: ChildProcess, url: string): Promise<void> {
@@ -69,7 +75,7 @@ async function ready(child: ChildProcess, url: string): Promise<void> {
     if (answer?.ok === true) return;
     await pause(100);
   }
-  throw new Error('Sluice did not start; see its messages above.');
+  throw new Error(`no answer from ${url}`);
 }
 
 /** The wished port if nobody has it, else any free one. */

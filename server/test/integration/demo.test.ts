@@ -20,7 +20,7 @@ it('reads every page although an instance is killed at work, and ends by itself'
     output += data;
   });
   const [code] = await once(child, 'close');
-  expect(output).toMatch(/with SIGKILL while it held work/);
+  expect(output).toMatch(/with SIGKILL while it read \S+/);
   expect(output).toMatch(/worked on again after the kill: \S+/);
   expect(output).toMatch(/lost 0 · duplicated 0/);
   const last = output.trimEnd().split('\n').at(-1) ?? '';
