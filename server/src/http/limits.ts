@@ -24,8 +24,6 @@ export interface EdgeLimits {
   readonly formBytesMax: number;
   /** Rest of a refused body that is read away, so that the client gets to see the refusal. */
   readonly discardBytesMax: number;
-  /** A request id of the caller's. */
-  readonly requestIdBytesMax: number;
   /** How long an answer may stand still before its connection is cut. */
   readonly stallMs: number;
   /** Largest incoming message of the stream protocol. */
@@ -54,7 +52,6 @@ export const defaultEdgeLimits: EdgeLimits = {
   bodiesBytesMax: 512 * 2 ** 20,
   formBytesMax: 64 * 1024,
   discardBytesMax: 32 * 2 ** 20,
-  requestIdBytesMax: 1024,
   stallMs: 60_000,
   streamMessageBytesMax: 2 ** 20,
   pingMs: 15_000,

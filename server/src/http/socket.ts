@@ -80,7 +80,8 @@ function webSocketConnection(webSocket: WebSocket, clock: Clock, limits: EdgeLim
     send(bytes) {
       if (webSocket.readyState !== webSocket.OPEN) return false;
       webSocket.send(bytes, { binary: true, compress: false, fin: true }, (error) => {
-        if (error === undefined && webSocket.bufferedAmount === 0) listeners.drained();
+        // No error is undefined or null, by the version of Node.
+        if (!(error instanceof Error) && webSocket.bufferedAmount === 0) listeners.drained();
       });
       return true;
     },
@@ -107,8 +108,7 @@ export function responseConnection(response: ServerResponse): Connection {
     send(bytes) {
       if (response.writableEnded || response.destroyed) return false;
       response.write(bytes, (error) => {
-        const whole = error === undefined || error === null;
-        if (whole && response.writableLength === 0) listeners.drained();
+        if (!(error instanceof Error) && response.writableLength === 0) listeners.drained();
       });
       return true;
     },

@@ -253,3 +253,24 @@ describe('puts', () => {
     }
   });
 });
+
+it('reads code and reason of a negative commit from a form, in any order, each optional', async () => {
+  const negatives: unknown[] = [];
+  const queues = scripted({
+    negative: async (...details: unknown[]) => {
+      negatives.push(details);
+    },
+  });
+  const { port } = await startEdge([serviceOf(queues)]);
+  const headers = { 'x-eas-queueservice-redis-uid': 'u', 'x-eas-queueservice-redis-gid': 'g' };
+  for (const body of ['_reason_=no+room%21&_code_=Model.Busy', '_code_=Shutdown', '']) {
+    const at = `${queue}?_indexes_=3,4&_negative_=true`;
+    expect((await call(port, at, { method: 'PUT', headers, body })).text).toBe('OK');
+  }
+  const by = { gid: 'g', uid: 'u' };
+  expect(negatives).toEqual([
+    ['input', [3, 4], by, 'Model.Busy', 'no room!'],
+    ['input', [3, 4], by, 'Shutdown', ''],
+    ['input', [3, 4], by, '', ''],
+  ]);
+});

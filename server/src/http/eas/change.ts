@@ -1,33 +1,33 @@
 // Operations that change a queue and answer `OK`: commit, negative commit, delete, truncate, end.
 
 import { PlatformError } from '@sluice/sdk/wire';
+import type { Queues } from '../../broker/queues.ts';
 import { answerText } from '../answer.ts';
 import type { EasCall, EasParts } from './call.ts';
 import { identityOf } from './identity.ts';
 import { bodyError } from './put.ts';
 import { flagOf, indexesOf, integerOf, parseQuery } from './query.ts';
-import { refuse } from './refuse.ts';
+import { answerWith, refuse } from './refuse.ts';
 
 /** Done with these messages. Unknown indexes, and the 0 that GO commits, change nothing. */
 export function serveCommit(parts: EasParts, call: EasCall): void {
   const by = identityOf(call.request.headers, parts.random);
-  finish(parts, call, call.service.queues.commit(call.queue, wantedIndexes(call), by));
+  const indexes = wantedIndexes(call);
+  finish(parts, call, (queues) => queues.commit(call.queue, indexes, by));
 }
 
 /** Not processed: the messages are delivered again. Code and reason come as a form. */
 export function serveNegative(parts: EasParts, call: EasCall): void {
-  const { request, response, service, queue } = call;
+  const { request, response, queue } = call;
   const indexes = wantedIndexes(call);
   const by = identityOf(request.headers, parts.random);
   const bytesMax = parts.limits.formBytesMax;
   parts.bodies.receive(request, response, bytesMax, {
     done(body) {
-      try {
+      finish(parts, call, (queues) => {
         const { code, reason } = parseForm(body);
-        finish(parts, call, service.queues.negative(queue, indexes, by, code, reason));
-      } catch (error) {
-        refuse(parts, call, error);
-      }
+        return queues.negative(queue, indexes, by, code, reason);
+      });
     },
     refused(why) {
       const text = `the form of a negative commit has at most ${bytesMax} bytes`;
@@ -42,7 +42,8 @@ export function serveNegative(parts: EasParts, call: EasCall): void {
 
 /** Removes messages for every group. */
 export function serveDelete(parts: EasParts, call: EasCall): void {
-  finish(parts, call, call.service.queues.delete(call.queue, wantedIndexes(call)));
+  const indexes = wantedIndexes(call);
+  finish(parts, call, (queues) => queues.delete(call.queue, indexes));
 }
 
 /** Removes every message with an index below `_index_`. */
@@ -51,19 +52,21 @@ export function serveTruncate(parts: EasParts, call: EasCall): void {
   if (below === undefined) {
     throw new PlatformError('bad_request', '_trunc_ needs _index_, the first index that stays');
   }
-  finish(parts, call, call.service.queues.truncate(call.queue, below));
+  finish(parts, call, (queues) => queues.truncate(call.queue, below));
 }
 
 /** Closes the queue for new data. */
 export function serveEnd(parts: EasParts, call: EasCall): void {
   const force = flagOf(call.query, '_force_', false);
-  finish(parts, call, call.service.queues.end(call.queue, force));
+  finish(parts, call, (queues) => queues.end(call.queue, force));
 }
 
-function finish(parts: EasParts, call: EasCall, change: Promise<void>): void {
-  change.then(
+function finish(parts: EasParts, call: EasCall, change: (queues: Queues) => Promise<void>): void {
+  answerWith(
+    parts,
+    call,
+    () => change(call.service.queues),
     () => answerText(call.response, 200, 'OK'),
-    (error: unknown) => refuse(parts, call, error),
   );
 }
 

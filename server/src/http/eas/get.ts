@@ -3,13 +3,14 @@
 
 import type { ServerResponse } from 'node:http';
 import type { GetRequest, Handout, Message } from '../../broker/queues.ts';
+import type { Timer } from '../../kernel/clock.ts';
 import type { FlatHeaders } from '../answer.ts';
 import type { EasCall, EasParts } from './call.ts';
 import { contentTypes, type Encoding, encodeMessages, encodingOf } from './encoding.ts';
 import { identityOf } from './identity.ts';
 import { headerValue } from './put.ts';
 import { durationOf, filterId, flagOf, integerOf, type Query } from './query.ts';
-import { refuse } from './refuse.ts';
+import { answerWith, refuse } from './refuse.ts';
 
 /** Most messages of one answer. */
 const lengthMax = 1000;
@@ -19,35 +20,31 @@ export function serveGet(parts: EasParts, call: EasCall): void {
   const { request, service, queue, query } = call;
   const encoding = flagOf(query, '_raw_', true) ? 'raw' : encodingOf(request.headers.accept);
   const timeoutMs = Math.min(durationOf(query, '_timeout_'), parts.limits.pollMs);
+  const length = lengthOf(query);
   const get: GetRequest = {
     from: integerOf(query, '_index_', -1) ?? 0,
-    length: encoding === 'raw' ? 1 : lengthOf(query),
+    length: encoding === 'raw' ? 1 : length,
     timeoutMs: waitOf(timeoutMs),
     autoDelete: flagOf(query, '_auto_delete_', true),
     tags: query.tags,
     id: filterId(query),
     by: identityOf(request.headers, parts.random),
   };
+  const answer = (handout: Handout): void => answerHandout(parts, call, { encoding, handout });
   if (timeoutMs === 0) {
-    service.queues.get(queue, get, undefined).then(
-      (handout) => answerHandout(parts, call, { encoding, handout }),
-      (error: unknown) => refuse(parts, call, error),
-    );
+    answerWith(parts, call, () => service.queues.get(queue, get, undefined), answer);
     return;
   }
   const poll = parts.polls.enter(request.socket);
-  service.queues.get(queue, get, poll.signal).then(
-    (handout) => {
-      poll.leave();
-      answerHandout(parts, call, { encoding, handout });
-    },
-    (error: unknown) => {
-      poll.leave();
+  const wait = async (): Promise<Handout> => service.queues.get(queue, get, poll.signal);
+  wait()
+    .finally(() => poll.leave())
+    .then(answer)
+    .catch((error: unknown) => {
       // Cancelled: nobody listens any more, or the server stops and the poll ends as if in vain.
-      if (!poll.signal.aborted) refuse(parts, call, error);
-      else answerNothing(call.response, encoding);
-    },
-  );
+      if (poll.signal.aborted) answerNothing(call.response, encoding);
+      else refuse(parts, call, error);
+    });
 }
 
 /**
@@ -79,14 +76,16 @@ function answerHandout(
     answerNothing(response, encoding);
     return;
   }
-  if (encoding === 'raw') {
-    settle(parts, call, { handout, bytes: first.payload.length });
-    write(response, first.payload, rawHeaders(first));
-    return;
+  const raw = encoding === 'raw';
+  const end = settle(parts, call, handout);
+  try {
+    const body = raw ? first.payload : encodeMessages(handout.messages, encoding);
+    end.before(body.length);
+    write(response, body, raw ? rawHeaders(first) : ['Content-Type', contentTypes[encoding]]);
+  } catch (error) {
+    end.now();
+    throw error;
   }
-  const body = encodeMessages(handout.messages, encoding);
-  settle(parts, call, { handout, bytes: body.length });
-  write(response, body, ['Content-Type', contentTypes[encoding]]);
 }
 
 /** JAVA takes 204 for a failure and polls six times over; PAI wants nothing but 204. */
@@ -104,18 +103,16 @@ function answerNothing(response: ServerResponse, encoding: Encoding | 'raw'): vo
 function settle(
   { clock, limits }: EasParts,
   { request, response }: EasCall,
-  answer: { readonly handout: Handout; readonly bytes: number },
-): void {
+  handout: Handout,
+): { before(bytes: number): void; now(): void } {
   const { socket } = request;
   let open = true;
-  // A reader that takes nothing is cut; one that takes 64 KiB a second has always time enough.
-  const patienceMs = limits.stallMs + (answer.bytes / 65_536) * 1000;
-  const timer = clock.after(patienceMs, () => socket.destroy());
+  let timer: Timer | undefined;
   const end = (how: 'taken' | 'cut'): void => {
     if (!open) return;
     open = false;
-    timer.cancel();
-    answer.handout[how]();
+    timer?.cancel();
+    handout[how]();
   };
   response.once('finish', () => {
     // Node 20 says `finish` also when the last write has failed.
@@ -123,6 +120,14 @@ function settle(
     end(whole ? 'taken' : 'cut');
   });
   response.once('close', () => end('cut'));
+  return {
+    // A reader that takes nothing is cut; one that takes 64 KiB a second always has time enough.
+    before(bytes) {
+      const patienceMs = limits.stallMs + (bytes / 65_536) * 1000;
+      timer = clock.after(patienceMs, () => socket.destroy());
+    },
+    now: () => end('cut'),
+  };
 }
 
 function write(response: ServerResponse, body: Uint8Array, headers: FlatHeaders): void {

@@ -8,7 +8,7 @@ import { formatGoDuration } from './duration.ts';
 import { contentTypes, type Encoding, encodeTexts, encodingOf } from './encoding.ts';
 import { easHeaders, identityOf, priorityOf } from './identity.ts';
 import { filterId, integerOf } from './query.ts';
-import { refuse } from './refuse.ts';
+import { answerWith } from './refuse.ts';
 
 /** Answers from memory: a flat map of texts. */
 export function serveAttributes(parts: EasParts, call: EasCall): void {
@@ -25,9 +25,11 @@ export function serveCount(parts: EasParts, call: EasCall): void {
     id: filterId(query),
     priority: priorityOf(request.headers, query),
   };
-  service.queues.count(queue, filter).then(
+  answerWith(
+    parts,
+    call,
+    () => service.queues.count(queue, filter),
     (count) => answerText(response, 200, String(count)),
-    (error: unknown) => refuse(parts, call, error),
   );
 }
 
@@ -36,17 +38,17 @@ export function serveSearch(parts: EasParts, call: EasCall): void {
   const { request, service, queue, query } = call;
   const index = integerOf(query, '_index_', 0);
   if (index === undefined) throw new PlatformError('bad_request', '_search_ needs _index_');
-  service.queues.search(queue, index, identityOf(request.headers, parts.random)).then(
+  const by = identityOf(request.headers, parts.random);
+  answerWith(
+    parts,
+    call,
+    () => service.queues.search(queue, index, by),
     (found) => {
-      if (found === undefined) {
-        refuse(parts, call, new PlatformError('not_found', 'no data in stream'));
-        return;
-      }
+      if (found === undefined) throw new PlatformError('not_found', 'no data in stream');
       const { consumerId, isPending, waitCount } = found;
       const answer = { ConsumerId: consumerId, IsPending: isPending, WaitCount: waitCount };
       answerBytes(call, 'json', Buffer.from(JSON.stringify(answer)));
     },
-    (error: unknown) => refuse(parts, call, error),
   );
 }
 

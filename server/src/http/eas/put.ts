@@ -10,13 +10,13 @@ import type { Grant } from '../directory.ts';
 import { type EdgeLimits, limitText } from '../limits.ts';
 import type { EasCall, EasParts } from './call.ts';
 import { priorityOf, putterOf } from './identity.ts';
-import { refuse } from './refuse.ts';
+import { answerWith, refuse } from './refuse.ts';
 
 /** Receives and stores one message; answers 200 with its index. */
 export function servePut(parts: EasParts, call: EasCall): void {
   const { request, response, service, queue, query } = call;
   const id = query.id === '' ? undefined : query.id;
-  if (id !== undefined) checkRequestId(id, parts.limits);
+  if (id !== undefined) checkRequestId(id);
   const { headers } = request;
   const priority = priorityOf(headers, query) ?? 0;
   const by = putterOf(headers);
@@ -37,9 +37,11 @@ export function servePut(parts: EasParts, call: EasCall): void {
         idempotencyKey: undefined,
         callback: undefined,
       };
-      service.queues.put(queue, put).then(
+      answerWith(
+        parts,
+        call,
+        () => service.queues.put(queue, put),
         (answer) => answerPut(response, answer),
-        (error: unknown) => refuse(parts, call, error),
       );
     },
     refused: (why) => refuse(parts, call, bodyError(why, { queue, bytesMax }, parts.limits)),
@@ -64,7 +66,9 @@ function answerPut(response: ServerResponse, answer: PutAnswer): void {
 
 /** A request id as a header: clients read the bytes as UTF-8, Node writes them as latin1. */
 export function headerValue(text: string): string {
-  return hasOddCharacter(text) ? Buffer.from(text).toString('latin1') : text;
+  if (!hasOddCharacter(text)) return text;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: no header may carry them
+  return Buffer.from(text.replaceAll(/[\0-\x1f\x7f]/g, '?')).toString('latin1');
 }
 
 /** A loop, because this is asked for every put and a regular expression takes longer. */
@@ -99,11 +103,7 @@ export function settingHint(queue: QueueName): string {
   return `raise queue.${side}.max_payload_size_kb in the service's file and apply it with: sluice create FILE`;
 }
 
-function checkRequestId(id: string, limits: EdgeLimits): void {
-  if (Buffer.byteLength(id) > limits.requestIdBytesMax) {
-    const text = `the requestId is too long: ${limitText(limits, 'requestIdBytesMax')}`;
-    throw new PlatformError('bad_request', text);
-  }
+function checkRequestId(id: string): void {
   // It goes back in a header.
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
   if (/[\0-\x1f\x7f]/.test(id)) {

@@ -1,4 +1,4 @@
-// How an EAS operation that failed is answered: one line of text, and a line in the log when it
+// How an EAS operation comes to its answer, and how one that failed is answered: one line of text, and a line in the log when it
 // was our own fault.
 
 import { PlatformError } from '@sluice/sdk/wire';
@@ -18,4 +18,23 @@ export function refuse(
   }
   if (!request.complete) discardBody(request, parts.limits.discardBytesMax);
   answerRefusal(response, refusalOf(error));
+}
+
+/**
+ * Begins an operation and answers with what becomes of it. Whatever fails on the way, the
+ * operation, a mistake before it began or the writing of the answer, is refused.
+ */
+export function answerWith<Value>(
+  parts: Pick<EasParts, 'log' | 'limits'>,
+  call: Pick<EasCall, 'request' | 'response'>,
+  begin: () => Promise<Value>,
+  answer: (value: Value) => void,
+): void {
+  try {
+    begin()
+      .then(answer)
+      .catch((error: unknown) => refuse(parts, call, error));
+  } catch (error) {
+    refuse(parts, call, error);
+  }
 }

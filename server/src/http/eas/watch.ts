@@ -5,7 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { PlatformError } from '@sluice/sdk/wire';
-import type { Delivery, WatchRequest } from '../../broker/queues.ts';
+import type { Delivery, Watch, WatchRequest } from '../../broker/queues.ts';
 import { refusalOf } from '../answer.ts';
 import { refuseSocket } from '../listener.ts';
 import { responseConnection } from '../socket.ts';
@@ -25,8 +25,9 @@ export function serveWatchStream(parts: EasParts, call: EasCall): void {
   encodingOf(call.request.headers.accept);
   const wanted = watchRequestOf(parts, call);
   const feed = parts.watches.open((delivery) => recordOf(encoded(delivery, wanted)));
-  service.queues.watch(queue, wanted, feed).then(
-    (watch) => {
+  const begin = async (): Promise<Watch> => service.queues.watch(queue, wanted, feed);
+  begin()
+    .then((watch) => {
       if (response.destroyed || call.request.socket.destroyed) {
         feed.abandon(watch);
         return;
@@ -41,12 +42,11 @@ export function serveWatchStream(parts: EasParts, call: EasCall): void {
       ]);
       response.flushHeaders();
       feed.attach(watch, responseConnection(response));
-    },
-    (error: unknown) => {
+    })
+    .catch((error: unknown) => {
       feed.refused();
       refuse(parts, call, error);
-    },
-  );
+    });
 }
 
 /** Serves a watch over a WebSocket, whose handshake has been found flawless. */
@@ -58,17 +58,17 @@ export function serveWatchSocket(
   const { request, service, queue } = target;
   const wanted = watchRequestOf(parts, target);
   const feed = parts.watches.open((delivery) => encoded(delivery, wanted));
-  service.queues.watch(queue, wanted, feed).then(
-    (watch) => {
+  const begin = async (): Promise<Watch> => service.queues.watch(queue, wanted, feed);
+  begin()
+    .then((watch) => {
       const connection = parts.webSockets.accept(request, upgrade.socket, upgrade.head);
       if (connection === undefined) feed.abandon(watch);
       else feed.attach(watch, connection);
-    },
-    (error: unknown) => {
+    })
+    .catch((error: unknown) => {
       feed.refused();
       refuseUpgrade(parts, request, { socket: upgrade.socket, error });
-    },
-  );
+    });
 }
 
 /** Refuses a handshake with a status. */
