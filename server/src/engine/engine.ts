@@ -36,8 +36,9 @@ export type AppendOutcome =
   /** The acknowledgement was lost: all of it was written, or nothing. */
   | { readonly kind: 'unknown' };
 
-/** What recovery hands back, in this order: state, groups, messages (queue by queue, index
- * ascending), marks, records (index ascending), outbox. */
+/** What recovery hands back, in this order: state, groups (queue by queue, number ascending),
+ * messages (queue by queue, index ascending), marks (queue by queue, index, then group ascending;
+ * only of groups that have a row), records (index ascending), outbox (index ascending). */
 export type Row =
   | { readonly kind: 'state'; readonly state: ServiceState }
   | {

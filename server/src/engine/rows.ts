@@ -3,7 +3,7 @@
 
 import { invariant } from '../kernel/invariant.ts';
 import type { MessageMeta, QueueName } from '../queue/message.ts';
-import { queueNames } from '../queue/message.ts';
+import { queueNames, queueNumbers } from '../queue/message.ts';
 import type { RequestRecord } from '../queue/record.ts';
 import type {
   Mark,
@@ -68,13 +68,15 @@ export class ServiceRows {
   *all(): Iterable<Row> {
     if (this.#state === undefined) return;
     yield { kind: 'state', state: this.#state };
-    yield* this.#groups.values();
+    yield* [...this.#groups.values()].sort((a, b) => {
+      return queueNumbers[a.queue] - queueNumbers[b.queue] || a.group - b.group;
+    });
     for (const queue of queueNames) {
       for (const { meta } of sorted(this.#messages[queue])) yield { kind: 'message', queue, meta };
     }
     for (const queue of queueNames) {
       for (const { meta, marks } of sorted(this.#messages[queue])) {
-        for (const [group, mark] of marks) {
+        for (const [group, mark] of [...marks].sort((a, b) => a[0] - b[0])) {
           yield { kind: 'mark', queue, group, index: meta.index, mark };
         }
       }

@@ -119,7 +119,7 @@ export class Reads {
     }
   }
 
-  // By queue and index, as the oracle has them.
+  // They lie in the order in which they were made, which is not that of the contract.
   *#marks(service: LmdbService): Iterable<Row> {
     const reader = new RowReader();
     const inner = new RowReader();
@@ -134,7 +134,8 @@ export class Reads {
       }
     }
     rows.sort((a, b) => {
-      return queueNumbers[a.queue] - queueNumbers[b.queue] || a.index - b.index;
+      const byQueue = queueNumbers[a.queue] - queueNumbers[b.queue];
+      return byQueue || a.index - b.index || a.group - b.group;
     });
     yield* rows;
   }
