@@ -2,7 +2,7 @@
 // must never be committed, and that the manual says what the code says.
 
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { expect, it } from 'vitest';
 import { generatedPages } from '../../../scripts/manual.ts';
 import { codeFiles, root, textFiles } from './sources.ts';
@@ -14,6 +14,7 @@ interface Manifest {
   readonly version?: string;
   readonly license?: string;
   readonly engines?: Versions;
+  readonly scripts?: Versions;
   readonly dependencies?: Versions;
   readonly devDependencies?: Versions;
   readonly optionalDependencies?: Versions;
@@ -89,6 +90,24 @@ it('links only to files that exist', () => {
         .map((match) => `${path}: ${match[1]}`),
     );
   expect(dead).toEqual([]);
+});
+
+it('names only scripts and commands that exist', () => {
+  const { scripts = {} } = readJson('package.json');
+  const commands = new Set(
+    textFiles('server/src/cli/commands').map(({ path }) => posix.basename(path, '.ts')),
+  );
+  const wrong = textFiles()
+    .filter(({ path }) => path.endsWith('.md'))
+    .flatMap(({ path, text }) => [
+      ...[...text.matchAll(/\bnpm run ([\w:-]+)/g)]
+        .filter(({ 1: name = '' }) => scripts[name] === undefined)
+        .map(([found]) => `${path}: ${found}`),
+      ...[...text.matchAll(/(?<=[`\n] *)(?:npx (?:--no-install )?)?sluice ([a-z][\w-]*)/g)]
+        .filter(({ 1: name = '' }) => !commands.has(name))
+        .map(([found]) => `${path}: ${found}`),
+    ]);
+  expect(wrong).toEqual([]);
 });
 
 function manifestOf(workspace: string): string {
