@@ -72,6 +72,7 @@ export class Platform implements Component {
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #notReady: string | undefined = 'starting';
+  #isDraining = false;
 
   constructor(config: Config, parts: PlatformParts) {
     this.#config = config;
@@ -98,7 +99,9 @@ export class Platform implements Component {
    * what is left has been given back uncounted. Puts and gets still work. */
   async drain(timeoutMs: number): Promise<void> {
     this.#notReady = 'stopping';
-    const { instances, streams } = this.#required();
+    this.#isDraining = true;
+    const { instances, streams, edge, rootQueues } = this.#required();
+    for (const each of [edge, ...rootQueues]) each.pauseWatches();
     streams.goodbye('the server is stopping', streamRetryMs);
     await instances.stop({ deadlineMs: timeoutMs });
   }
@@ -262,7 +265,11 @@ export class Platform implements Component {
     const edge = await this.#begin(
       createEdge({
         ...(await this.#edgeBasics(common, this.#config.listen)),
-        stream: (_request, connection) => streams.accept(connection),
+        stream: (_request, connection) => {
+          // A client that comes back during a drain would be given work again.
+          if (this.#isDraining) connection.close(1001, 'the server is stopping');
+          else streams.accept(connection);
+        },
         fallback: (request, response) => api.handle(request, response),
       }),
     );
