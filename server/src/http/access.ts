@@ -52,7 +52,9 @@ export function checkAccess(
   if (settings.loopback && host !== undefined && !isOwnHost(host, settings.allowHosts)) {
     return {
       status: 421,
-      text: `host ${show(host)} is not served here: a server on loopback answers to localhost and loopback addresses only (--allow-host opens further names)`,
+      text:
+        `host ${show(host)} is not served here: on loopback the names are localhost and loopback ` +
+        'addresses (--allow-host opens further ones)',
       headers: [],
     };
   }

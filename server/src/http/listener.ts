@@ -234,7 +234,8 @@ function clientErrorRefusal(error: Error, limits: EdgeLimits): Refusal {
     return { status: 431, text, headers: [] };
   }
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    const text = `the request did not arrive in time: ${limitText(limits, 'headersMs')}, ${limitText(limits, 'requestMs')}`;
+    const named = `${limitText(limits, 'headersMs')}, ${limitText(limits, 'requestMs')}`;
+    const text = `the request did not arrive in time: ${named}`;
     return { status: 408, text, headers: [] };
   }
   return { status: 400, text: 'this is no HTTP request', headers: [] };

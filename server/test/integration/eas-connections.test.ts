@@ -93,7 +93,7 @@ describe('handing out', () => {
     expect(ends).toEqual(['cut']);
   });
 
-  it('says cut for an answer that waits behind another one when the connection is lost', async () => {
+  it('says cut for an answer behind another one when the connection is lost', async () => {
     const { service, ends } = handing(Buffer.alloc(64 * 2 ** 20));
     const { edge, port } = await startEdge([service]);
     const peer = await Peer.connect(port);

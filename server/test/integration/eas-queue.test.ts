@@ -30,7 +30,7 @@ describe('put', () => {
     expect(indexes).toEqual([...new Set(indexes)].sort((one, other) => one - other));
   });
 
-  it('keeps the request id of the caller, and answers the first index to a repeated put', async () => {
+  it("keeps the caller's request id, and answers the first index to a repeated put", async () => {
     const { input } = await startService();
     const first = await input.post('requestId=mine', 'same');
     const again = await input.post('requestId=mine', 'same');
@@ -126,7 +126,7 @@ describe('get', () => {
     expect((await sink.attributes())['stream.length']).toBe('0');
   });
 
-  it('says nothing found with 204, and with an empty 200 in protobuf, as JAVA needs it', async () => {
+  it('says nothing found with 204, and in protobuf with an empty 200 for JAVA', async () => {
     const { sink } = await startService();
     const json = await sink.get('_raw_=false');
     const raw = await sink.get('');
@@ -255,7 +255,10 @@ describe('looking', () => {
     expect(attributes.get('stream.firstEntry')).toBe(first.text);
     expect(attributes.get('consumers.stats.total')).toBe('1');
     expect(attributes.get('consumers.list.[0]')).toMatch(
-      /^Id: eas\.u1, Index: \d+, Pending: 0, Status: Running, Idle: [\d.]+m?s, Window: 5, Slots: 5, AutoCommit: false, Tags: tags\[color=red\]$/,
+      new RegExp(
+        '^Id: eas\\.u1, Index: \\d+, Pending: 0, Status: Running, Idle: [\\d.]+m?s, ' +
+          'Window: 5, Slots: 5, AutoCommit: false, Tags: tags\\[color=red\\]$',
+      ),
     );
   });
 });

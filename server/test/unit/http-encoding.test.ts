@@ -117,7 +117,8 @@ describe('attributes', () => {
       'consumers.stats.total': '1',
       'consumers.status.total': '1',
       'consumers.list.[0]':
-        'Id: eas.u1, Index: 4, Pending: 2, Status: Running, Idle: 1.5s, Window: 5, Slots: 3, AutoCommit: false, Tags: tags[a=1 b=2]',
+        'Id: eas.u1, Index: 4, Pending: 2, Status: Running, Idle: 1.5s, ' +
+        'Window: 5, Slots: 3, AutoCommit: false, Tags: tags[a=1 b=2]',
       'groups.list.[0]': 'Id: eas, Index: 12, Pending: 3, Delivered: 7, Consumers: 2',
     });
   });
@@ -186,7 +187,15 @@ describe('refusals', () => {
       headers: ['Retry-After', '2'],
     });
     expect(refusalBytes(refusalOf(full)).toString()).toBe(
-      'HTTP/1.1 450 Queue Full\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 21\r\nRetry-After: 2\r\n\r\nfull: nothing changed',
+      [
+        'HTTP/1.1 450 Queue Full',
+        'Connection: close',
+        'Content-Type: text/plain; charset=utf-8',
+        'Content-Length: 21',
+        'Retry-After: 2',
+        '',
+        'full: nothing changed',
+      ].join('\r\n'),
     );
   });
 
@@ -202,7 +211,8 @@ describe('refusals', () => {
     const error = bodyError(why, where, defaultEdgeLimits);
     expect(error.status).toBe(413);
     expect(error.message).toBe(
-      "a payload of 9000 bytes is over the limit of 8192 bytes; raise queue.sink.max_payload_size_kb in the service's file and apply it with: sluice create FILE",
+      'a payload of 9000 bytes is over the limit of 8192 bytes; ' +
+        "raise queue.sink.max_payload_size_kb in the service's file and apply it with: sluice create FILE",
     );
   });
 });

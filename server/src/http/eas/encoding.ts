@@ -29,7 +29,7 @@ const byMediaType: ReadonlyMap<string, Encoding> = new Map([
   ['*/*', 'json'],
 ]);
 
-/** The first encoding in `Accept` that we speak, JSON without one; throws 406 when there is none. */
+/** The first encoding in `Accept` that we speak, JSON without one; throws 406 for others. */
 export function encodingOf(accept: string | undefined): Encoding {
   if (accept === undefined || accept === '' || accept === '*/*') return 'json';
   for (const range of accept.split(',')) {
@@ -40,7 +40,8 @@ export function encodingOf(accept: string | undefined): Encoding {
   }
   throw new PlatformError(
     'not_acceptable',
-    `answers are ${contentTypes.protobuf} or ${contentTypes.json}, and the payload itself with _raw_=true`,
+    `answers are ${contentTypes.protobuf} or ${contentTypes.json}, ` +
+      'and the payload itself with _raw_=true',
   );
 }
 

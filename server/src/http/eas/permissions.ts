@@ -62,7 +62,8 @@ export function checkPermission(
   if (own.length === 0) {
     throw new PlatformError(
       'forbidden',
-      `token ${grant.name} may not ${operation} on this queue: it needs the scope ${needed.join(' or ')}`,
+      `token ${grant.name} may not ${operation} on this queue: ` +
+        `it needs the scope ${needed.join(' or ')}`,
     );
   }
   if (operation === 'get' && own.every((scope) => scope === 'read') && requestId === undefined) {

@@ -93,14 +93,16 @@ export function bodyError(
   const size = why.declared ? `${why.size} bytes` : `more than ${where.bytesMax} bytes`;
   return new PlatformError(
     'too_large',
-    `a payload of ${size} is over the limit of ${where.bytesMax} bytes; ${settingHint(where.queue)}`,
+    `a payload of ${size} is over the limit of ${where.bytesMax} bytes; ` +
+      settingHint(where.queue),
   );
 }
 
 /** Which setting raises the payload limit of a queue, and how it is applied. */
 export function settingHint(queue: QueueName): string {
   const side = queue === 'input' || queue === 'inputRear' ? 'source' : 'sink';
-  return `raise queue.${side}.max_payload_size_kb in the service's file and apply it with: sluice create FILE`;
+  const setting = `queue.${side}.max_payload_size_kb`;
+  return `raise ${setting} in the service's file and apply it with: sluice create FILE`;
 }
 
 function checkRequestId(id: string): void {

@@ -1,5 +1,5 @@
-// How an EAS operation comes to its answer, and how one that failed is answered: one line of text, and a line in the log when it
-// was our own fault.
+// How an EAS operation comes to its answer, and how one that failed is answered: one line of text,
+// and a line in the log when it was our own fault.
 
 import { PlatformError } from '@sluice/sdk/wire';
 import { answerRefusal, refusalOf } from '../answer.ts';
