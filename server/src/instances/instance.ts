@@ -1,6 +1,6 @@
-// One instance from the wish for it to its end: starts its copy, checks it, feeds it, starts it anew
-// after a crash, and lets it finish its work before it goes. It ends a copy only when that is to
-// leave, or holds no work and fails its checks.
+// One instance from the wish for it to its end: starts its copy, checks it, feeds it, starts it
+// anew after a crash, and lets it finish its work before it goes. It ends a copy only when that is
+// to leave, or holds no work and fails its checks.
 
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
@@ -292,7 +292,6 @@ export class Instance {
     if (this.#isKilled) running.kill();
     await running.stop();
     this.#feeder = undefined;
-    this.#log.info({}, 'ended');
   }
 
   async #crashed(running: Running, ending: Ending, reason: string): Promise<void> {

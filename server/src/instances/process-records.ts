@@ -1,5 +1,5 @@
-// Which processes a server has started, in one small file each, so that the next server can end what
-// a killed one has left running. A record is there before its process begins, and goes after it.
+// Which processes a server has started, in one small file each, so that the next server can end
+// what a killed one has left running. A record is there before its process begins, and goes after.
 
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// What a row of health checks means for an instance: when it is ready, when it gets no work, when it
-// has to go. Pure. The first rule of all: checks never end an instance that holds work.
+// What a row of health checks means for an instance: when it is ready, when it gets no work, when
+// it has to go. Pure. The first rule of all: checks never end an instance that holds work.
 
 import type { ProbeResult } from './probe.ts';
 import type { HealthCheck } from './wanted.ts';
@@ -78,7 +78,7 @@ export class Vitals {
     return { health: this.#health, isLost: false };
   }
 
-  /** Failures are forgiven for a while, and then counted once a period, however quick the probes. */
+  /** Failures are forgiven for a while, then counted once a period, however quick the probes. */
   #failedToStart({ ageMs, holdsWork }: CheckSituation): Judgement {
     const { initialDelayMs, periodMs, failureThreshold } = this.#check;
     const counts = ageMs >= initialDelayMs && ageMs - this.#countedAt >= periodMs;

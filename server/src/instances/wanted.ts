@@ -1,5 +1,5 @@
-// What is wanted of a service's instances: plain data, whole, every time. The composition root hands
-// it over from the checked declarations; nothing here knows how those are written.
+// What is wanted of a service's instances: plain data, whole, every time. The composition root
+// hands it over from the checked declarations; nothing here knows how those are written.
 
 /** A process to start: one shell text, run by bash in a process group of its own. */
 export interface ProcessSource {

@@ -68,7 +68,7 @@ function good(base: string, path: string): PathChoice {
   return { ok: true, path: ascii(whole.startsWith('/') ? whole : `/${whole}`) };
 }
 
-// Letters beyond ASCII are legal in service.json and in what a router hands on, but not on the wire.
+// Letters beyond ASCII are legal in service.json and in what a router hands on, not on the wire.
 function ascii(path: string): string {
   return path.replaceAll(/[^\x21-\x7e]+/g, (run) => encodeURIComponent(run));
 }

@@ -1,5 +1,5 @@
-// The calls at the model, and the slots of abandoned ones: we have let go of them while the model may
-// still work on them. Both count against the window, so that it is never given more than it can hold.
+// The calls at the model, and the slots of abandoned ones: we have let go of them while the model
+// may still work on them. Both count against the window: it is never given more than it can hold.
 
 import type { Call, RunningCall } from './call.ts';
 

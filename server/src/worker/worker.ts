@@ -39,7 +39,7 @@ export interface WorkerOptions {
   readonly observe?: (call: { readonly durationMs: number; readonly outcome: CallOutcome }) => void;
 }
 
-/** How a call ended; `voided`: its lease was taken away; `shutdown`: it was cut to leave in time. */
+/** How a call ended; `voided`: its lease was taken away; `shutdown`: cut to leave in time. */
 export type CallOutcome = Outcome['kind'] | 'timeout' | 'voided' | 'shutdown' | 'dead';
 
 export interface WorkerView {
