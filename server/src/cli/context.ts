@@ -52,8 +52,8 @@ export async function lookUpServer(
 ): Promise<ServerAddress | undefined> {
   const { environment } = context;
   const flags: GlobalOptions = command.optsWithGlobals();
-  const url = flags.url ?? environment.SLUICE_URL;
-  const token = flags.token ?? environment.SLUICE_TOKEN;
+  const url = flags.url ?? nonEmpty(environment.SLUICE_URL);
+  const token = flags.token ?? nonEmpty(environment.SLUICE_TOKEN);
   if (url !== undefined && !isHttp(url)) {
     throw new CommandError(`${url} is no address such as http://127.0.0.1:8600`);
   }
@@ -65,6 +65,10 @@ export async function lookUpServer(
     throw new CommandError(`no token for ${url}: give --token or SLUICE_TOKEN`);
   }
   return { url: url ?? known.url, token: token ?? known.token };
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text;
 }
 
 function choose(servers: readonly ServerEntry[]): ServerEntry | undefined {

@@ -21,6 +21,7 @@ import { putCommand } from './commands/put.ts';
 import { reopenCommand } from './commands/reopen.ts';
 import { serveCommand } from './commands/serve.ts';
 import { tokenCommand } from './commands/token.ts';
+import { verifyCommand } from './commands/verify.ts';
 import { watchCommand } from './commands/watch.ts';
 import { CommandError, type Context } from './context.ts';
 import { Output, printable, type Terminal } from './output.ts';
@@ -68,7 +69,7 @@ function program(context: Context): Command {
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(see --help)');
   const groups: readonly (readonly [string, readonly Command[]])[] = [
-    ['Server:', [serveCommand(context), attachCommand(context)]],
+    ['Server:', [serveCommand(context), attachCommand(context), verifyCommand(context)]],
     [
       'Services:',
       [

@@ -88,6 +88,24 @@ test('services and messages are there again after a restart', async () => {
   expect(await put(second, 'kept', 'again')).toBe('2');
 });
 
+test('verify reads a folder that no server uses, and no other', async () => {
+  const server = await serve();
+  await server.client.createService({ metadata: { name: 'm', type: 'Async', instance: 0 } });
+  await put(server, 'm', 'hello');
+  const data = ['--data', join(world.home, 'data')];
+  const busy = await world.run(['verify', ...data]);
+  expect(busy).toMatchObject({ code: 1, stdout: '' });
+  expect(busy.stderr).toContain('in use');
+  server.command.child.kill('SIGTERM');
+  await server.command.ended;
+  const whole = await world.run(['verify', ...data, '--json']);
+  expect(whole.code).toBe(0);
+  expect(JSON.parse(whole.stdout)).toMatchObject({ services: 1, damageCount: 0 });
+  const nothing = await world.run(['verify', '--data', join(world.home, 'nothing')]);
+  expect(nothing).toMatchObject({ code: 1, stdout: '' });
+  expect(existsSync(join(world.home, 'nothing'))).toBe(false);
+});
+
 test('--service creates, updates, and leaves an equal service alone', async () => {
   const file = join(world.home, 'service.json');
   const write = (delivery: number) =>

@@ -1,7 +1,7 @@
 // `sluice create`: deploys a service.json and waits until the service works, or says why not.
 
 import { readFile } from 'node:fs/promises';
-import { AdminClient, type ApplyAnswer, type ServiceDescription } from '@sluice/sdk';
+import { AdminClient, type ApplyAnswer, PlatformError, type ServiceDescription } from '@sluice/sdk';
 import { Command } from 'commander';
 import { parseJsonc } from '../../config/jsonc.ts';
 import { duration } from '../arguments.ts';
@@ -78,7 +78,12 @@ async function send(
   options: CreateOptions,
 ): Promise<ApplyAnswer> {
   const strict = { strict: options.strict === true };
-  if (options.apply !== true) return client.createService(definition, strict);
+  if (options.apply !== true) {
+    return client.createService(definition, strict).catch((error: unknown) => {
+      if (!(error instanceof PlatformError && error.code === 'conflict')) throw error;
+      throw new CommandError(`${error.message} (sluice create --apply updates it)`);
+    });
+  }
   const name = definitionName(definition);
   if (name === undefined) throw new CommandError('the file names no service: set metadata.name');
   return client.applyService(name, definition, strict);

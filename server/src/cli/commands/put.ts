@@ -1,11 +1,11 @@
 // `sluice put`: puts one request, and waits for its result if told to.
 
 import { readFile } from 'node:fs/promises';
-import type { Client, Message } from '@sluice/sdk';
+import { type Client, type Message, PlatformError } from '@sluice/sdk';
 import { Command, Option } from 'commander';
 import { showDuration } from '../../config/duration.ts';
 import { collectTag, duration, wholeNumber } from '../arguments.ts';
-import { CommandError, type Context } from '../context.ts';
+import { CommandError, type Context, pause } from '../context.ts';
 import { printMessage } from '../message.ts';
 import { withQueues } from '../queues.ts';
 
@@ -102,33 +102,58 @@ async function readPayload(
 /** undefined: the request is done and the model's answer was empty. */
 async function waitForResult(
   context: Context,
-  { input, sink }: Client,
+  queues: Client,
   request: { readonly index: number; readonly id: string },
   timeoutMs: number,
 ): Promise<Message | undefined> {
   const { clock, interrupted, output } = context;
   const startedAt = clock.now().mono;
-  for (let isGone = false; ; ) {
+  const goesOn = `the request goes on: sluice get ${queues.service} --id ${request.id}`;
+  for (;;) {
     const waited = clock.now().mono - startedAt;
     if (waited >= timeoutMs) {
-      throw new CommandError(
-        `no result after ${showDuration(timeoutMs)}; the request goes on: ` +
-          `sluice get ${sink.service} --id ${request.id}`,
-      );
+      throw new CommandError(`no result after ${showDuration(timeoutMs)}; ${goesOn}`);
     }
     const waitMs = Math.min(pollMs, timeoutMs - waited);
-    const [result] = await sink.get({ id: request.id, waitMs, signal: interrupted });
-    if (result !== undefined) return result;
-    if (isGone) {
-      output.note('Done; the model’s answer was empty');
-      return undefined;
+    try {
+      const step = await look(queues, request, { waitMs, signal: interrupted });
+      if (step.kind === 'result') return step.message;
+      if (step.kind === 'empty') {
+        output.note('Done; the model’s answer was empty');
+        return undefined;
+      }
+      output.progress(step.text, `, ${showDuration(waited)}`);
+    } catch (error) {
+      if (interrupted.aborted) output.note(goesOn);
+      if (interrupted.aborted || !(error instanceof PlatformError) || !error.retry) throw error;
+      output.progress('The server does not answer; waiting for it');
+      await pause(context, pollMs);
     }
-    const place = await input.search(request.index, { signal: interrupted });
-    // It may have been completed between the two calls: one more look decides.
-    if (place === undefined) isGone = true;
-    else if (place.isPending) output.progress('Running', `, ${showDuration(waited)}`);
-    else output.progress(`Waiting behind ${place.waitCount}`, `, ${showDuration(waited)}`);
   }
+}
+
+type Step =
+  | { readonly kind: 'result'; readonly message: Message }
+  | { readonly kind: 'empty' }
+  | { readonly kind: 'waiting'; readonly text: string };
+
+async function look(
+  { input, sink }: Client,
+  { index, id }: { readonly index: number; readonly id: string },
+  options: { readonly waitMs: number; readonly signal: AbortSignal },
+): Promise<Step> {
+  const [message] = await sink.get({ id, ...options });
+  if (message !== undefined) return { kind: 'result', message };
+  const place = await input.search(index, { signal: options.signal });
+  if (place === undefined) {
+    // It may have been completed between the two calls: one more look decides.
+    const [late] = await sink.get({ id, signal: options.signal });
+    return late === undefined ? { kind: 'empty' } : { kind: 'result', message: late };
+  }
+  if (place.isPending) return { kind: 'waiting', text: 'Running' };
+  const { waitCount } = place;
+  const text = waitCount === 0 ? 'Next in line' : `Waiting behind ${waitCount}`;
+  return { kind: 'waiting', text };
 }
 
 async function printResult(context: Context, result: Message): Promise<void> {

@@ -1,0 +1,46 @@
+// `sluice verify`: reads everything in a data folder that no server uses and says what is damaged.
+
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import { loadConfig } from '../../config/load.ts';
+import { CommandError, type Context } from '../context.ts';
+import { pairs, printable } from '../output.ts';
+import { serveOptions, settingValues } from '../serve-options.ts';
+
+const shownMax = 20;
+
+export function verifyCommand(context: Context): Command {
+  const command = new Command('verify').description(
+    'read everything in a data folder and say what is damaged; no server may be using it',
+  );
+  for (const option of serveOptions(['data'])) command.addOption(option);
+  return command.action(async () => {
+    const { data } = settingValues(command);
+    const { environment, output } = context;
+    const { dataFolder } = loadConfig({ flags: { data }, environment, file: undefined });
+    const folder = resolve(dataFolder);
+    // The engine is large: other commands need not wait for it to be loaded.
+    const { verifyFolder } = await import('../../engine/lmdb/health.ts');
+    const report = await verifyFolder(folder, ({ rows, rowsTotal }) =>
+      output.progress('Reading', ` ${rows} of ${rowsTotal} rows`),
+    );
+    const { services, rows, payloadFiles, fileBytes, damages, damageCount } = report;
+    output.result({ folder, ...report }, () => [
+      ...pairs([
+        ['Folder', folder],
+        ['Services', services],
+        ...Object.entries(rows).map(([kind, count]) => [`Rows: ${kind}`, count] as const),
+        ['Payload files', payloadFiles],
+        ['Size', `${(fileBytes / 2 ** 20).toFixed(1)} MB`],
+        ['Damaged', damageCount],
+      ]),
+      ...damages
+        .slice(0, shownMax)
+        .map(({ table, service, index, what }) =>
+          printable(`  ${table} of service ${service}, index ${index}: ${what}`),
+        ),
+      ...(damageCount > shownMax ? [`  and ${damageCount - shownMax} more (--json)`] : []),
+    ]);
+    if (damageCount > 0) throw new CommandError(`${damageCount} rows are damaged`);
+  });
+}
