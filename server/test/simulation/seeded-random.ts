@@ -53,9 +53,9 @@ export class SeededRandom implements Random {
   }
 
   pick<Item>(items: readonly Item[]): Item {
-    const item = items[this.between(0, items.length - 1)];
-    if (item === undefined) throw new Error('nothing to pick from');
-    return item;
+    if (items.length === 0) throw new Error('nothing to pick from');
+    // The place is inside the list.
+    return items[this.between(0, items.length - 1)] as Item;
   }
 
   /** A generator of its own, so that one actor's choices do not shift another's. */

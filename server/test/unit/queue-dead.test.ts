@@ -228,6 +228,26 @@ describe('dead messages (rule 10)', () => {
     });
   });
 
+  it('always name a cause in the notice, whatever ended the last delivery', async () => {
+    const ends: ((world: World, consumer: Consumer, index: number) => Promise<void>)[] = [
+      (world, consumer, index) => world.negative(consumer, index),
+      (world, consumer) => world.closeWatch(consumer, 'cut'),
+      (world, consumer) => world.closeWatch(consumer, 'dead'),
+      (world) => world.advance(61_000),
+      (world, consumer, index) => world.giveBack(consumer, index, { counted: true }),
+    ];
+    for (const end of ends) {
+      await inWorld({ ...once, idleMs: 60_000 }, async (world) => {
+        const consumer = await world.worker('w', { kind: 'eas', window: 1 });
+        await end(world, consumer, await world.put('a'));
+        for (const queue of ['sink', 'inputRear'] as const) {
+          const { messages } = await world.handout(queue, { autoDelete: false });
+          expect(messages[0]?.tags.get('lastCode') ?? '').not.toBe('');
+        }
+      });
+    }
+  });
+
   it('leave no notice where notices are off, and give the place back', async () => {
     await inWorld({ ...once, deadNotice: false }, async (world) => {
       const worker = await world.worker('w', { window: 1 });

@@ -123,6 +123,22 @@ describe('windows (rule 2)', () => {
     });
   });
 
+  it('keeps the slot of a worker whose message another member committed', async () => {
+    await inWorld({ declaresInstances: true }, async (world) => {
+      const worker = await world.worker('w', { window: 1 });
+      const [first, second] = [await world.put('a'), await world.put('b')];
+      const other = { gid: serviceName, uid: 'another' };
+      await world.run(world.queues.commit('input', [first], other));
+      await world.settle();
+      const { deliveryId } = worker.of(first);
+      expect(worker.voids.map((told) => told.deliveryId)).toEqual([deliveryId]);
+      expect(worker.indexes).toEqual([first]);
+      world.queues.freed('input', deliveryId);
+      await world.settle();
+      expect(worker.indexes).toEqual([first, second]);
+    });
+  });
+
   it('frees the slot of an EAS watcher at once when its lease is taken', async () => {
     await inWorld({ idleMs: 10_000 }, async (world) => {
       const watcher = await world.watch('w', { window: 1 });

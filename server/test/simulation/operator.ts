@@ -1,0 +1,130 @@
+// What administrators, auditors and bad luck do during a run.
+
+import type { Entry } from './ledger.ts';
+import type { Play } from './play.ts';
+
+const by = { gid: 'audit', uid: 'auditor' };
+
+export async function operate(play: Play): Promise<void> {
+  const { stage, random } = play;
+  while (!stage.isCalm) {
+    await stage.clock.sleep(random.fraction() * 800);
+    const drawn = random.fraction();
+    if (drawn < 0.5) await audit(play, random.chance(0.6) ? 'input' : 'sink');
+    else if (drawn < 0.6) await look(play);
+    else if (drawn < 0.7) await remove(play);
+    else if (drawn < 0.75) await truncate(play);
+    else if (drawn < 0.82) await endAndReopen(play);
+    else if (drawn < 0.92) await change(play);
+    else await fillDisk(play);
+  }
+  await reopen(play);
+}
+
+/** Kills the process now and then, and moves the wall clock. */
+export async function strike({ stage, random }: Play): Promise<void> {
+  const paceMs = random.pick([400, 2_000, 10_000]);
+  while (!stage.isCalm) {
+    await stage.clock.sleep(random.fraction() * paceMs);
+    if (stage.isCalm) return;
+    if (random.chance(0.2)) {
+      const byMs = random.between(-3_600_000, 3_600_000);
+      stage.note(`the wall clock jumps by ${byMs} ms`);
+      stage.jumps += 1;
+      stage.clock.jumpWall(byMs);
+    } else {
+      await stage.crash();
+    }
+  }
+}
+
+async function audit(play: Play, name: 'input' | 'sink'): Promise<void> {
+  const { stage, oracle, results } = play;
+  const { ledger } = oracle;
+  const sure = name === 'input' ? ledger.certainInput() : ledger.certainSink();
+  const visible = sure.filter((one) => !('hiddenSince' in one) || one.hiddenSince === undefined);
+  const request = { from: 0, length: 1_000, timeoutMs: 0, autoDelete: false, id: undefined, by };
+  const answer = await stage.ask((queues) =>
+    queues.get(name, { ...request, tags: new Map() }, undefined),
+  );
+  if (answer.kind !== 'ok') return;
+  const { messages } = answer.value;
+  answer.value.taken();
+  if (messages.length === 1_000) return;
+  results.audit(name, visible, new Set(messages.map(({ index }) => index)));
+}
+
+/** Questions that change nothing must never fail. */
+async function look({ stage, oracle, random }: Play): Promise<void> {
+  const entry = random.pick([undefined, ...oracle.ledger.entries]);
+  const index = entry?.index ?? 1;
+  await stage.ask((queues) => queues.search('input', index, by));
+  const filter = { tags: new Map(), id: entry?.id, priority: undefined };
+  await stage.ask((queues) => queues.count('input', filter));
+  stage.queues?.view('input');
+  stage.queues?.view('sink');
+}
+
+async function remove({ stage, oracle, random }: Play): Promise<void> {
+  const entry = random.pick([undefined, ...oracle.ledger.entries]);
+  if (entry?.index === undefined) return;
+  const { index } = entry;
+  stage.note(`delete ${index}`);
+  entry.causes.add('deleted');
+  await stage.ask((queues) => queues.delete('input', [index]));
+}
+
+async function truncate({ stage, oracle, random }: Play): Promise<void> {
+  const entry = random.pick([undefined, ...oracle.ledger.entries]);
+  if (entry?.index === undefined || random.chance(0.5)) return;
+  const below = entry.index;
+  const canTouch = (other: Entry): boolean => other.index === undefined || other.index < below;
+  stage.note(`truncate below ${below}`);
+  oracle.doubt('truncated', canTouch);
+  await stage.ask((queues) => queues.truncate('input', below));
+  oracle.doubt('truncated', canTouch);
+}
+
+async function endAndReopen(play: Play): Promise<void> {
+  const { stage, oracle, random } = play;
+  const force = random.chance(0.3);
+  stage.note(`end, force ${force}`);
+  if (force) oracle.doubt('forceEnded', () => true);
+  const answer = await stage.ask((queues) => queues.end('input', force));
+  if (force) oracle.doubt('forceEnded', () => true);
+  stage.note(`ended: ${answer.kind}`);
+  oracle.endAnswered(answer);
+  await stage.clock.sleep(random.fraction() * 500);
+  await reopen(play);
+}
+
+async function reopen({ stage, oracle }: Play): Promise<void> {
+  oracle.reopenAsked();
+  for (;;) {
+    const answer = await stage.ask((queues) => queues.reopen('input'));
+    stage.note(`reopen: ${answer.kind}`);
+    if (answer.kind === 'ok') return;
+    await stage.clock.sleep(50);
+  }
+}
+
+async function change({ stage, oracle, random }: Play): Promise<void> {
+  const { settings } = stage;
+  const changed = {
+    ...settings,
+    source: { ...settings.source, capacity: random.between(3, 100) },
+    sink: { ...settings.sink, capacity: random.between(1, 30) },
+    deliveryMax: settings.deliveryMax === 0 ? 0 : random.between(2, 5),
+  };
+  const { source, sink, deliveryMax } = changed;
+  stage.note(`change to ${source.capacity}, ${sink.capacity}, ${deliveryMax}`);
+  oracle.settingsChange(changed);
+  await stage.change(changed);
+}
+
+async function fillDisk({ stage, random }: Play): Promise<void> {
+  stage.note('the disk is full');
+  stage.fill(true);
+  await stage.clock.sleep(random.fraction() * 300);
+  stage.fill(false);
+}

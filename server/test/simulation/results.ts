@@ -1,0 +1,141 @@
+// The second half of the oracle: what readers see of the queues, and what must be true at the end.
+
+import type { Message } from '../../src/broker/queues.ts';
+import type { RequestRecord } from '../../src/queue/record.ts';
+import type { Entry, ResultNote } from './ledger.ts';
+import type { Oracle } from './oracle.ts';
+import type { Stage } from './stage.ts';
+import { fact, Violation } from './trace.ts';
+
+const settledMs = 2_000;
+/** Longer than any poll: what it hides is known by then. */
+const onTheWayMs = 1_000;
+
+export class Results {
+  readonly #stage: Stage;
+  readonly #oracle: Oracle;
+  /** Marks of completions that were refused: their results must never be seen. */
+  readonly #refused = new Set<string>();
+  /** Polls that were given up so far. */
+  aborts = 0;
+
+  constructor(stage: Stage, oracle: Oracle) {
+    this.#stage = stage;
+    this.#oracle = oracle;
+  }
+
+  completionRefused(entry: Entry, mark: string): void {
+    this.#refused.add(`r${entry.token}.${mark}`);
+  }
+
+  /** A reader of the sink was handed a message. */
+  seen(message: Message, how: 'get' | 'watch'): ResultNote {
+    const { ledger } = this.#oracle;
+    const { index, id, payload } = message;
+    const entry = ledger.byId(id);
+    fact(entry !== undefined, '3', `sink ${index} answers an unknown id ${id}`);
+    const body = new TextDecoder().decode(payload);
+    if (body !== '') {
+      const isMine = ledger.byPayload(payload) === entry;
+      fact(isMine, '3', `sink ${index} of ${entry.token} holds "${body}"`);
+      fact(!this.#refused.has(body), '5', `sink ${index} holds a refused result`);
+    } else {
+      const isMarked = message.tags.has('lastCode');
+      fact(isMarked, '10', `sink ${index} of ${entry.index} is empty and says no cause`);
+    }
+    fact(entry.home === 'sink', '12', `the result of ${entry.token} is in the sink`);
+    const note = this.#oracle.told(entry, index);
+    this.#checkAgain(note, how);
+    return note;
+  }
+
+  #checkAgain(note: ResultNote, how: 'get' | 'watch'): void {
+    const { now, upsets } = this.#stage;
+    const { takenAt, hiddenSince, index } = note;
+    if (hiddenSince !== undefined && how === 'get') {
+      const isLost = upsets.some((at) => at >= hiddenSince);
+      fact(isLost, '13', `sink ${index} was handed out twice`);
+    }
+    if (takenAt === undefined || (how === 'watch' && now <= takenAt + settledMs)) return;
+    const isLost = upsets.some((at) => at >= takenAt && at <= takenAt + settledMs);
+    fact(isLost, '13', `sink ${index} was seen again after it was taken`);
+  }
+
+  /** What a reader of the whole queue was shown must agree with what is certain. */
+  audit(name: 'input' | 'sink', sure: readonly (Entry | ResultNote)[], shown: Set<number>): void {
+    this.#stage.note(`audit ${name}: ${shown.size}`);
+    for (const one of sure) {
+      if (one.index === undefined || shown.has(one.index)) continue;
+      if ('token' in one) fact(!this.#isStill(one), '1', `input ${one.index} is lost`);
+      else this.#miss(one);
+    }
+  }
+
+  /** A result was not shown. Perhaps an answer that is on its way to another reader hides it. */
+  #miss(note: ResultNote): void {
+    const since = this.#stage.now;
+    const { aborts } = this;
+    this.#stage.clock.after(onTheWayMs, () => {
+      const isUpset = this.aborts > aborts || this.#stage.upsets.some((at) => at >= since);
+      const isTouched = note.isGone || note.removals > 0 || (note.hiddenSince ?? 0) >= since;
+      if (isUpset || isTouched || note.shownAt >= since) return;
+      this.#stage.failure ??= new Violation(`rule 1: sink ${note.index} is lost`);
+    });
+  }
+
+  #isStill(entry: Entry): boolean {
+    return entry.isAccepted && !entry.isGone && entry.removals === 0 && entry.causes.size === 0;
+  }
+
+  /** After the end: every accepted message is at rest, with a record that agrees with its life. */
+  verdict(records: ReadonlyMap<number, RequestRecord>): void {
+    for (const entry of this.#oracle.ledger.entries) {
+      if (entry.index === undefined) continue;
+      const record = records.get(entry.index);
+      fact(record !== undefined, '14', `${entry.index} came to rest unrecorded`);
+      this.#checkRecord(entry, record);
+    }
+    for (const { index, resultIndex } of records.values()) {
+      const note = this.#oracle.ledger.results.get(resultIndex);
+      const isFine = note === undefined || note.entry.index === index;
+      fact(isFine, '4', `the record of ${index} names a foreign result`);
+    }
+  }
+
+  #checkRecord(entry: Entry, record: RequestRecord): void {
+    const { index, completedAs, resultIndex } = entry;
+    const says = `the record of ${index} says ${record.state} (${record.cause})`;
+    fact(record.id === entry.id, '14', `the record of ${index} has the id ${record.id}`);
+    const isMatch = completedAs === undefined || record.state === completedAs;
+    fact(isMatch, '14', `${says}, it ${completedAs}`);
+    const result = record.resultIndex;
+    const isSame = resultIndex === undefined || result === resultIndex;
+    fact(isSame, '14', `the record of ${index} has result ${result}, not ${resultIndex}`);
+    const mayEvict = this.#stage.settings.sink.autoEvict;
+    const wasSeen = result === 0 || resultIndex !== undefined || mayEvict;
+    fact(wasSeen, '1', `the result of ${index}, ${result}, was lost`);
+    switch (record.state) {
+      case 'succeeded':
+      case 'failed':
+        fact(entry.removals > 0 || entry.isGone, '14', `${says}, nobody did that`);
+        break;
+      case 'dead':
+        this.#checkDead(entry, record);
+        break;
+      case 'dropped':
+      case 'expired':
+      case 'canceled':
+        fact(entry.causes.size > 0, '14', `${says}, nobody asked for that`);
+        break;
+    }
+  }
+
+  #checkDead(entry: Entry, record: RequestRecord): void {
+    const { settings } = this.#stage;
+    const unseen = record.deliveries - entry.leases.length;
+    const bad = entry.badPossible + Math.max(0, unseen);
+    fact(bad >= settings.deliveryMax, '9', `${entry.index} is dead after ${bad}`);
+    const isOwed = settings.deadNotice && entry.home === 'sink' && settings.declaresInstances;
+    fact(!isOwed || record.resultIndex > 0, '10', `${entry.index} is dead without a notice`);
+  }
+}

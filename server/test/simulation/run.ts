@@ -1,0 +1,172 @@
+// One run: a seed draws the settings, the actors and every choice; faults come until the steps are
+// used up; then the faults stop and everything must come to rest.
+
+import { defaultSettings, type ServiceSettings } from '../../src/queue/settings.ts';
+import { operate, strike } from './operator.ts';
+import { Oracle } from './oracle.ts';
+import type { Play } from './play.ts';
+import { poll, watchSink } from './reader.ts';
+import { Results } from './results.ts';
+import { SeededRandom } from './seeded-random.ts';
+import { Stage } from './stage.ts';
+import { submit } from './submitter.ts';
+import { Trace, Violation } from './trace.ts';
+import { VirtualClock } from './virtual-clock.ts';
+import { copy, work } from './worker.ts';
+
+export interface RunOptions {
+  readonly seed: number;
+  /** Callbacks to run before the faults stop. */
+  readonly steps: number;
+  readonly print: boolean;
+}
+
+export interface RunResult {
+  readonly seed: number;
+  readonly steps: number;
+  readonly puts: number;
+  readonly hash: string;
+  /** undefined: every rule was kept. */
+  readonly violation: string | undefined;
+  readonly trace: Trace;
+}
+
+const restLimitMs = 3_600_000;
+
+export async function run({ seed, steps, print }: RunOptions): Promise<RunResult> {
+  const random = new SeededRandom(seed);
+  const clock = new VirtualClock(random.fork());
+  const trace = new Trace(print);
+  const stage = new Stage(clock, random.fork(), drawSettings(random.fork()), trace);
+  const oracle = new Oracle(stage);
+  const play = { stage, oracle, results: new Results(stage, oracle), random: random.fork() };
+  let violation: string | undefined;
+  try {
+    await clock.run(stage.boot());
+    const actors = startActors(play);
+    await drive(stage, () => clock.steps >= steps);
+    stage.calm();
+    await drive(stage, () => isAtRest(stage), stage.now + restLimitMs);
+    await judgeRest(play);
+    stage.isOver = true;
+    await leave(stage, actors);
+  } catch (error) {
+    violation = error instanceof Violation ? error.message : describe(error);
+    stage.isCalm = true;
+    stage.isOver = true;
+  }
+  const puts = oracle.ledger.entries.length;
+  return { seed, steps: clock.steps, puts, hash: trace.hash, violation, trace };
+}
+
+/** A call that is never answered keeps its actor on the stage. */
+async function leave(stage: Stage, actors: ReturnType<typeof startActors>): Promise<void> {
+  const left = { all: false };
+  void actors.all.then(() => {
+    left.all = true;
+  });
+  const until = stage.now + restLimitMs;
+  while (!left.all && (await stage.clock.step(until))) {
+    if (stage.failure !== undefined) throw stage.failure;
+  }
+  if (stage.failure !== undefined) throw stage.failure;
+  if (actors.staying.size === 0) return;
+  throw new Violation(`a call of ${[...actors.staying].join(', ')} was never answered`);
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** Everything that may differ between runs but not within one. */
+function drawSettings(random: SeededRandom): ServiceSettings {
+  return {
+    ...defaultSettings,
+    declaresInstances: true,
+    source: {
+      ...defaultSettings.source,
+      capacity: random.pick([5, 30, 500]),
+      autoEvict: random.chance(0.1),
+      expireMs: random.chance(0.15) ? 2_000 : 0,
+    },
+    sink: {
+      ...defaultSettings.sink,
+      capacity: random.pick([1, 4, 200]),
+      autoEvict: random.chance(0.1),
+    },
+    deliveryMax: random.pick([0, 2, 3, 5]),
+    idleMs: random.pick([0, 800]),
+    resumeMs: 500,
+    deadPolicy: random.chance(0.8) ? 'Rear' : 'Drop',
+    deadNotice: random.chance(0.8),
+  };
+}
+
+/** Resolves when all actors have left; `staying` names those that have not. */
+function startActors(play: Play): {
+  readonly all: Promise<unknown>;
+  readonly staying: Set<string>;
+} {
+  const { stage, random } = play;
+  const staying = new Set<string>();
+  const actors: Promise<void>[] = [];
+  const start = (name: string, act: (own: Play) => Promise<void>): void => {
+    staying.add(name);
+    const acting = act({ ...play, random: random.fork() });
+    actors.push(
+      acting.then(
+        () => void staying.delete(name),
+        (error: unknown) => {
+          stage.failure ??= error;
+        },
+      ),
+    );
+  };
+  const some = (low: number, high: number, letter: string, act: typeof poll): void => {
+    const count = random.between(low, high);
+    for (let nth = 0; nth < count; nth += 1)
+      start(`${letter}${nth}`, (own) => act(own, `${letter}${nth}`));
+  };
+  start('operator', operate);
+  start('fate', strike);
+  some(1, 3, 's', submit);
+  some(1, 2, 'w', (own, key) => work(own, 'worker', key));
+  some(0, 2, 't', (own, key) => work(own, 'stream', key));
+  some(0, 2, 'e', (own, key) => work(own, 'eas', key));
+  some(0, 1, 'c', copy);
+  some(1, 2, 'p', poll);
+  some(0, 1, 'k', watchSink);
+  return { all: Promise.all(actors), staying };
+}
+
+async function drive(stage: Stage, isDone: () => boolean, until = Number.MAX_VALUE): Promise<void> {
+  while (!isDone()) {
+    const went = await stage.clock.step(until);
+    if (stage.failure !== undefined) throw stage.failure;
+    if (!went) throw new Violation('rule 14: not every message came to rest');
+  }
+}
+
+function isAtRest(stage: Stage): boolean {
+  const { queues } = stage;
+  if (queues === undefined) return false;
+  return queues.view('input').length === 0 && queues.view('sink').length === 0;
+}
+
+async function judgeRest({ stage, results }: Play): Promise<void> {
+  const { clock, disk } = stage;
+  // Answers that are on their way arrive, and what was taken is deleted.
+  const settled = stage.now + 5_000;
+  while (stage.now < settled && (await clock.step(settled))) {
+    if (stage.failure !== undefined) throw stage.failure;
+  }
+  const records = new Map();
+  let from = 0;
+  for (;;) {
+    const page = await disk.records(1, from, 1_000);
+    for (const record of page) records.set(record.index, record);
+    if (page.length < 1_000) break;
+    from = (page.at(-1)?.index ?? 0) + 1;
+  }
+  results.verdict(records);
+}

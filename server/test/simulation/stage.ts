@@ -1,0 +1,210 @@
+// The world of a simulated run: one data folder that outlives every process, and one process after
+// another that serves it until it is killed. Clients reach the process only through `ask`.
+
+import { errorKinds, PlatformError } from '@sluice/sdk/wire';
+import { Broker } from '../../src/broker/broker.ts';
+import type { Queues } from '../../src/broker/queues.ts';
+import type { Fault } from '../../src/engine/faulty.ts';
+import { FaultyEngine } from '../../src/engine/faulty.ts';
+import { MemoryEngine } from '../../src/engine/memory.ts';
+import { silentLog } from '../../src/kernel/log.ts';
+import type { ServiceSettings } from '../../src/queue/settings.ts';
+import type { SeededRandom } from './seeded-random.ts';
+import { SlowEngine } from './slow-engine.ts';
+import { type Trace, Violation } from './trace.ts';
+import type { ProcessClock, VirtualClock } from './virtual-clock.ts';
+
+export type Answer<Value> =
+  | { readonly kind: 'ok'; readonly value: Value }
+  /** Certainly nothing changed. */
+  | { readonly kind: 'refused'; readonly code: string }
+  /** It may have happened or not. */
+  | { readonly kind: 'unknown'; readonly code: string };
+
+interface Life {
+  readonly number: number;
+  readonly clock: ProcessClock;
+  readonly broker: Broker;
+  readonly queues: Queues;
+  /** Rejects when the process is killed. */
+  readonly death: Promise<never>;
+  readonly die: () => void;
+}
+
+class ProcessDied extends Error {}
+
+export const serviceName = 'scan';
+const serviceNumber = 1;
+
+export class Stage {
+  readonly clock: VirtualClock;
+  readonly random: SeededRandom;
+  readonly trace: Trace;
+  readonly disk = new MemoryEngine();
+  settings: ServiceSettings;
+  /** Faults end here; what is left must come to rest. */
+  isCalm = false;
+  /** Everything ends here. */
+  isOver = false;
+  failure: unknown;
+  /** Virtual times of crashes and of faults that made the broker recover. */
+  readonly upsets: number[] = [];
+  /** How often the wall clock was moved. */
+  jumps = 0;
+  #engine: FaultyEngine;
+  #life: Life | undefined;
+  #waiters: ((life: Life) => void)[] = [];
+  #lives = 0;
+  #isFull = false;
+  #deathListeners: (() => void)[] = [];
+
+  constructor(clock: VirtualClock, random: SeededRandom, settings: ServiceSettings, trace: Trace) {
+    this.clock = clock;
+    this.random = random;
+    this.settings = settings;
+    this.trace = trace;
+    this.#engine = new FaultyEngine({
+      inner: this.disk,
+      fault: () => this.#fault(),
+      onWaiting: () => this.#flushLater(),
+      hasRoom: () => !this.#isFull,
+    });
+  }
+
+  get now(): number {
+    return this.clock.now().mono;
+  }
+
+  get life(): number {
+    return this.#lives;
+  }
+
+  /** Starts a process on what the disk holds. */
+  async boot(): Promise<void> {
+    this.#lives += 1;
+    const number = this.#lives;
+    const clock = this.clock.process();
+    const random = this.random.fork();
+    const engine = new SlowEngine(this.#engine, clock, this.random.fork());
+    const broker = new Broker({ engine, clock, random, log: silentLog });
+    let die: () => void = () => undefined;
+    const death = new Promise<never>((_, reject) => {
+      die = () => reject(new ProcessDied('the process was killed'));
+    });
+    death.catch(() => undefined);
+    await engine.start();
+    await broker.start();
+    const { settings } = this;
+    const queues = await broker.open({ number: serviceNumber, name: serviceName, settings });
+    if (number !== this.#lives) return;
+    this.#life = { number, clock, broker, queues, death, die };
+    this.note(`process ${number} serves`);
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const wake of waiters) wake(this.#life);
+  }
+
+  /** Kills the process and begins the next one after a while. */
+  async crash(): Promise<void> {
+    const life = this.#life;
+    if (life === undefined) return;
+    this.upset();
+    this.#life = undefined;
+    life.clock.cut();
+    const kept = this.random.between(0, this.#engine.waiting);
+    this.note(`process ${life.number} dies, ${kept} of ${this.#engine.waiting} appends kept`);
+    for (const listener of this.#deathListeners) listener();
+    life.die();
+    this.#engine = await this.#engine.crash(kept);
+    await this.clock.sleep(this.random.between(1, 2_000));
+    await this.boot();
+  }
+
+  /** Calls back at each death of a process, before its callers learn of it. */
+  onDeath(listener: () => void): void {
+    this.#deathListeners.push(listener);
+  }
+
+  async change(settings: ServiceSettings): Promise<void> {
+    this.settings = settings;
+    const life = await this.#up();
+    await Promise.race([life.broker.change(serviceName, settings), life.death]);
+  }
+
+  /** One call of a client; waits for a process that serves. */
+  async ask<Value>(call: (queues: Queues) => Promise<Value>): Promise<Answer<Value>> {
+    const life = await this.#up();
+    try {
+      return { kind: 'ok', value: await Promise.race([call(life.queues), life.death]) };
+    } catch (error) {
+      if (error instanceof ProcessDied) return { kind: 'unknown', code: 'died' };
+      if (!(error instanceof PlatformError)) throw error;
+      const { code } = error;
+      if (code === 'internal') throw new Violation(`a call answered internal: ${error.message}`);
+      const isKnown = !errorKinds[code].retry || code === 'queue_full' || code === 'disk_full';
+      return { kind: isKnown ? 'refused' : 'unknown', code };
+    }
+  }
+
+  /** The queues of the process that serves now, for calls that answer at once. */
+  get queues(): Queues | undefined {
+    return this.#life?.queues;
+  }
+
+  async sleep(lowMs: number, highMs: number): Promise<void> {
+    await this.clock.sleep(lowMs + this.random.fraction() * (highMs - lowMs));
+  }
+
+  /** A disk without room for new messages, or with room again. */
+  fill(isFull: boolean): void {
+    this.#isFull = isFull;
+  }
+
+  calm(): void {
+    this.isCalm = true;
+    this.#isFull = false;
+    this.note('faults end');
+  }
+
+  upset(): void {
+    this.upsets.push(this.now);
+  }
+
+  note(line: string): void {
+    this.trace.add(this.now, line);
+  }
+
+  #up(): Promise<Life> {
+    if (this.#life !== undefined) return Promise.resolve(this.#life);
+    return new Promise((resolve) => {
+      this.#waiters.push(resolve);
+    });
+  }
+
+  #fault(): Fault {
+    if (this.isCalm || !this.random.chance(0.004)) return 'none';
+    const fault = this.random.pick<Fault>(['full', 'unknownLost', 'unknownWritten']);
+    this.upset();
+    this.note(`append: ${fault}`);
+    return fault;
+  }
+
+  #flushLater(): void {
+    const engine = this.#engine;
+    const count = this.random.between(1, 2);
+    const delayMs = this.random.chance(0.1) ? 30 : this.random.fraction() * 3;
+    this.clock.after(delayMs, () => {
+      engine.release(count).catch((error: unknown) => {
+        this.failure ??= error;
+      });
+    });
+  }
+}
+
+/** An answer as a line of the trace shows it. */
+export function said(answer: Answer<unknown>): string {
+  if (answer.kind !== 'ok') return `${answer.kind} ${answer.code}`;
+  const { value } = answer;
+  if (typeof value !== 'object' || value === null) return `ok ${value ?? ''}`;
+  return `ok ${'index' in value ? value.index : ''}`;
+}
