@@ -109,6 +109,9 @@ function fail(output: Output, error: unknown, isInterrupted: boolean): number {
     for (const mistake of error.mistakes) output.error(mistake);
   } else if (error instanceof PlatformError) {
     for (const line of error.message.split('\n')) output.error(printable(line));
+    if (/certificate/.test(error.message)) {
+      output.note('(NODE_EXTRA_CA_CERTS=FILE makes the commands trust a certificate of your own)');
+    }
   } else if (error instanceof Error && 'syscall' in error) {
     // The system's refusals speak for themselves: no such file, permission denied.
     output.error(error.message);

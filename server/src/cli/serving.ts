@@ -2,6 +2,7 @@
 // is, apply services, and stop in the order that loses nothing.
 
 import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { PlatformError } from '@sluice/sdk';
 import { isLoopback, showAddress } from '../config/address.ts';
 import { showDuration } from '../config/duration.ts';
@@ -105,6 +106,9 @@ function announce(context: Context, config: Config, platform: Platform): void {
     `  data    ${config.engine === 'memory' ? 'in memory, gone when it ends' : config.dataFolder}`,
     ...config.rootQueues.map(({ service }, at) => `  queue   ${service} ${platform.rootUrls[at]}/`),
   ]);
+  if (!isLoopback(config.listen.host)) {
+    output.note(`The admin token is in ${join(config.dataFolder, 'admin', 'token')}`);
+  }
   if (config.plaintext && config.tls === undefined && !isLoopback(config.listen.host)) {
     output.note(
       'WARNING: listening beyond this machine without TLS: tokens can be read on the way',

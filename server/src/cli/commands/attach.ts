@@ -14,7 +14,8 @@ interface AttachOptions {
   readonly path?: string;
 }
 
-const healthTimeoutMs = 30_000;
+/** How long the model server is waited for; its queue works without it. */
+const healthTimeoutMs = 10_000;
 
 export function attachCommand(context: Context): Command {
   const command = new Command('attach')
@@ -82,8 +83,8 @@ async function attach(
   for (const warning of answer.warnings) context.output.note(`remark: ${warning}`);
   await waitUntilRunning(context, client, name, healthTimeoutMs).catch((error: unknown) => {
     // The queue works without the model server; what is put now is answered when it comes.
-    if (!(error instanceof CommandError)) throw error;
-    context.output.note(error.message);
+    if (context.interrupted.aborted || !(error instanceof CommandError)) throw error;
+    context.output.note(`${error.message}; its queues work`);
   });
   context.output.result(answer, () => usage(answer));
 }
