@@ -106,7 +106,7 @@ function announce(context: Context, config: Config, platform: Platform): void {
     `  data    ${config.engine === 'memory' ? 'in memory, gone when it ends' : config.dataFolder}`,
     ...config.rootQueues.map(({ service }, at) => `  queue   ${service} ${platform.rootUrls[at]}/`),
   ]);
-  if (!isLoopback(config.listen.host)) {
+  if (!isLoopback(config.listen.host) && config.adminToken === undefined) {
     output.note(`The admin token is in ${join(config.dataFolder, 'admin', 'token')}`);
   }
   if (config.plaintext && config.tls === undefined && !isLoopback(config.listen.host)) {
