@@ -1,54 +1,31 @@
-// Runs as a process of its own, before a data folder is opened in earnest: looks at the table in
-// bounded time, so that a file which crashes native code crashes this process and not the server.
-// Tells its parent in one message what is wrong, or that nothing is.
+// A process of its own that looks at a table before anybody opens it in earnest: a file which
+// crashes native code crashes this process and not the server. Tells its parent what it found.
 
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
-import { open } from 'lmdb';
-import { RowReader } from '../codec.ts';
-import { keyBytes } from './keys.ts';
-import { rowsName, spaceInside } from './table.ts';
+import { type FolderReport, glance, type VerifyProgress, verify } from './verify.ts';
 
-/** Rows looked at from each end of the table. */
-const rowsMax = 2000;
+/** What the parent is told; nothing more comes after `sound`, `damaged` or `report`. */
+export type CheckMessage =
+  | { readonly kind: 'sound' }
+  | { readonly kind: 'damaged'; readonly what: string }
+  | { readonly kind: 'progress'; readonly progress: VerifyProgress }
+  | { readonly kind: 'report'; readonly report: FolderReport };
 
-function check(folder: string): void {
-  const root = open<Uint8Array, Uint8Array>({
-    path: folder,
-    readOnly: true,
-    encoding: 'binary',
-    keyEncoding: 'binary',
-  });
-  const rows = root.openDB<Uint8Array, Uint8Array>(rowsName, {
-    encoding: 'binary',
-    keyEncoding: 'binary',
-  });
-  // The table was not made yet: the first start ended too early.
-  if (rows === undefined) return;
-  const { size } = statSync(join(folder, 'data.mdb'));
-  const { fileBytes } = spaceInside(root.getStats(), rows.getStats());
-  if (size < fileBytes) throw new Error(`data.mdb has ${size} of ${fileBytes} bytes`);
-  const reader = new RowReader();
-  for (const reverse of [false, true]) {
-    for (const { key, value } of rows.getRange({ reverse, limit: rowsMax })) {
-      if (key.length !== keyBytes) throw new Error('a key has a wrong length');
-      reader.open(value);
-    }
+/** `glance` takes bounded time, `verify` reads everything. */
+export type CheckMode = 'glance' | 'verify';
+
+function tell(message: CheckMessage): void {
+  process.send?.(message);
+}
+
+try {
+  const [mode, folder = ''] = process.argv.slice(2);
+  if (mode === 'verify') {
+    const report = verify(folder, (progress) => tell({ kind: 'progress', progress }));
+    tell({ kind: 'report', report });
+  } else {
+    glance(folder);
+    tell({ kind: 'sound' });
   }
+} catch (error) {
+  tell({ kind: 'damaged', what: error instanceof Error ? error.message : String(error) });
 }
-
-/** What the parent is told. */
-export interface CheckResult {
-  readonly damage: string | undefined;
-}
-
-function result(): CheckResult {
-  try {
-    check(process.argv[2] ?? '');
-    return { damage: undefined };
-  } catch (error) {
-    return { damage: error instanceof Error ? error.message : String(error) };
-  }
-}
-
-process.send?.(result());

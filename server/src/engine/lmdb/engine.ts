@@ -18,7 +18,7 @@ import type {
   ServiceDefinition,
 } from '../engine.ts';
 import { claimFolder, type FolderClaim, queueFolder } from './folder.ts';
-import { checkInChild } from './health.ts';
+import { glanceInChild } from './health.ts';
 import { LmdbStore } from './store.ts';
 
 export interface LmdbEngineOptions {
@@ -128,7 +128,7 @@ export class LmdbEngine implements Engine {
     const fatal = this.#options.fatal ?? endProcess(log);
     const claim = await claimFolder(folder);
     try {
-      if (this.#options.checkFirst !== false) await checkInChild(queueFolder(folder));
+      if (this.#options.checkFirst !== false) await glanceInChild(queueFolder(folder));
       await claim.verify();
       const store = new LmdbStore({
         folder: queueFolder(folder),

@@ -3,7 +3,7 @@
 // ends the process: after a failed flush nobody knows what the disk holds.
 
 import { mkdirSync } from 'node:fs';
-import { type Database, open, type RootDatabase } from 'lmdb';
+import { ABORT, type Database, open, type RootDatabase } from 'lmdb';
 import type { Changes } from './changes.ts';
 import { makeKey, type RowKey } from './keys.ts';
 
@@ -12,6 +12,13 @@ export interface TableOptions {
   readonly folder: string;
   /** Called with an error that leaves no other way than to end the process. */
   readonly fatal: (error: unknown) => void;
+  /** For checks: nothing is written, nothing is created. */
+  readonly readOnly?: boolean;
+}
+
+/** What is read was never written: the very first start ended too early. */
+export class MissingTableError extends Error {
+  override readonly name = 'MissingTableError';
 }
 
 export interface KeyedRow {
@@ -21,11 +28,13 @@ export interface KeyedRow {
 
 // lmdb maps the file read-only and only what exists takes memory; beyond this size it maps anew.
 const mapBytes = 64 * 2 ** 30;
+// As large as many pages, so that lmdb has to look for free ones.
+const rehearsal = new Uint8Array(64 * 1024);
 const mapFull = -30792;
 const noSpaceCodes: readonly unknown[] = [mapFull, 28, 122, 'ENOSPC', 'EDQUOT'];
 
 /** The name of the table inside lmdb's file. */
-export const rowsName = 'rows';
+const rowsName = 'rows';
 
 export interface SpaceInside {
   /** Bytes of the file that hold nothing and will be used before the file grows. */
@@ -39,10 +48,12 @@ export class Table {
   readonly #fatal: (error: unknown) => void;
 
   constructor(options: TableOptions) {
-    mkdirSync(options.folder, { recursive: true, mode: 0o700 });
+    const readOnly = options.readOnly === true;
+    if (!readOnly) mkdirSync(options.folder, { recursive: true, mode: 0o700 });
     this.#fatal = options.fatal;
     this.#root = open<Uint8Array, Uint8Array>({
       path: options.folder,
+      readOnly,
       // `permissionsMode` is missing in the types of lmdb 3.5 but read by its native part.
       ...{ permissionsMode: 0o600 },
       mapSize: mapBytes,
@@ -59,7 +70,13 @@ export class Table {
       eventTurnBatching: false,
       ...{ txnStartThreshold: 1 },
     });
-    this.#rows = this.#root.openDB(rowsName, { encoding: 'binary', keyEncoding: 'binary' });
+    const rows = this.#root.openDB<Uint8Array, Uint8Array>(rowsName, {
+      encoding: 'binary',
+      keyEncoding: 'binary',
+    });
+    // Only a table that is read and not there is undefined, which lmdb's types don't tell.
+    if (rows === undefined) throw new MissingTableError('data.mdb has no table of rows');
+    this.#rows = rows;
   }
 
   async close(): Promise<void> {
@@ -98,6 +115,32 @@ export class Table {
     return [...this.#rows.getRange({ start: makeKey(start), end: makeKey(end), limit })];
   }
 
+  /** Does what a write does, up to the point where it would be kept, and throws it away. */
+  rehearse(): void {
+    this.#root.transactionSync(() => {
+      this.#rows.put(makeKey({ service: 0, kind: 0, index: 0, sub: 0 }), rehearsal);
+      return ABORT;
+    });
+  }
+
+  /** How many rows there are. */
+  get count(): number {
+    return entryCount(this.#rows.getStats());
+  }
+
+  /** The first and the last `count` rows. */
+  *ends(count: number): Iterable<KeyedRow> {
+    yield* this.#rows.getRange({ limit: count });
+    yield* this.#rows.getRange({ limit: count, reverse: true });
+  }
+
+  /** The last row below `end`. */
+  last(end: RowKey): KeyedRow | undefined {
+    const options = { start: makeKey(end), exclusiveStart: true, reverse: true, limit: 1 };
+    for (const row of this.#rows.getRange(options)) return row;
+    return undefined;
+  }
+
   keys(start: RowKey, end: RowKey, limit: number): readonly Uint8Array[] {
     return [...this.#rows.getKeys({ start: makeKey(start), end: makeKey(end), limit })];
   }
@@ -125,8 +168,13 @@ interface EnvironmentStats extends TreeStats {
   readonly free: TreeStats;
 }
 
-/** From the untyped figures that lmdb gives of its file. */
-export function spaceInside(root: object, rows: object): SpaceInside {
+function entryCount(rows: object): number {
+  // As below.
+  return (rows as { readonly entryCount: number }).entryCount;
+}
+
+// From the untyped figures that lmdb gives of its file.
+function spaceInside(root: object, rows: object): SpaceInside {
   // lmdb declares its statistics as `{}`; the fields are those of lmdb's own structures.
   const environment = root as EnvironmentStats;
   const trees = [environment.root, environment.free, rows as TreeStats];

@@ -1,0 +1,320 @@
+// Reads every row and every payload file of a table and says what is wrong with which. Runs in the
+// child process of health.ts, because reading a damaged file may crash native code.
+
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { queueNames } from '../../queue/message.ts';
+import { RowError, RowReader } from '../codec.ts';
+import {
+  readDefinition,
+  readDeparture,
+  readGroup,
+  readMark,
+  readRecord,
+  readState,
+} from '../rows-codec.ts';
+import { keyBytes, kinds, makeKey, ownService, parseKey, type RowKey } from './keys.ts';
+import { after, markEntries } from './service.ts';
+import {
+  checkPayload,
+  readFileOwner,
+  readMessage,
+  readStored,
+  resultSlot,
+  type StoredPayload,
+} from './stored.ts';
+import { MissingTableError, Table } from './table.ts';
+
+/** One damaged row or file. */
+export interface Damage {
+  /** The kind of row, as in `FolderReport.rows`. */
+  readonly table: string;
+  readonly service: number;
+  readonly index: number;
+  readonly what: string;
+}
+
+export interface FolderReport {
+  readonly services: number;
+  /** How many rows of each kind. */
+  readonly rows: Readonly<Record<string, number>>;
+  readonly payloadFiles: number;
+  /** Files that no row names; the next start removes them. */
+  readonly leftoverFiles: number;
+  readonly fileBytes: number;
+  /** The first thousand. */
+  readonly damages: readonly Damage[];
+  readonly damageCount: number;
+}
+
+export interface VerifyProgress {
+  readonly rows: number;
+  readonly rowsTotal: number;
+}
+
+const damagesMax = 1000;
+const stepRows = 1000;
+
+const kindNames: Readonly<Record<number, string>> = {
+  [kinds.state]: 'state',
+  [kinds.group]: 'group',
+  ...Object.fromEntries(queueNames.map((name, at) => [kinds.message + at, `message ${name}`])),
+  [kinds.marks]: 'marks',
+  [kinds.record]: 'record',
+  [kinds.result]: 'result',
+  [kinds.outbox]: 'outbox',
+  [kinds.definition]: 'definition',
+  [kinds.dropped]: 'dropped',
+  [kinds.file]: 'file',
+};
+
+/** Rows looked at from each end of the table when it is opened, and places looked at between. */
+const glanceRows = 2000;
+const glancePlaces = 100;
+
+/**
+ * A look in bounded time, which does everything that a start is going to do: both ends of the
+ * table, places between, and a write that is thrown away. Throws for the first damage.
+ */
+export function glance(folder: string): void {
+  const { size } = statSync(join(folder, 'data.mdb'));
+  const table = openTable(folder, false);
+  if (table === undefined) return;
+  const { fileBytes } = table.space();
+  if (size < fileBytes) throw new RowError(`data.mdb has ${size} of ${fileBytes} bytes`);
+  const reader = new RowReader();
+  let seen = 0;
+  for (const { key, value } of table.ends(glanceRows)) {
+    if (key.length !== keyBytes) throw new RowError('a key has a wrong length');
+    reader.open(value);
+    seen++;
+  }
+  if (seen < 2 * Math.min(table.count, glanceRows)) throw new RowError('rows are missing');
+  for (const key of placesBetween(table)) {
+    for (const { value } of table.range(key, lastKey, 2)) reader.open(value);
+  }
+  table.rehearse();
+}
+
+const lastKey: RowKey = { service: 0xffff_ffff, kind: 255, index: 0, sub: 0 };
+
+// Evenly spread over the indexes of every kind of the first services.
+function placesBetween(table: Table): readonly RowKey[] {
+  const places: RowKey[] = [];
+  let start: RowKey = { service: 0, kind: 0, index: 0, sub: 0 };
+  while (places.length < 20 * glancePlaces) {
+    const [first] = table.range(start, lastKey, 1);
+    if (first === undefined) break;
+    const { service, kind, index } = parseKey(first.key);
+    const end: RowKey = { service, kind: kind + 1, index: 0, sub: 0 };
+    const last = table.last(end);
+    const span = last === undefined ? 0 : parseKey(last.key).index - index;
+    for (let at = 0; at < glancePlaces; at++) {
+      places.push({ service, kind, index: index + Math.floor((span * at) / glancePlaces), sub: 0 });
+    }
+    start = end;
+  }
+  return places;
+}
+
+/** Everything. */
+export function verify(folder: string, progress: (step: VerifyProgress) => void): FolderReport {
+  const table = openTable(folder, true);
+  if (table === undefined) return emptyReport;
+  const verifier = new Verifier(folder, table);
+  verifier.readAll(progress);
+  return verifier.report();
+}
+
+/** Of a folder in which nothing was ever written. */
+export const emptyReport: FolderReport = {
+  services: 0,
+  rows: {},
+  payloadFiles: 0,
+  leftoverFiles: 0,
+  fileBytes: 0,
+  damages: [],
+  damageCount: 0,
+};
+
+function openTable(folder: string, readOnly: boolean): Table | undefined {
+  const fatal = (error: unknown): void => {
+    throw error;
+  };
+  try {
+    return new Table({ folder, fatal, readOnly });
+  } catch (error) {
+    if (error instanceof MissingTableError) return undefined;
+    throw error;
+  }
+}
+
+class Verifier {
+  readonly #folder: string;
+  readonly #table: Table;
+  readonly #reader = new RowReader();
+  readonly #rows: Record<string, number> = {};
+  readonly #services = new Set<number>();
+  readonly #withState = new Set<number>();
+  /** Files that rows of messages and results name, with the key of that row. */
+  readonly #named = new Map<number, string>();
+  readonly #damages: Damage[] = [];
+  #damageCount = 0;
+
+  constructor(folder: string, table: Table) {
+    this.#folder = folder;
+    this.#table = table;
+  }
+
+  readAll(progress: (step: VerifyProgress) => void): void {
+    const rowsTotal = this.#table.count;
+    let start: RowKey = { service: 0, kind: 0, index: 0, sub: 0 };
+    for (let rows = 0; ; ) {
+      const step = this.#table.range(start, lastKey, stepRows);
+      for (const { key, value } of step) this.#row(key, value);
+      rows += step.length;
+      progress({ rows, rowsTotal });
+      const last = step.at(-1);
+      if (last === undefined) {
+        if (rows !== rowsTotal) this.#damage(lastKey, `${rowsTotal - rows} rows are missing.`);
+        break;
+      }
+      start = after(parseKey(last.key));
+    }
+    for (const service of this.#services) {
+      if (this.#withState.has(service)) continue;
+      this.#damage({ service, kind: kinds.state, index: 0, sub: 0 }, 'The row is missing.');
+    }
+  }
+
+  report(): FolderReport {
+    const files = this.#payloadFiles();
+    return {
+      services: this.#services.size,
+      rows: this.#rows,
+      payloadFiles: files.length,
+      leftoverFiles: files.filter((name) => !this.#named.has(Number(name))).length,
+      fileBytes: this.#table.space().fileBytes,
+      damages: this.#damages,
+      damageCount: this.#damageCount,
+    };
+  }
+
+  #row(bytes: Uint8Array, value: Uint8Array): void {
+    const key = parseKey(bytes);
+    const name = kindNames[key.kind] ?? `kind ${key.kind}`;
+    this.#rows[name] = (this.#rows[name] ?? 0) + 1;
+    if (key.service !== ownService) this.#services.add(key.service);
+    try {
+      if (bytes.length !== keyBytes) throw new RowError('The key has a wrong length.');
+      this.#reader.open(value);
+      this.#content(key);
+      if (!this.#reader.done) throw new RowError('The row is longer than its content.');
+    } catch (error) {
+      if (!(error instanceof RowError)) throw error;
+      this.#damage(key, error.message);
+    }
+  }
+
+  #content(key: RowKey): void {
+    const reader = this.#reader;
+    switch (key.kind) {
+      case kinds.state:
+        readState(reader);
+        reader.uint();
+        this.#withState.add(key.service);
+        return;
+      case kinds.group:
+        same(readGroup(reader).group, key.sub);
+        return;
+      case kinds.message:
+      case kinds.message + 1:
+      case kinds.message + 2:
+      case kinds.message + 3: {
+        const { stored, meta } = readMessage(reader);
+        same(meta.index, key.index);
+        same(meta.size, stored.size);
+        this.#payload(key, stored, key.kind - kinds.message);
+        return;
+      }
+      case kinds.marks:
+        for (const { mark } of markEntries(reader)) {
+          const inner = new RowReader();
+          inner.openHead(mark);
+          readMark(inner);
+        }
+        return;
+      case kinds.record:
+        if (key.sub === 0) same(readRecord(reader).index, key.index);
+        else readDeparture(reader);
+        return;
+      case kinds.result:
+        this.#payload(key, readStored(reader), resultSlot);
+        return;
+      case kinds.outbox:
+        same(reader.uint(), key.index);
+        reader.text();
+        return;
+      case kinds.definition:
+        same(readDefinition(reader).number, key.index);
+        return;
+      case kinds.dropped:
+        return;
+      case kinds.file:
+        this.#file(key);
+        return;
+      default:
+        throw new RowError('The kind of the row is unknown.');
+    }
+  }
+
+  #payload(key: RowKey, stored: StoredPayload, slot: number): void {
+    const { storage } = stored;
+    if (storage.kind === 'inline') {
+      checkPayload(stored, this.#reader.rest());
+      return;
+    }
+    this.#named.set(storage.file, ownerName({ service: key.service, slot, index: key.index }));
+    let payload: Buffer;
+    try {
+      payload = readFileSync(join(this.#folder, 'payloads', String(storage.file)));
+    } catch (error) {
+      throw new RowError(`Its payload file ${storage.file} can't be read.`, { cause: error });
+    }
+    checkPayload(stored, payload);
+    const owner = makeKey({ service: ownService, kind: kinds.file, index: storage.file, sub: 0 });
+    if (!this.#table.has(owner)) throw new RowError(`Nothing says whose file ${storage.file} is.`);
+  }
+
+  // Rows of files come last, so all that name one have been seen.
+  #file(key: RowKey): void {
+    const owner = ownerName(readFileOwner(this.#reader));
+    if (this.#named.get(key.index) !== owner) {
+      throw new RowError(`The row that should name the file (${owner}) does not.`);
+    }
+  }
+
+  #payloadFiles(): readonly string[] {
+    try {
+      return readdirSync(join(this.#folder, 'payloads'));
+    } catch {
+      return [];
+    }
+  }
+
+  #damage(key: RowKey, what: string): void {
+    this.#damageCount++;
+    if (this.#damages.length >= damagesMax) return;
+    const table = kindNames[key.kind] ?? `kind ${key.kind}`;
+    this.#damages.push({ table, service: key.service, index: key.index, what });
+  }
+}
+
+function same(found: number, expected: number): void {
+  if (found !== expected)
+    throw new RowError(`The row says ${found} where its key has ${expected}.`);
+}
+
+function ownerName(owner: { service: number; slot: number; index: number }): string {
+  return `service ${owner.service}, place ${owner.slot}, index ${owner.index}`;
+}
