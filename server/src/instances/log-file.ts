@@ -73,7 +73,8 @@ export class LogFile {
     await rm(this.#older, { force: true });
   }
 
-  async *read(request: LogRequest): AsyncIterable<Uint8Array> {
+  /** Following ends with the signal, or once `isOver` says that nothing more will be written. */
+  async *read(request: LogRequest, isOver: () => boolean): AsyncIterable<Uint8Array> {
     const end = await sizeOf(this.#path);
     if (request.tail === undefined) {
       yield* pieces(this.#older, 0, await sizeOf(this.#older));
@@ -82,7 +83,7 @@ export class LogFile {
       const text = await this.#tail(request.tail, end);
       if (text !== '') yield Buffer.from(text);
     }
-    if (request.follow) yield* this.#follow(end, request.signal);
+    if (request.follow) yield* this.#follow(end, request.signal, isOver);
   }
 
   /** The last lines of what there is now. */
@@ -106,13 +107,19 @@ export class LogFile {
     return text.slice(fromLine(text, lines) ?? 0);
   }
 
-  async *#follow(from: number, signal: AbortSignal | undefined): AsyncIterable<Uint8Array> {
+  async *#follow(
+    from: number,
+    signal: AbortSignal | undefined,
+    isOver: () => boolean,
+  ): AsyncIterable<Uint8Array> {
     let at = from;
     while (signal?.aborted !== true) {
+      const wasOver = isOver();
       const size = await sizeOf(this.#path);
       // It has been cut: everything in it is new.
       if (size < at) at = 0;
       if (size === at) {
+        if (wasOver) return;
         await pause(this.#clock, followEveryMs, signal);
         continue;
       }

@@ -84,7 +84,8 @@ export class ProcessDriver implements Driver {
 
   logs(instance: string, request: LogRequest): AsyncIterable<Uint8Array> | undefined {
     const log = this.#log(instance);
-    return log.exists() || this.#inUse.has(instance) ? log.read(request) : undefined;
+    const isOver = (): boolean => !this.#inUse.has(instance);
+    return log.exists() || !isOver() ? log.read(request, isOver) : undefined;
   }
 
   lastLines(instance: string, count: number): Promise<readonly string[]> {
