@@ -3,6 +3,7 @@
 
 import type { Engine } from '../engine/engine.ts';
 import type { Clock } from '../kernel/clock.ts';
+import { invariant } from '../kernel/invariant.ts';
 import type { Random } from '../kernel/random.ts';
 import { apply } from '../queue/apply.ts';
 import { type Change, isDurable, seal } from '../queue/change.ts';
@@ -25,6 +26,8 @@ export interface Recovered {
   readonly sequence: number;
 }
 
+const epochMax = 2 ** 21;
+
 /** Throws when the engine refuses the new epoch or cannot be read. */
 export async function recoverState(options: RecoveryOptions): Promise<Recovered> {
   const { clock, random } = options;
@@ -32,6 +35,8 @@ export async function recoverState(options: RecoveryOptions): Promise<Recovered>
   const state = createState(options.service, options.settings, key);
   await restoreRows(state, options);
   let sequence = 0;
+  // Delivery ids stay below 2^53: epoch × 2^32 + counter.
+  invariant(state.epoch + 1 < epochMax, 'a service has fewer epochs than 2^21');
   const epoch: Change = { kind: 'epoch', epoch: state.epoch + 1 };
   for (let isFirst = true; ; isFirst = false) {
     const now = clock.now();

@@ -199,8 +199,7 @@ export class ServiceQueues implements Queues {
   }
 
   async commit(queue: QueueName, indexes: readonly number[], by: Identity): Promise<void> {
-    const { gid } = by;
-    await this.#askAll(indexes, (index) => ({ kind: 'commit', queue, index, gid }) as const);
+    await this.#askAll(indexes, (index) => ({ kind: 'commit', queue, index, ...by }) as const);
   }
 
   async negative(

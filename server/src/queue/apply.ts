@@ -60,6 +60,8 @@ export function apply(state: State, change: Change, now: Time): void {
       return;
     case 'trimRecords':
       state.records.forget(change.below);
+      // Requests may wait for room in the store of results.
+      state.queues.input.version += 1;
       return;
     case 'outboxDone':
       return;
@@ -212,14 +214,13 @@ function applyRemove(state: State, change: RemoveChange): void {
 function applyComplete(state: State, change: CompleteChange): void {
   const { input, sink } = state.queues;
   input.counters.completed += 1;
-  close(state, input, change.index, change.closing);
+  close(state, input, change.index, change.closing, change.recordResult?.length);
   const idHash = input.messages.idHash(change.index);
   const tags = input.messages.tagHashes(change.index);
   removeMessage(state, input, change.index);
   if (change.result !== undefined && idHash !== undefined) {
     addDerived(state, sink, change.result, idHash, tags);
   }
-  state.recordResultBytes += change.recordResult?.length ?? 0;
 }
 
 function applyDead(state: State, change: DeadChange): void {
@@ -260,11 +261,13 @@ function close(
   queue: QueueState,
   index: number,
   closing: RemoveChange['closing'],
+  resultBytes = 0,
 ): void {
   if (closing === undefined) return;
   const metaBytes = queue.messages.facts(index)?.metaBytes ?? 0;
   const bytes = 160 + metaBytes + closing.reason.length + 96 * closing.outcomes.length;
-  state.records.add(index, bytes, closing.doneAt, closing.retainUntil);
+  const { doneAt, retainUntil } = closing;
+  state.records.add(index, { bytes, resultBytes, doneAt, retainUntil });
   const idHash = queue.messages.idHash(index);
   if (idHash !== undefined && closing.resultIndex !== 0) {
     state.recent.setResult(idHash, index, closing.resultIndex);

@@ -247,10 +247,11 @@ export function leave(
   const changes: Change[] = [];
   const effects: Effect[] = [];
   const counted = how !== 'drain' && queue.name === 'input';
+  const code = how === 'dead' ? 'InstanceDied' : 'ConnectionLost';
   const reason = how === 'drain' ? 'drained' : how === 'dead' ? 'instance died' : 'connection lost';
   for (const entry of consumer.held.values()) {
     const isBad = counted && !entry.recovered;
-    const end = { ...uncounted(reason), counted: isBad };
+    const end = { ...uncounted(reason), counted: isBad, code: isBad ? code : '' };
     const ended = endLease(state, queue, consumer.group, entry, end, now);
     // Deaths give out indexes of other queues, so they are decided one by one.
     if (ended.changes.some((change) => change.kind === 'dead') && changes.length > 0) {

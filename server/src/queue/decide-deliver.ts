@@ -13,6 +13,7 @@ import {
   type Group,
   isWorkingGroup,
   type QueueState,
+  recordLimitsOf,
   type State,
   slotsTaken,
   usedOf,
@@ -186,7 +187,7 @@ function sendWithoutLease(
   const to = consumer.number;
   const deliveries = (group.entries.get(index)?.mark.deliveries ?? 0) + 1;
   changes.push({ kind: 'served', consumer: to, index });
-  const finished = finish(state, queue, group, index, 'committed', now);
+  const finished = finish(state, queue, group, index, undefined, 'committed', now);
   changes.push(...finished.changes);
   effects.push(...finished.effects);
   const { name } = queue;
@@ -207,7 +208,10 @@ export function hasPlace(
 ): boolean {
   if (!isWorkingGroup(state, queue, group) || entry?.mark.place === true) return true;
   if (queue.messages.isRecordHome(index)) {
-    return state.recordResultBytes < state.settings.recordResultBytesMax;
+    const { records, settings } = state;
+    return (
+      records.resultBytes < settings.recordResultBytesMax && !records.isOver(recordLimitsOf(state))
+    );
   }
   const { sink } = state.queues;
   return state.settings.sink.autoEvict || usedOf(state, sink) < capacityOf(state, sink);

@@ -11,7 +11,7 @@ import {
   isKept,
   resultOf,
   roomInSink,
-  takeFromOthers,
+  takeAway,
 } from './lease-end.ts';
 import type { QueueName } from './message.ts';
 import {
@@ -28,6 +28,7 @@ export interface CommitCommand {
   readonly queue: QueueName;
   readonly index: number;
   readonly gid: string;
+  readonly uid: string;
 }
 
 export interface NegativeCommand {
@@ -85,7 +86,8 @@ export function decideCommit(state: State, command: CommitCommand, now: Time): D
   const group = queue.groups.get(command.gid);
   const entry = group?.entries.get(command.index);
   if (group === undefined || entry === undefined) return unchanged;
-  const { changes, effects } = finish(state, queue, group, command.index, 'committed', now);
+  const own = entry.consumer?.uid === command.uid ? entry : undefined;
+  const { changes, effects } = finish(state, queue, group, command.index, own, 'committed', now);
   return changing(changes, effects);
 }
 
@@ -142,7 +144,7 @@ export function decideCommitDelivery(
   const place = leaseOf(state, command.queue, command.deliveryId);
   if (place === undefined) return stale(state, command.queue, command.deliveryId);
   const { queue, group, entry } = place;
-  const { changes, effects } = finish(state, queue, group, entry.index, 'committed', now);
+  const { changes, effects } = finish(state, queue, group, entry.index, entry, 'committed', now);
   return changing(changes, effects);
 }
 
@@ -193,7 +195,7 @@ export function decideComplete(state: State, command: CompleteCommand, now: Time
     closing,
   };
   const changes: Change[] = putsResult ? roomInSink(state, now) : [];
-  const others = takeFromOthers(queue, entry.index, 'completed', entry);
+  const others = takeAway(queue, entry.index, 'completed', entry);
   changes.push(...others.changes, complete);
   return {
     changes,
@@ -220,7 +222,7 @@ function completeForGroup(
   }
   const { queue, group, entry } = place;
   const cause = command.outcome === 'failed' ? 'modelAnswer' : 'committed';
-  const { changes, effects } = finish(state, queue, group, entry.index, cause, now);
+  const { changes, effects } = finish(state, queue, group, entry.index, entry, cause, now);
   return { changes, effects, reply: { kind: 'completed', resultIndex }, more: false };
 }
 

@@ -11,6 +11,7 @@ import {
   isWorkingGroup,
   type QueueState,
   queuesOf,
+  recordLimitsOf,
   type State,
 } from './state.ts';
 import type { Time } from './time.ts';
@@ -31,19 +32,15 @@ export function decideSweep(state: State, now: Time): Decision {
       return decideExpiry(state, queue, index, now);
     }
   }
-  const { settings } = state;
-  const limits = {
-    countMax: settings.recordCountMax,
-    bytesMax: settings.recordBytesMax,
-    retentionMs: settings.recordRetentionMs,
-  };
-  const below = state.records.forgettable(limits, now.wall);
+  const below = state.records.forgettable(recordLimitsOf(state), now.wall);
   if (below > 0) return { ...changing([{ kind: 'trimRecords', below }]), more: true };
-  return changing([{ kind: 'forgetIds', wall: now.wall }]);
+  if (!state.recent.isForgettable(now.wall)) return unchanged;
+  return { ...changing([{ kind: 'forgetIds', wall: now.wall }]), more: true };
 }
 
 /** When the next sweep is due, from now, in milliseconds; at most a minute. */
 export function sweepInMs(state: State, now: Time): number {
+  if (state.records.forgettable(recordLimitsOf(state), now.wall) > 0) return 0;
   let wait = state.dues.firstAt - now.mono;
   for (const queue of queuesOf(state)) wait = Math.min(wait, queue.expiries.firstAt - now.wall);
   return Math.max(0, Math.min(wait, 60_000));

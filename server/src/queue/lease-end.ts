@@ -107,7 +107,8 @@ function die(
   const { changes, effects } = takeAway(queue, entry.index, 'dead', holder);
   const rearQueue = queue.name === 'input' ? state.queues.inputRear : state.queues.sinkRear;
   const facts = queue.messages.facts(entry.index);
-  const said = causeTags(end);
+  // A reader takes a result without a code for a success.
+  const said = causeTags({ code: end.code || 'Dead', reason: end.reason });
   let rear: Derived | undefined;
   if (state.settings.deadPolicy === 'Rear') {
     if (rearQueue.messages.length >= capacityOf(state, rearQueue)) {
@@ -139,7 +140,7 @@ function die(
   const resultIndex = notice === undefined ? mark.placeIndex : sink.lastIndex + 1;
   const closing =
     queue.name === 'input'
-      ? closingOf(mark, now, { state: 'dead', cause: 'deliveries', resultIndex, ...end })
+      ? closingOf(mark, now, { ...end, state: 'dead', cause: 'deliveries', resultIndex })
       : undefined;
   changes.push({ kind: 'dead', queue: queue.name, index: entry.index, rear, notice, closing });
   return { changes, effects };
@@ -256,28 +257,42 @@ export function takeAway(
   reason: string,
   own?: Entry | undefined,
 ): Consequences {
-  const changes: Change[] = [];
-  const effects: Effect[] = [];
-  if (!queue.messages.isLeased(index)) return { changes, effects };
+  const all = nothingTold();
+  if (!queue.messages.isLeased(index)) return all;
   for (const group of queue.groups.values()) {
     const entry = group.entries.get(index);
-    const consumer = entry?.consumer;
-    if (entry === undefined || entry === own || consumer === undefined) continue;
-    const { deliveryId } = entry.mark;
-    if (consumer.kind !== 'eas') {
-      changes.push({ kind: 'occupy', consumer: consumer.number, deliveryId });
-    }
-    effects.push({ kind: 'voided', consumer: consumer.number, deliveryId, reason });
+    if (entry === undefined || entry === own) continue;
+    const told = tell(entry, reason);
+    all.changes.push(...told.changes);
+    all.effects.push(...told.effects);
   }
-  return { changes, effects };
+  return all;
 }
 
-/** The message is done for one group: it leaves when no other group keeps it (rule 7). */
+/** Tells the holder of an entry, if there is one, that its lease is over. */
+function tell(entry: Entry | undefined, reason: string): Consequences {
+  const told = nothingTold();
+  const holder = entry?.consumer;
+  if (entry === undefined || holder === undefined) return told;
+  const { deliveryId } = entry.mark;
+  const consumer = holder.number;
+  if (holder.kind !== 'eas') told.changes.push({ kind: 'occupy', consumer, deliveryId });
+  told.effects.push({ kind: 'voided', consumer, deliveryId, reason });
+  return told;
+}
+
+function nothingTold(): Consequences {
+  return { changes: [], effects: [] };
+}
+
+/** The message is done for one group: it leaves when no other group keeps it (rule 7). The holder
+ * of `own` says so itself; whoever else holds it is told to stop. */
 export function finish(
   state: State,
   queue: QueueState,
   group: Group,
   index: number,
+  own: Entry | undefined,
   cause: RestCause,
   now: Time,
 ): Consequences {
@@ -285,10 +300,11 @@ export function finish(
   if (isKept(state, queue, group, index)) {
     const mark: Mark = { ...(entry?.mark ?? emptyMark), state: 'committed', resumable: false };
     const { name } = queue;
-    const change: Change = { kind: 'commit', queue: name, group: group.number, index, mark };
-    return { changes: [change], effects: [] };
+    const told = entry === own ? nothingTold() : tell(entry, cause);
+    told.changes.push({ kind: 'commit', queue: name, group: group.number, index, mark });
+    return told;
   }
-  const { changes, effects } = takeFromOthers(queue, index, cause, entry);
+  const { changes, effects } = takeAway(queue, index, cause, own);
   changes.push(removal(state, queue, index, 'succeeded', cause, now));
   return { changes, effects };
 }
@@ -300,17 +316,6 @@ export function isKept(state: State, queue: QueueState, group: Group, index: num
     if (other !== group && index >= other.from && !other.ahead.has(index)) return true;
   }
   return false;
-}
-
-/** Like `takeAway`, for a message that leaves because the holder of `own` is done with it. */
-export function takeFromOthers(
-  queue: QueueState,
-  index: number,
-  reason: string,
-  own: Entry | undefined,
-): Consequences {
-  const isAlone = queue.groups.size < 2;
-  return isAlone ? { changes: [], effects: [] } : takeAway(queue, index, reason, own);
 }
 
 export const emptyMark: Mark = {

@@ -82,11 +82,16 @@ export class RecentIds {
     }
   }
 
+  /** Whether the oldest id is over its time. */
+  isForgettable(wall: number): boolean {
+    const slot = this.#first & (this.#lows.length - 1);
+    return this.size > 0 && isOld(this.#times[slot] ?? 0, wall);
+  }
+
   /** Forgets at most `limit` ids that are over their time. */
   forget(wall: number, limit: number): void {
     for (let done = 0; done < limit && this.size > 0; done += 1) {
-      const slot = this.#first & (this.#lows.length - 1);
-      if (!isOld(this.#times[slot] ?? 0, wall)) break;
+      if (!this.isForgettable(wall)) break;
       this.#dropFirst();
     }
     this.#table.shrink();

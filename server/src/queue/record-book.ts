@@ -7,8 +7,17 @@ const blockIndexes = 256;
 interface Block {
   count: number;
   bytes: number;
+  resultBytes: number;
   doneAt: number;
   retainUntil: number;
+}
+
+export interface BookedRecord {
+  readonly bytes: number;
+  readonly resultBytes: number;
+  /** Wall clock, as is `retainUntil`. */
+  readonly doneAt: number;
+  readonly retainUntil: number;
 }
 
 export interface RecordLimits {
@@ -22,6 +31,7 @@ export class RecordBook {
   #lowest = Number.POSITIVE_INFINITY;
   #count = 0;
   #bytes = 0;
+  #resultBytes = 0;
 
   get count(): number {
     return this.#count;
@@ -31,29 +41,40 @@ export class RecordBook {
     return this.#bytes;
   }
 
-  add(index: number, bytes: number, doneAt: number, retainUntil: number): void {
+  /** Bytes of the results of home `record`, which are kept with their records. */
+  get resultBytes(): number {
+    return this.#resultBytes;
+  }
+
+  add(index: number, record: BookedRecord): void {
     const number = Math.floor(index / blockIndexes);
     let block = this.#blocks.get(number);
     if (block === undefined) {
-      block = { count: 0, bytes: 0, doneAt: 0, retainUntil: 0 };
+      block = { count: 0, bytes: 0, resultBytes: 0, doneAt: 0, retainUntil: 0 };
       this.#blocks.set(number, block);
       this.#lowest = Math.min(this.#lowest, number);
     }
     block.count += 1;
-    block.bytes += bytes;
-    block.doneAt = Math.max(block.doneAt, doneAt);
-    block.retainUntil = Math.max(block.retainUntil, retainUntil);
+    block.bytes += record.bytes;
+    block.resultBytes += record.resultBytes;
+    block.doneAt = Math.max(block.doneAt, record.doneAt);
+    block.retainUntil = Math.max(block.retainUntil, record.retainUntil);
     this.#count += 1;
-    this.#bytes += bytes;
+    this.#bytes += record.bytes;
+    this.#resultBytes += record.resultBytes;
   }
 
   /** The input index below which all records may go now; 0 = nothing to forget. */
   forgettable(limits: RecordLimits, wall: number): number {
     const block = this.#blocks.get(this.#lowest);
     if (block === undefined || block.retainUntil > wall) return 0;
-    const over = this.#count > limits.countMax || this.#bytes > limits.bytesMax;
+    const over = this.isOver(limits);
     const old = block.doneAt + limits.retentionMs < wall;
     return over || old ? (this.#lowest + 1) * blockIndexes : 0;
+  }
+
+  isOver(limits: RecordLimits): boolean {
+    return this.#count > limits.countMax || this.#bytes > limits.bytesMax;
   }
 
   /** Takes the records of all indexes below `below` (a block's end) off the books. */
@@ -62,6 +83,7 @@ export class RecordBook {
       if ((number + 1) * blockIndexes > below) continue;
       this.#count -= block.count;
       this.#bytes -= block.bytes;
+      this.#resultBytes -= block.resultBytes;
       this.#blocks.delete(number);
     }
     this.#lowest = Number.POSITIVE_INFINITY;

@@ -104,8 +104,9 @@ export class Restorer {
   record(record: RequestRecord): void {
     const texts = metaBytesOf({ ...record, path: undefined, contentType: undefined });
     const bytes = 160 + texts + record.reason.length + 96 * record.outcomes.length;
-    this.#state.records.add(record.index, bytes, record.doneAt, record.retainUntil);
-    if (record.home === 'record') this.#state.recordResultBytes += record.sizeOut;
+    const { doneAt, retainUntil } = record;
+    const resultBytes = record.home === 'record' ? record.sizeOut : 0;
+    this.#state.records.add(record.index, { bytes, resultBytes, doneAt, retainUntil });
     this.#remember(record, record.resultIndex);
   }
 

@@ -9,7 +9,7 @@ import { type Filter, Messages } from './messages.ts';
 import { Offers } from './offers.ts';
 import { RangeSet } from './range-set.ts';
 import { RecentIds } from './recent-ids.ts';
-import { RecordBook } from './record-book.ts';
+import { RecordBook, type RecordLimits } from './record-book.ts';
 import type { ServiceSettings } from './settings.ts';
 import type { ServiceState as DurableState, Mark } from './transition.ts';
 
@@ -149,8 +149,6 @@ export interface State {
   readonly consumers: Map<number, { readonly queue: QueueState; readonly consumer: Consumer }>;
   readonly recent: RecentIds;
   readonly records: RecordBook;
-  /** Bytes of stored results of home `record`. */
-  recordResultBytes: number;
   readonly dues: TimeHeap<Due>;
   lastGroup: number;
   lastConsumer: number;
@@ -176,7 +174,6 @@ export function createState(service: string, settings: ServiceSettings, key: Has
     consumers: new Map(),
     recent: new RecentIds(),
     records: new RecordBook(),
-    recordResultBytes: 0,
     dues: new TimeHeap(),
     lastGroup: 0,
     lastConsumer: 0,
@@ -260,6 +257,12 @@ export function capacityOf(state: State, queue: QueueState): number {
 /** Rule 11: waiting + backing off + leased + hidden + reserved. */
 export function usedOf(state: State, queue: QueueState): number {
   return queue.messages.length + (queue.name === 'sink' ? state.reserved : 0);
+}
+
+/** How many records, for how long (rule 14). */
+export function recordLimitsOf(state: State): RecordLimits {
+  const { recordCountMax, recordBytesMax, recordRetentionMs } = state.settings;
+  return { countMax: recordCountMax, bytesMax: recordBytesMax, retentionMs: recordRetentionMs };
 }
 
 /** Largest payload of a message, in bytes; a rear queue takes what the queue before it takes. */
