@@ -149,6 +149,8 @@ export interface GiveBackRequest {
   readonly reason: string;
   /** Earliest next delivery from now; 0 = at once. */
   readonly delayMs: number;
+  /** The model may still be at work on it: the slot stays taken until `freed`. Default false. */
+  readonly occupies?: boolean;
 }
 
 export interface SearchAnswer {

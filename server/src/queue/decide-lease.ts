@@ -66,6 +66,8 @@ export interface GiveBackCommand {
   readonly code: string;
   readonly reason: string;
   readonly delayMs: number;
+  /** The model may still be at work. */
+  readonly occupies?: boolean;
 }
 
 export interface TouchCommand {
@@ -232,7 +234,8 @@ export function decideGiveBack(state: State, command: GiveBackCommand, now: Time
   const { queue, group, entry } = place;
   const holder = entry.consumer;
   const { counted, code, reason, delayMs } = command;
-  const end = { counted, code, reason, delayMs, avoid: entry.mark.uid, occupies: false };
+  const occupies = command.occupies === true;
+  const end = { counted, code, reason, delayMs, avoid: entry.mark.uid, occupies };
   const { changes, effects } = endLease(state, queue, group, entry, end, now);
   if (code === shutdown && holder !== undefined) {
     changes.push({ kind: 'leaving', consumer: holder.number });

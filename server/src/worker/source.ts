@@ -76,6 +76,8 @@ export interface WorkReturn {
   readonly reason: string;
   /** Earliest next delivery from now. */
   readonly delayMs: number;
+  /** The model may still be at work on it: the slot stays taken until `freed`. Default false. */
+  readonly occupies?: boolean;
 }
 
 export interface WorkSource {

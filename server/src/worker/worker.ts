@@ -297,7 +297,9 @@ export class Worker {
       }
       case 'retry': {
         const { code, reason, delayMs } = outcome;
-        return this.#reporter.giveBack(call, { counted: true, code, reason, delayMs });
+        // The source counts the slot of an abandoned call too, until it hears that it is free.
+        const occupies = this.#slots.markVoided(deliveryId);
+        return this.#reporter.giveBack(call, { counted: true, code, reason, delayMs, occupies });
       }
     }
   }
