@@ -16,6 +16,11 @@ export interface RoomOptions {
 }
 
 const lookEveryMs = 1000;
+// The disk itself must have this part of the reserve, however much is free inside the files:
+// large payloads and everything else around need new files.
+const diskShare = 1 / 8;
+// Rows become pages that are partly empty, and pages above them.
+const growthPerByte = 2;
 
 export class Room {
   readonly #options: RoomOptions;
@@ -44,7 +49,7 @@ export class Room {
 
   /** So many bytes were written since the last look. */
   used(bytes: number): void {
-    this.#leftBytes -= bytes;
+    this.#leftBytes -= growthPerByte * bytes;
   }
 
   async #look(): Promise<void> {
@@ -52,7 +57,11 @@ export class Room {
     try {
       const disk = await statfs(folder);
       if (this.#stopped) return;
-      this.#leftBytes = disk.bavail * disk.bsize + freeInside() - reserveBytes;
+      const diskBytes = disk.bavail * disk.bsize;
+      this.#leftBytes = Math.min(
+        diskBytes + freeInside() - reserveBytes,
+        diskBytes - reserveBytes * diskShare,
+      );
       const low = this.#leftBytes <= 0;
       if (low !== this.#low) {
         if (low) log.warn({ folder, reserveBytes }, 'disk full, new messages are refused');

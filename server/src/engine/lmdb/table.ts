@@ -2,7 +2,7 @@
 // resolves when lmdb has flushed it. A disk without room is an answer, every other error of lmdb
 // ends the process: after a failed flush nobody knows what the disk holds.
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statfsSync } from 'node:fs';
 import { ABORT, type Database, open, type RootDatabase } from 'lmdb';
 import type { Changes } from './changes.ts';
 import { makeKey, type RowKey } from './keys.ts';
@@ -32,6 +32,8 @@ const mapBytes = 64 * 2 ** 30;
 const rehearsal = new Uint8Array(64 * 1024);
 const mapFull = -30792;
 const noSpaceCodes: readonly unknown[] = [mapFull, 28, 122, 'ENOSPC', 'EDQUOT'];
+const inputOutput: readonly unknown[] = [5];
+const fullBelowBytes = 2 ** 20;
 
 /** The name of the table inside lmdb's file. */
 const rowsName = 'rows';
@@ -46,11 +48,13 @@ export class Table {
   readonly #root: RootDatabase<Uint8Array, Uint8Array>;
   readonly #rows: Database<Uint8Array, Uint8Array>;
   readonly #fatal: (error: unknown) => void;
+  readonly #folder: string;
 
   constructor(options: TableOptions) {
     const readOnly = options.readOnly === true;
     if (!readOnly) mkdirSync(options.folder, { recursive: true, mode: 0o700 });
     this.#fatal = options.fatal;
+    this.#folder = options.folder;
     this.#root = open<Uint8Array, Uint8Array>({
       path: options.folder,
       readOnly,
@@ -90,7 +94,8 @@ export class Table {
       return 'durable';
     } catch (error) {
       const cause = await commitError(error);
-      if (!isNoSpace(cause)) return this.#end(cause);
+      const full = isNoSpace(cause) || (hasCode(cause, inputOutput) && this.#diskIsFull(changes));
+      if (!full) return this.#end(cause);
       try {
         // After some failures lmdb refuses every further transaction, and would do so by silence.
         this.#root.transactionSync(() => undefined);
@@ -149,6 +154,13 @@ export class Table {
     return spaceInside(this.#root.getStats(), this.#rows.getStats());
   }
 
+  // When a disk takes only a part of the pages, lmdb calls that an input/output error. It comes
+  // before anything refers to those pages, so nothing is changed.
+  #diskIsFull(changes: Changes): boolean {
+    const { bavail, bsize } = statfsSync(this.#folder);
+    return bavail * bsize < 2 * changes.bytes + fullBelowBytes;
+  }
+
   #end(error: unknown): Promise<never> {
     this.#fatal(error);
     return new Promise<never>(() => undefined);
@@ -199,6 +211,9 @@ async function commitError(error: unknown): Promise<unknown> {
 
 /** Whether an error says that a disk or a quota is full. */
 export function isNoSpace(error: unknown): boolean {
-  if (!(error instanceof Error) || !('code' in error)) return false;
-  return noSpaceCodes.includes(error.code);
+  return hasCode(error, noSpaceCodes);
+}
+
+function hasCode(error: unknown, codes: readonly unknown[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(error.code);
 }
