@@ -220,7 +220,7 @@ function sendAgain(
 
 /** Why a lease ended that says nothing about the work. */
 export function uncounted(reason: string): LeaseEnd {
-  return { counted: false, code: '', reason, delayMs: 0, avoid: '', occupies: false };
+  return { counted: false, code: '', reason, delayMs: 0, avoid: '', slot: 'freed' };
 }
 
 /** A connection is lost or closed, or an instance is dead (rule 9). */

@@ -127,7 +127,7 @@ export function decideNegative(
       reason: command.reason,
       delayMs: backsOff ? backoffMs(entry.mark.bad + 1, chance) : 0,
       avoid: holder.uid,
-      occupies: false,
+      slot: holder.uid === command.uid ? 'freed' : 'taken',
     },
     now,
   );
@@ -234,8 +234,8 @@ export function decideGiveBack(state: State, command: GiveBackCommand, now: Time
   const { queue, group, entry } = place;
   const holder = entry.consumer;
   const { counted, code, reason, delayMs } = command;
-  const occupies = command.occupies === true;
-  const end = { counted, code, reason, delayMs, avoid: entry.mark.uid, occupies };
+  const slot = command.occupies === true ? 'kept' : 'freed';
+  const end = { counted, code, reason, delayMs, avoid: entry.mark.uid, slot } as const;
   const { changes, effects } = endLease(state, queue, group, entry, end, now);
   if (code === shutdown && holder !== undefined) {
     changes.push({ kind: 'leaving', consumer: holder.number });

@@ -2,8 +2,8 @@
 // records that are over, expired messages. One thing a decision, so that a sweep is bounded work.
 
 import type { Change } from './change.ts';
-import { leave, uncounted } from './decide-consumer.ts';
-import { changing, type Decision, type Effect, unchanged } from './decision.ts';
+import { leave } from './decide-consumer.ts';
+import { changing, type Decision, unchanged } from './decision.ts';
 import { endLease, isKept, removal } from './lease-end.ts';
 import {
   type Due,
@@ -84,26 +84,11 @@ function lookAtIdle(state: State, deliveryId: number, now: Time): Decision {
   if (place === undefined) return unchanged;
   const { queue, group, entry } = place;
   if (entry.idleAt > now.mono) return stillBusy(entry.idleAt, deliveryId);
-  const holder = entry.consumer;
-  const occupies = holder !== undefined && holder.kind !== 'eas';
-  const idleMs = state.settings.idleMs;
-  const reason = `no commit within ${idleMs} ms`;
-  const end = {
-    ...uncounted(reason),
-    counted: true,
-    code: 'Idle',
-    occupies,
-    avoid: entry.mark.uid,
-  };
+  const reason = `no commit within ${state.settings.idleMs} ms`;
+  const cause = { counted: true, code: 'Idle', reason, delayMs: 0 };
+  const end = { ...cause, avoid: entry.mark.uid, slot: 'taken' } as const;
   const { changes, effects } = endLease(state, queue, group, entry, end, now);
-  const told: Effect[] = [...effects];
-  const isTold = effects.some(
-    (effect) => effect.kind === 'voided' && effect.deliveryId === deliveryId,
-  );
-  if (holder !== undefined && !isTold) {
-    told.push({ kind: 'voided', consumer: holder.number, deliveryId, reason });
-  }
-  return changing(changes, told);
+  return changing(changes, effects);
 }
 
 function stillBusy(idleAt: number, deliveryId: number): Decision {

@@ -27,8 +27,9 @@ export interface LeaseEnd {
   readonly delayMs: number;
   /** Not first choice for the next delivery. */
   readonly avoid: string;
-  /** The model may still be at work. */
-  readonly occupies: boolean;
+  /** What becomes of the holder's slot: `freed`, its holder is done with it; `kept`, the holder
+   * gave the message back while its model may still work; `taken`, the holder does not know yet. */
+  readonly slot: 'freed' | 'kept' | 'taken';
 }
 
 export interface Consequences {
@@ -60,9 +61,10 @@ export function endLease(
     mark,
     backoffUntil: end.delayMs > 0 ? now.mono + end.delayMs : 0,
     avoid: end.avoid,
-    occupies: end.occupies,
+    occupies: end.slot === 'kept' || (end.slot === 'taken' && entry.consumer?.kind !== 'eas'),
   };
-  return { changes: [back], effects: [] };
+  const effects = end.slot === 'taken' ? tell(entry, end.reason).effects : [];
+  return { changes: [back], effects };
 }
 
 function hasRear(queue: QueueState): queue is QueueState & { readonly name: 'input' | 'sink' } {
@@ -103,8 +105,9 @@ function die(
   end: LeaseEnd,
   now: Time,
 ): Consequences {
-  const holder = end.occupies ? undefined : entry;
-  const { changes, effects } = takeAway(queue, entry.index, 'dead', holder);
+  const own = end.slot === 'taken' ? undefined : entry;
+  const { changes, effects } = takeAway(queue, entry.index, 'dead', own);
+  if (end.slot === 'kept') changes.push(...tell(entry, 'dead').changes);
   const rearQueue = queue.name === 'input' ? state.queues.inputRear : state.queues.sinkRear;
   const facts = queue.messages.facts(entry.index);
   // A reader takes a result without a code for a success.
