@@ -10,10 +10,7 @@ import { hasProgram, root, run } from './command.js';
 const nodeMinimum = [20, 19];
 
 /** What tests need from the system: a program, its Debian package, and what goes without it. */
-const systemPrograms = [
-  { program: 'chromium', debian: 'chromium', without: 'the browser tests' },
-  { program: 'curl', debian: 'curl', without: 'the tests that follow the README with curl' },
-];
+const systemPrograms = [{ program: 'chromium', debian: 'chromium', without: 'the browser tests' }];
 
 /** Ends the process with one sentence when this Node is too old. */
 export function ensureNode() {
