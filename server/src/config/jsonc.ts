@@ -1,16 +1,23 @@
-// JSON with comments and trailing commas, as people keep their settings. A parser of our own,
-// because Node's names no position for half of its errors and silently keeps the last of two equal
-// keys, both of which matter in a file written by hand.
+// JSON with comments and trailing commas, as people keep their settings and services. A parser of
+// our own, because Node's names no position for half of its errors and silently keeps the last of
+// two equal keys, both of which matter in a file written by hand. It reads in one pass and without
+// patterns that repeat, so that a megabyte of blanks or comments is as good as any other text.
 
+/** Longest text that is read; deepest nesting. */
+export const jsoncCharactersMax: number = 2 ** 20;
 const depthMax = 64;
-const literals: readonly (readonly [string, unknown])[] = [
-  ['true', true],
-  ['false', false],
-  ['null', null],
-];
 
-/** Throws a SyntaxError that begins with line and column when the text is no such JSON. */
+/** How much of the text an error quotes. */
+const quotedMax = 40;
+
+/** Throws a SyntaxError that begins with line and column when the text is no such JSON, or says how
+ * long the text is when that is too long. */
 export function parseJsonc(text: string): unknown {
+  if (text.length > jsoncCharactersMax) {
+    throw new SyntaxError(
+      `too long: ${text.length} characters, at most ${jsoncCharactersMax} are read`,
+    );
+  }
   const reader = new Reader(text);
   const value = reader.value(0);
   reader.end();
@@ -23,23 +30,17 @@ class Reader {
 
   constructor(text: string) {
     this.#text = text;
-    this.#at = text.charCodeAt(0) === 0xfeff ? 1 : 0;
+    this.#at = text.startsWith('\ufeff') ? 1 : 0;
   }
 
   value(depth: number): unknown {
     this.#blank();
-    if (depth > depthMax) this.#fail(`more than ${depthMax} levels deep`);
+    if (depth > depthMax) this.#fail(`nested more than ${depthMax} levels deep`);
     const char = this.#text[this.#at];
     if (char === '{') return this.#object(depth);
     if (char === '[') return this.#array(depth);
     if (char === '"') return this.#string();
-    for (const [word, value] of literals) {
-      if (this.#text.startsWith(word, this.#at)) {
-        this.#at += word.length;
-        return value;
-      }
-    }
-    return this.#number();
+    return this.#word();
   }
 
   end(): void {
@@ -54,7 +55,7 @@ class Reader {
       if (this.#text[this.#at] !== '"') this.#fail('expected a name in double quotes or }');
       const start = this.#at;
       const name = this.#string();
-      if (entries.has(name)) this.#fail(`"${name}" stands here twice`, start);
+      if (entries.has(name)) this.#fail(`"${quoted(name)}" stands here twice`, start);
       this.#blank();
       if (this.#text[this.#at] !== ':') this.#fail('expected a colon');
       this.#at += 1;
@@ -84,18 +85,20 @@ class Reader {
       this.#at += char === '\\' ? 2 : 1;
     }
     this.#at += 1;
-    const parsed = this.#parse(this.#text.slice(start, this.#at), 'a bad character', start);
+    const parsed = this.#parse(this.#text.slice(start, this.#at), 'a wrong escape', start);
     return String(parsed);
   }
 
-  #number(): unknown {
+  /** A number, or true, false, null. */
+  #word(): unknown {
     const start = this.#at;
-    const match = /[^\s,:[\]{}"/]+/y;
-    match.lastIndex = start;
-    const word = match.exec(this.#text)?.[0];
-    if (word === undefined) this.#fail('expected a value');
-    this.#at += word.length;
-    return this.#parse(word, `"${word}" is no value (text needs double quotes)`, start);
+    while (this.#at < this.#text.length && !wordEnds.has(this.#text.charAt(this.#at))) {
+      this.#at += 1;
+    }
+    const word = this.#text.slice(start, this.#at);
+    if (word === '') this.#fail('expected a value');
+    const reason = `"${quoted(word)}" is no value (text needs double quotes)`;
+    return this.#parse(word, reason, start);
   }
 
   #parse(json: string, reason: string, start: number): unknown {
@@ -122,9 +125,19 @@ class Reader {
 
   /** Passes over white space and comments. */
   #blank(): void {
-    const blank = /(?:\s|\/\/[^\n]*|\/\*[\s\S]*?\*\/)*/y;
-    blank.lastIndex = this.#at;
-    this.#at += blank.exec(this.#text)?.[0].length ?? 0;
+    for (;;) {
+      while (blanks.has(this.#text.charAt(this.#at))) this.#at += 1;
+      if (this.#text.startsWith('//', this.#at)) {
+        const end = this.#text.indexOf('\n', this.#at);
+        this.#at = end < 0 ? this.#text.length : end;
+      } else if (this.#text.startsWith('/*', this.#at)) {
+        const end = this.#text.indexOf('*/', this.#at + 2);
+        if (end < 0) this.#fail('the comment is not closed');
+        this.#at = end + 2;
+      } else {
+        return;
+      }
+    }
   }
 
   #fail(reason: string, at: number = this.#at): never {
@@ -132,4 +145,11 @@ class Reader {
     const column = (before.at(-1)?.length ?? 0) + 1;
     throw new SyntaxError(`line ${before.length}, column ${column}: ${reason}`);
   }
+}
+
+const blanks: ReadonlySet<string> = new Set([' ', '\t', '\r', '\n']);
+const wordEnds: ReadonlySet<string> = new Set([...blanks, ...',:[]{}"/']);
+
+function quoted(text: string): string {
+  return text.length > quotedMax ? `${text.slice(0, quotedMax)}…` : text;
 }

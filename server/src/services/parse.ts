@@ -2,10 +2,10 @@
 // accepted without effect is told.
 
 import { PlatformError } from '@sluice/sdk/wire';
+import { parseJsonc } from '../config/jsonc.ts';
 import { expectedAt, isObject } from './fields-tree.ts';
 import type { ServiceFile } from './file.ts';
 import { instanceSettings } from './instance-settings.ts';
-import { parseJson } from './json.ts';
 import { nameProblem } from './name.ts';
 import { queueSettings } from './queue-settings.ts';
 import { fileSchema } from './schema.ts';
@@ -58,8 +58,8 @@ export function parseService(input: unknown, options: ParseOptions): ParsedServi
 /** Checks a declaration, given as text (comments and trailing commas allowed) or JSON value. */
 export function checkService(input: unknown, options: ParseOptions): ParseOutcome {
   const value = readInput(input);
-  if (value instanceof PlatformError) {
-    return { ok: false, problems: [{ path: '', message: value.message }] };
+  if (value instanceof SyntaxError) {
+    return { ok: false, problems: [{ path: '', message: `not JSON: ${value.message}` }] };
   }
   const settled = settle(value);
   const { file, problems: wrongValues } = checkValues(settled.value);
@@ -97,9 +97,9 @@ function completion(file: ServiceFile, spec: ServiceSpec): Readonly<Record<strin
 function readInput(input: unknown): unknown {
   if (typeof input !== 'string') return input;
   try {
-    return parseJson(input);
+    return parseJsonc(input);
   } catch (error) {
-    if (error instanceof PlatformError) return error;
+    if (error instanceof SyntaxError) return error;
     throw error;
   }
 }

@@ -8,7 +8,6 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { isLoopback, parseAddress, showAddress } from '../../src/config/address.ts';
 import { ensureAdminToken } from '../../src/config/admin-token.ts';
 import { parseDuration, showDuration } from '../../src/config/duration.ts';
-import { parseJsonc } from '../../src/config/jsonc.ts';
 import { ConfigError, loadConfig } from '../../src/config/load.ts';
 import { settingDescriptions } from '../../src/config/schema.ts';
 import {
@@ -142,20 +141,6 @@ test('durations are read and shown', () => {
     '3 m 20 s',
     '2 h 5 m',
   ]);
-});
-
-describe('JSON with comments', () => {
-  test('is read with comments, trailing commas and names such as __proto__', () => {
-    expect(parseJsonc('\ufeff{"a": [1, /* x */ "//", ], } // end')).toEqual({ a: [1, '//'] });
-    expect(Object.keys(Object(parseJsonc('{"__proto__": 1}')))).toEqual(['__proto__']);
-  });
-
-  test('names line and column of a mistake', () => {
-    expect(() => parseJsonc('{\n  "a": 1\n  "b": 2}')).toThrow(/^line 3, column 3: .*comma/);
-    expect(() => parseJsonc('{"a": 1, "a": 2}')).toThrow(/line 1, column 10: "a" .* twice/);
-    expect(() => parseJsonc('{"a": foo}')).toThrow(/"foo" is no value/);
-    expect(() => parseJsonc(`${'['.repeat(100)}`)).toThrow(/levels deep/);
-  });
 });
 
 describe('the admin token', () => {

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseJson } from '../../src/services/json.ts';
+import { parseJsonc } from '../../src/config/jsonc.ts';
 import { editDistance, nearest } from '../../src/services/near.ts';
 import { checkService } from '../../src/services/parse.ts';
 import { settle } from '../../src/services/spelling.ts';
@@ -37,7 +37,7 @@ describe('spelling', () => {
   });
 
   it('takes names of labels as they are', () => {
-    const file = parseJson('{"labels": {"a.b/c": "x", "__proto__": "y"}, "labels.d.e": "z"}');
+    const file = parseJsonc('{"labels": {"a.b/c": "x", "__proto__": "y"}, "labels.d.e": "z"}');
     const labels = settle(file).value.labels;
     expect(Object.entries(labels ?? {})).toEqual([
       ['a.b/c', 'x'],
@@ -99,37 +99,6 @@ describe('nearness', () => {
   it('leaves short names alone', () => {
     expect(nearest('cuda', ['cpu', 'gpu'])).toBeUndefined();
     expect(nearest('id', ['qos', 'cpu'])).toBeUndefined();
-  });
-});
-
-describe('text', () => {
-  it('allows comments, trailing commas and a byte order mark', () => {
-    const text = '\uFEFF// head\n{"a": [1, 2.5e1, /* x */ "\\u00e9//",], "b": {"c": null,},}';
-    expect(parseJson(text)).toEqual({ a: [1, 25, 'é//'], b: { c: null } });
-  });
-
-  it('reads every JSON text as JSON.parse does', () => {
-    fc.assert(
-      fc.property(fc.json(), (text) => {
-        expect(parseJson(text)).toEqual(JSON.parse(text));
-      }),
-    );
-  });
-
-  it('names line and column of the first mistake', () => {
-    const places = [
-      ['{\n  "a" 1}', 'line 2, column 7: a colon is missing'],
-      ['{"a": 1 "b": 2}', 'line 1, column 9: a comma or } is missing'],
-      ['{"a": 1, "a": 2}', 'line 1, column 10: "a" is given twice'],
-      ['{"a": tru}', 'line 1, column 7: no value begins like this'],
-      ['{"a": 1} x', 'line 1, column 10: the file should end here'],
-      ['["a', 'line 1, column 2: the text does not end on its line'],
-      ['[/* a', 'line 1, column 2: the comment does not end'],
-      ['', 'line 1, column 1: a value is missing'],
-    ] as const;
-    for (const [text, place] of places) expect(() => parseJson(text)).toThrow(place);
-    expect(() => parseJson('['.repeat(100))).toThrow('nested more than 64 deep');
-    expect(() => parseJson(' '.repeat(2 ** 20 + 1))).toThrow('at most 1048576');
   });
 });
 
