@@ -209,7 +209,12 @@ function makeServer({ tls, limits }: ListenerOptions): Server {
   const server =
     tls === undefined
       ? createServer(options)
-      : createTlsServer({ ...options, cert: tls.cert, key: tls.key });
+      : createTlsServer({
+          ...options,
+          handshakeTimeout: limits.headersMs,
+          cert: tls.cert,
+          key: tls.key,
+        });
   // Headers are bounded by their bytes; by number Node would drop some silently.
   server.maxHeadersCount = 0;
   server.timeout = 0;

@@ -21,6 +21,7 @@ export interface Client {
   readonly port: number;
   readonly queues: Queues;
   readonly stop: () => Promise<void>;
+  readonly pauseWatches: () => void;
   post(query?: string, body?: string, headers?: Record<string, string>): Promise<Answer>;
   get(query: string, headers?: Record<string, string>): Promise<Answer>;
   put(query: string, body?: string, headers?: Record<string, string>): Promise<Answer>;
@@ -46,15 +47,17 @@ export async function startService(
   const settings = { ...defaultSettings, ...options.settings };
   const queues = await broker.open({ number: 1, name: 'svc', settings });
   const { edge, port } = await startEdge([serviceOf(queues)], { clock, ...options.edge });
-  const stop = () => edge.stop();
-  return {
-    input: clientOf({ port, queues, stop }, path),
-    sink: clientOf({ port, queues, stop }, `${path}/sink`),
+  const basics = {
+    port,
+    queues,
+    stop: () => edge.stop(),
+    pauseWatches: () => edge.pauseWatches(),
   };
+  return { input: clientOf(basics, path), sink: clientOf(basics, `${path}/sink`) };
 }
 
 function clientOf(
-  basics: { readonly port: number; readonly queues: Queues; readonly stop: () => Promise<void> },
+  basics: Pick<Client, 'port' | 'queues' | 'stop' | 'pauseWatches'>,
   at: string,
 ): Client {
   const { port } = basics;

@@ -1,11 +1,12 @@
 // Every operation of the EAS protocol but the watch, over real sockets against real queues.
 
+import { createHmac } from 'node:crypto';
 import { decodeAttributes } from '@sluice/sdk/wire';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SeededRandom } from '../simulation/seeded-random.ts';
 import { VirtualClock } from '../simulation/virtual-clock.ts';
 import { eventually, idOf, protobuf, startService, Watcher } from './eas-broker.ts';
-import { type Answer, closeWorld } from './eas-world.ts';
+import { type Answer, closeWorld, token } from './eas-world.ts';
 
 afterEach(closeWorld);
 
@@ -54,6 +55,20 @@ describe('put', () => {
         ['requestId', 'ré'],
       ]),
     );
+  });
+
+  it('takes the signature of a predict client, over the service whichever path is called', async () => {
+    const { input } = await startService();
+    const signed = ['POST', 'md5', 'application/octet-stream', 'date', '/api/predict/svc'];
+    const signature = createHmac('sha1', token).update(signed.join('\n')).digest('base64');
+    const headers = {
+      authorization: `EAS ${signature}`,
+      'content-md5': 'md5',
+      'content-type': 'application/octet-stream',
+      date: 'date',
+    };
+    expect((await input.post('/v1/x?color=red', 'x', headers)).status).toBe(200);
+    expect((await input.post('', 'x', { ...headers, date: 'other' })).status).toBe(401);
   });
 
   it('answers 450 when the queue is full and changes nothing', async () => {

@@ -4,6 +4,7 @@
 import { once } from 'node:events';
 import { decodeFrame } from '@sluice/sdk/wire';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Delivery } from '../../src/broker/queues.ts';
 import { SeededRandom } from '../simulation/seeded-random.ts';
 import { VirtualClock } from '../simulation/virtual-clock.ts';
 import { type Client, eventually, path, startService, Watcher } from './eas-broker.ts';
@@ -20,6 +21,14 @@ import {
 afterEach(closeWorld);
 
 const me = { 'x-eas-queueservice-redis-uid': 'u1', 'x-eas-queueservice-redis-gid': 'eas' };
+
+/** The rest of a watch whose queue does nothing. */
+const quietWatch = {
+  drained: () => undefined,
+  pause: () => undefined,
+  resume: () => undefined,
+  close: () => Promise.resolve(),
+};
 
 async function putMany(client: Client, count: number): Promise<number[]> {
   const indexes: number[] = [];
@@ -115,6 +124,33 @@ describe('the handshake', () => {
   });
 });
 
+it('keeps what is delivered before the handshake is answered, and sends it first', async () => {
+  const delivery = (index: number): Delivery => ({
+    index,
+    id: `r${index}`,
+    tags: new Map(),
+    priority: 0,
+    payload: Buffer.from('x'),
+    contentType: undefined,
+    path: undefined,
+    acceptedAt: 0,
+    deliveryId: index,
+    deliveries: 1,
+  });
+  const eager = scripted({
+    watch: async (_queue, { by }, sink) => {
+      sink.deliver(delivery(1));
+      sink.deliver(delivery(2));
+      setImmediate(() => sink.deliver(delivery(3)));
+      return { by, held: [], ...quietWatch };
+    },
+  });
+  const { port } = await startEdge([serviceOf(eager)]);
+  const watcher = await Watcher.open(port, '_window_=5');
+  await watcher.until(3);
+  expect(watcher.indexes).toEqual([1, 2, 3]);
+});
+
 describe('one consumer, several connections', () => {
   it('lets the newest win and sends it what the old one held', async () => {
     const { input } = await startService();
@@ -162,18 +198,29 @@ describe('the end', () => {
   });
 });
 
+it('delivers nothing more once watches are paused, while commits go on', async () => {
+  const { input } = await startService();
+  const [index] = await putMany(input, 1);
+  const watcher = await Watcher.open(input.port, '_window_=1');
+  await watcher.until(1);
+  input.pauseWatches();
+  await commit(input, index);
+  await input.post('', 'later');
+  expect((await input.attributes())['stream.length']).toBe('1');
+  const refused = Watcher.open(input.port, '_window_=1', { uid: 'u2' });
+  await expect(refused).rejects.toThrow('Unexpected server response: 503');
+  // Pings and deliveries keep their order: what had been sent would be here before the pong.
+  const pong = once(watcher.webSocket, 'pong');
+  watcher.webSocket.ping();
+  await pong;
+  expect(watcher.frames.length).toBe(1);
+});
+
 describe('the heartbeat', () => {
   it('answers pings, pings every 15 s, and drops after 45 s of silence', async () => {
     const clock = new VirtualClock(new SeededRandom(1));
     const watched = scripted({
-      watch: async (_queue, { by }) => ({
-        by,
-        held: [],
-        drained: () => undefined,
-        pause: () => undefined,
-        resume: () => undefined,
-        close: () => Promise.resolve(),
-      }),
+      watch: async (_queue, { by }) => ({ by, held: [], ...quietWatch }),
     });
     const { edge, port } = await startEdge([serviceOf(watched)], { clock: mixed(clock) });
     atEnd(async () => {
