@@ -39,7 +39,6 @@ export class ServiceRows {
   readonly #results = new Map<number, Uint8Array>();
   readonly #departures = new Map<number, Departure>();
   readonly #outbox = new Map<number, OutboxEntry>();
-  #trimmedBelow = 0;
 
   apply(batch: Batch): void {
     for (const transition of batch.transitions) this.#apply(transition);
@@ -104,9 +103,9 @@ export class ServiceRows {
       case 'remove':
         this.#take(transition.queue, transition.index);
         if (transition.record !== undefined) this.#remember(transition.record);
-        if (transition.queue === 'sink' && transition.source >= this.#trimmedBelow) {
+        if (transition.queue === 'sink' && transition.source !== 0) {
           const { source, cause, at } = transition;
-          if (source !== 0) this.#departures.set(source, { cause, at });
+          this.#departures.set(source, { cause, at });
         }
         return;
       case 'complete':
@@ -138,7 +137,6 @@ export class ServiceRows {
         }
         return;
       case 'trimRecords':
-        this.#trimmedBelow = Math.max(this.#trimmedBelow, transition.below);
         for (const rows of [this.#records, this.#results, this.#departures]) {
           for (const index of rows.keys()) if (index < transition.below) rows.delete(index);
         }
@@ -168,7 +166,7 @@ export class ServiceRows {
   }
 
   #remember(record: RequestRecord): void {
-    if (record.index >= this.#trimmedBelow) this.#records.set(record.index, record);
+    this.#records.set(record.index, record);
   }
 
   #addOutbox(entry: OutboxEntry): void {

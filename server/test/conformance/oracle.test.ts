@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LmdbEngine } from '../../src/engine/lmdb/engine.ts';
+import { queueFolder } from '../../src/engine/lmdb/folder.ts';
+import { verify } from '../../src/engine/lmdb/verify.ts';
 import { MemoryEngine } from '../../src/engine/memory.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
@@ -231,10 +233,31 @@ async function play(batches: readonly Batch[]): Promise<void> {
     }
     await Promise.all(open_);
     await sameRows(memory, lmdb, service);
+    await writer.recover();
+    await leavesNothing(writer, service);
+    await lmdb.stop();
+    expect(rowsLeft(folder)).toEqual({ state: 1 });
   } finally {
     await lmdb.stop();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Everything leaves. */
+async function leavesNothing(writer: Writer, service: Service): Promise<void> {
+  const messages = service.live.map(({ queue, index }) => remove(queue, index));
+  const groups = service.groups.map((one) => ({ kind: 'groupGone', ...one }) as const);
+  const callbacks = service.outbox.map((index) => ({ kind: 'outboxDone', index }) as const);
+  const trim = { kind: 'trimRecords', below: 2 ** 40 } as const;
+  await writer.write(...messages, ...groups, ...callbacks, trim);
+}
+
+/** What the table still holds, by kind; and it has to be sound. */
+function rowsLeft(folder: string): Readonly<Record<string, number>> {
+  const report = verify(queueFolder(folder), () => undefined);
+  expect(report.damages).toEqual([]);
+  expect(report.payloadFiles).toBe(0);
+  return report.rows;
 }
 
 describe('the lmdb engine', () => {

@@ -26,8 +26,8 @@ import {
 } from '../rows-codec.ts';
 import type { Changes } from './changes.ts';
 import { filePayloadBytesMin } from './files.ts';
-import { kinds, makeKey, messageKind, ownService } from './keys.ts';
-import { groupKey, type LmdbService, markEntries } from './service.ts';
+import { kinds, makeKey, messageKind, ownService, parseKey, type RowKey } from './keys.ts';
+import { after, groupKey, type LmdbService, markEntries } from './service.ts';
 import {
   type MessageRow,
   readMessage,
@@ -38,12 +38,13 @@ import {
   writeMessage,
   writeStored,
 } from './stored.ts';
+import type { Table } from './table.ts';
 
 export interface EncodeOptions {
   readonly service: LmdbService;
   readonly changes: Changes;
-  /** Reads a row as it was before this transaction. */
-  readonly read: (key: Uint8Array) => Uint8Array | undefined;
+  /** As it was before this transaction. */
+  readonly table: Pick<Table, 'get' | 'keys'>;
   /** The files of this batch's large payloads, in the order of `largePayloads`. */
   readonly files: readonly number[];
   /** Removes a payload file once everything is durable. */
@@ -82,6 +83,7 @@ interface PendingMark {
 
 /** Live marks moved out of old rows with one append. */
 const rewrittenRowsMax = 4;
+const trimStepRows = 1000;
 
 class BatchEncoder {
   readonly #options: EncodeOptions;
@@ -148,7 +150,8 @@ class BatchEncoder {
         return;
       }
       case 'trimRecords':
-        this.#service.trimmedBelow = Math.max(this.#service.trimmedBelow, transition.below);
+        this.#trim(kinds.record, transition.below);
+        this.#trim(kinds.result, transition.below);
         return;
       case 'outboxDone':
         this.#changes.remove(number, kinds.outbox, transition.index, 0);
@@ -168,7 +171,6 @@ class BatchEncoder {
     const { writer } = this.#changes;
     writer.begin();
     writeState(writer, batch.state);
-    writer.uint(this.#service.trimmedBelow);
     this.#changes.put(this.#service.number, kinds.state, 0, 0);
   }
 
@@ -192,12 +194,16 @@ class BatchEncoder {
   }
 
   #putResult(index: number, payload: Uint8Array): void {
-    if (index < this.#service.trimmedBelow) return;
     const file = this.#file(payload, { slot: resultSlot, index });
     this.#changes.writer.begin();
     writeStored(this.#changes.writer, storedPayload(payload, file));
     const rest = file === undefined ? payload : undefined;
-    this.#changes.put(this.#service.number, kinds.result, index, 0, rest);
+    this.#putRecordRow(kinds.result, index, 0, rest);
+  }
+
+  #putRecordRow(kind: number, index: number, sub: number, rest?: Uint8Array): void {
+    const change = this.#changes.put(this.#service.number, kind, index, sub, rest);
+    this.#service.freshRecords.push({ index, change });
   }
 
   // A large payload lies in the next of the batch's files; the row that says whose it is comes
@@ -225,7 +231,10 @@ class BatchEncoder {
     this.#removeRow(queue, index);
     const files = this.#service.files[queueNumbers[queue]];
     const file = files?.get(index);
-    if (file === undefined) return;
+    if (file !== undefined) this.#dropFile(files, index, file);
+  }
+
+  #dropFile(files: Map<number, number> | undefined, index: number, file: number): void {
     files?.delete(index);
     this.#changes.remove(ownService, kinds.file, file, 0);
     this.#options.removeFile(file);
@@ -262,7 +271,9 @@ class BatchEncoder {
     const { number } = this.#service;
     const row =
       change === undefined
-        ? this.#options.read(makeKey({ service: number, kind: messageKind(queue), index, sub: 0 }))
+        ? this.#options.table.get(
+            makeKey({ service: number, kind: messageKind(queue), index, sub: 0 }),
+          )
         : this.#changes.value(change);
     invariant(row !== undefined, 'a message that leaves exists');
     this.#reader.open(row);
@@ -270,18 +281,38 @@ class BatchEncoder {
   }
 
   #remember(record: RequestRecord): void {
-    if (record.index < this.#service.trimmedBelow) return;
     this.#changes.writer.begin();
     writeRecord(this.#changes.writer, record);
-    this.#changes.put(this.#service.number, kinds.record, record.index, 0);
+    this.#putRecordRow(kinds.record, record.index, 0);
   }
 
   #depart(departure: Extract<Transition, { kind: 'remove' }>): void {
     const { source } = departure;
-    if (source === 0 || source < this.#service.trimmedBelow) return;
+    if (source === 0) return;
     this.#changes.writer.begin();
     writeDeparture(this.#changes.writer, departure);
-    this.#changes.put(this.#service.number, kinds.record, source, 1);
+    this.#putRecordRow(kinds.record, source, 1);
+  }
+
+  // The rules trim block by block, so there is little below that was not trimmed before.
+  #trim(kind: number, below: number): void {
+    const { number, freshRecords } = this.#service;
+    for (const { index, change } of freshRecords) if (index < below) this.#changes.cancel(change);
+    let start: RowKey = { service: number, kind, index: 0, sub: 0 };
+    const end: RowKey = { service: number, kind, index: below, sub: 0 };
+    for (;;) {
+      const step = this.#options.table.keys(start, end, trimStepRows);
+      for (const bytes of step) {
+        const { index, sub } = parseKey(bytes);
+        this.#changes.remove(number, kind, index, sub);
+      }
+      const last = step.at(-1);
+      if (last === undefined) break;
+      start = after(parseKey(last));
+    }
+    if (kind !== kinds.result) return;
+    const files = this.#service.files[resultSlot];
+    for (const [index, file] of files ?? []) if (index < below) this.#dropFile(files, index, file);
   }
 
   #report(entry: OutboxEntry | undefined): void {
@@ -320,7 +351,7 @@ class BatchEncoder {
     for (let left = rewrittenRowsMax; left > 0; left--) {
       const row = marks.rowToRewrite();
       if (row === undefined || row === this.#row) return;
-      const bytes = this.#options.read(
+      const bytes = this.#options.table.get(
         makeKey({ service: number, kind: kinds.marks, index: row, sub: 0 }),
       );
       // Not yet written: it belongs to an earlier batch of this very transaction.

@@ -92,18 +92,15 @@ export class LmdbEngine implements Engine {
   }
 
   async records(service: number, from: number, limit: number): Promise<readonly RequestRecord[]> {
-    const store = this.#opened();
-    return store.reads.records(store.service(service), from, limit);
+    return this.#opened().reads.records(service, from, limit);
   }
 
   async recordResult(service: number, index: number): Promise<Uint8Array | undefined> {
-    const store = this.#opened();
-    return store.reads.result(store.service(service), index);
+    return this.#opened().reads.result(service, index);
   }
 
   async departure(service: number, index: number): Promise<Departure | undefined> {
-    const store = this.#opened();
-    return store.reads.departure(store.service(service), index);
+    return this.#opened().reads.departure(service, index);
   }
 
   hasRoom(): boolean {

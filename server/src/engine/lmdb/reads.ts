@@ -48,7 +48,7 @@ export class Reads {
       }
     }
     yield* this.#marks(service);
-    for (const record of this.#records(service, 0)) yield { kind: 'record', record };
+    for (const record of this.#records(number, 0)) yield { kind: 'record', record };
     for (const { value } of kindRows(this.#table, number, kinds.outbox, 0)) {
       reader.open(value);
       yield { kind: 'outbox', entry: { index: reader.uint(), callback: reader.text() } };
@@ -66,7 +66,7 @@ export class Reads {
     return payload && { meta, payload };
   }
 
-  records(service: LmdbService, from: number, limit: number): readonly RequestRecord[] {
+  records(service: number, from: number, limit: number): readonly RequestRecord[] {
     const records: RequestRecord[] = [];
     for (const record of this.#records(service, from)) {
       records.push(record);
@@ -75,18 +75,16 @@ export class Reads {
     return records;
   }
 
-  async result(service: LmdbService, index: number): Promise<Uint8Array | undefined> {
-    if (index < service.trimmedBelow) return undefined;
-    const key = makeKey({ service: service.number, kind: kinds.result, index, sub: 0 });
+  async result(service: number, index: number): Promise<Uint8Array | undefined> {
+    const key = makeKey({ service, kind: kinds.result, index, sub: 0 });
     const row = this.#table.get(key);
     if (row === undefined) return undefined;
     this.#reader.open(row);
     return this.#payload(readStored(this.#reader), this.#reader.rest());
   }
 
-  departure(service: LmdbService, index: number): Departure | undefined {
-    if (index < service.trimmedBelow) return undefined;
-    const key = makeKey({ service: service.number, kind: kinds.record, index, sub: 1 });
+  departure(service: number, index: number): Departure | undefined {
+    const key = makeKey({ service, kind: kinds.record, index, sub: 1 });
     const row = this.#table.get(key);
     if (row === undefined) return undefined;
     this.#reader.open(row);
@@ -108,11 +106,10 @@ export class Reads {
     return payload && checkPayload(stored, payload);
   }
 
-  *#records(service: LmdbService, from: number): Iterable<RequestRecord> {
+  *#records(service: number, from: number): Iterable<RequestRecord> {
     const reader = new RowReader();
-    const start = Math.max(from, service.trimmedBelow);
-    if (start > indexMax) return;
-    for (const { key, value } of kindRows(this.#table, service.number, kinds.record, start)) {
+    if (from > indexMax) return;
+    for (const { key, value } of kindRows(this.#table, service, kinds.record, from)) {
       if (parseKey(key).sub !== 0) continue;
       reader.open(value);
       yield readRecord(reader);

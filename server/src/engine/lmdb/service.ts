@@ -1,6 +1,6 @@
-// What the lmdb engine keeps in memory of one service: its fence, where its newest marks lie,
-// which payloads lie in files, and up to where its records are trimmed. Nothing per waiting
-// message. All of it is read back from the rows by `load`.
+// What the lmdb engine keeps in memory of one service: its fence, where its newest marks lie and
+// which payloads lie in files. Nothing per waiting message. All of it is read back from the rows
+// by `load`.
 
 import type { QueueName } from '../../queue/message.ts';
 import { queueNumbers } from '../../queue/message.ts';
@@ -18,13 +18,12 @@ export class LmdbService {
   /** Payload files by slot (queue number, or `resultSlot`) and index. */
   readonly files: readonly Map<number, number>[];
   readonly groups = new Set<string>();
-  trimmedBelow = 0;
-  /** Rows of records below this index are really gone. */
-  trimmedUpTo = 0;
   /** Set when a batch was not written after all: what is in memory is ahead of the disk. */
   broken = false;
   /** By queue number: the messages that the open transaction writes, and their change. */
   readonly fresh: readonly Map<number, number>[] = [new Map(), new Map(), new Map(), new Map()];
+  /** The rows of records, results and departures that the open transaction writes. */
+  readonly freshRecords: { readonly index: number; readonly change: number }[] = [];
 
   constructor(number: number, files: readonly Map<number, number>[]) {
     this.number = number;
@@ -39,7 +38,6 @@ export class LmdbService {
     if (row === undefined) return;
     reader.open(row);
     this.fence = new Fence(readState(reader).epoch);
-    this.trimmedBelow = reader.uint();
     for (const { value } of this.#rows(table, kinds.group)) {
       reader.open(value);
       const { queue, group } = readGroup(reader);
@@ -50,6 +48,7 @@ export class LmdbService {
 
   transactionOver(): void {
     for (const fresh of this.fresh) fresh.clear();
+    this.freshRecords.length = 0;
   }
 
   /** All rows of one kind from `index` on, in steps that keep no read transaction open. */

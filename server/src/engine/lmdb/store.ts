@@ -68,13 +68,13 @@ export class LmdbStore {
     // What an earlier life began to remove and could not finish.
     for (const { key } of kindRows(this.#table, ownService, kinds.dropped, 0)) {
       const { index } = parseKey(key);
-      this.#inBackground(this.#sweeper.drop(new LmdbService(index, this.#filesOf(index))));
+      this.#inBackground(this.#sweeper.drop(index, this.#filesOf(index)));
     }
   }
 
   async stop(): Promise<void> {
     this.#room.stop();
-    await this.#sweeper.stop();
+    this.#sweeper.stop();
     await this.#line.idle();
     while (this.#background.size > 0) await Promise.all(this.#background);
     await this.#table.close();
@@ -95,7 +95,6 @@ export class LmdbStore {
     const service = new LmdbService(number, this.#filesOf(number));
     service.load(this.#table);
     this.#services.set(number, service);
-    this.#sweeper.trim(service);
     return service;
   }
 
@@ -106,16 +105,15 @@ export class LmdbStore {
     return new Promise((resolve) => {
       const files = large.map(() => this.#files.nextNumber());
       const settle = (outcome: AppendOutcome): void => {
-        if (outcome.kind === 'durable') this.#sweeper.trim(service);
-        else for (const file of files) this.#removeFile(file);
+        if (outcome.kind !== 'durable') for (const file of files) this.#removeFile(file);
         resolve(outcome);
       };
       const encode = (changes: Changes): void => {
-        const read = (key: Uint8Array): Uint8Array | undefined => this.#table.get(key);
         const removeFile = (file: number): void => {
           changes.afterwards(() => this.#removeFile(file));
         };
-        encodeBatch(batch, { service, changes, read, files, removeFile });
+        const table = this.#table;
+        encodeBatch(batch, { service, changes, table, files, removeFile });
       };
       const job: Job = { service, state: large.length === 0 ? 'ready' : 'waiting', encode, settle };
       this.#line.add(job);
@@ -158,7 +156,7 @@ export class LmdbStore {
       changes.put(ownService, kinds.dropped, number, 0);
     });
     if (outcome.kind === 'durable') {
-      await this.#sweeper.drop(service);
+      await this.#sweeper.drop(number, service.files);
       this.#fileOwners.delete(number);
     }
     this.#services.delete(number);

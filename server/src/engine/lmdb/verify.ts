@@ -221,7 +221,6 @@ class Verifier {
     switch (key.kind) {
       case kinds.state:
         readState(reader);
-        reader.uint();
         this.#withState.add(key.service);
         return;
       case kinds.group:
