@@ -57,7 +57,7 @@ describe('put', () => {
     );
   });
 
-  it('takes the signature of a predict client, over the service whichever path is called', async () => {
+  it('takes the signature of a predict client, whichever path is called', async () => {
     const { input } = await startService();
     const signed = ['POST', 'md5', 'application/octet-stream', 'date', '/api/predict/svc'];
     const signature = createHmac('sha1', token).update(signed.join('\n')).digest('base64');

@@ -211,8 +211,9 @@ describe('refusals', () => {
     const error = bodyError(why, where, defaultEdgeLimits);
     expect(error.status).toBe(413);
     expect(error.message).toBe(
-      'a payload of 9000 bytes is over the limit of 8192 bytes; ' +
-        "raise queue.sink.max_payload_size_kb in the service's file and apply it with: sluice create FILE",
+      'a payload of 9000 bytes is over the limit of 8192 bytes: ' +
+        "raise queue.sink.max_payload_size_kb in the service's file and apply it with " +
+        '`sluice create --apply FILE`',
     );
   });
 });
