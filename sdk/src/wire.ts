@@ -6,6 +6,7 @@ export { ByteReader, ByteWriter } from './bytes.ts';
 export * from './data-frame.ts';
 export * from './errors.ts';
 export * from './frame-json.ts';
+export * from './payload-limit.ts';
 export * from './stream/assembler.ts';
 export * from './stream/codec.ts';
 export { noBytes } from './stream/fields.ts';

@@ -1,6 +1,7 @@
 // What holders say of their deliveries: commits by index (rule 6), negative commits, completion by
 // fencing token (rules 4, 5), giving back, touching.
 
+import { oversizedText } from '@sluice/sdk/wire';
 import type { Change, CompleteChange } from './change.ts';
 import { changing, type Decision, refusing, unchanged } from './decision.ts';
 import {
@@ -164,9 +165,8 @@ export function decideComplete(state: State, command: CompleteCommand, now: Time
   const sizeMax = payloadBytesMaxOf(state, sink);
   const isRecord = queue.messages.isRecordHome(entry.index);
   if (size > sizeMax) {
-    const sizes = `the result has ${size} bytes, at most ${sizeMax} are allowed`;
-    const text = `${sizes}; complete it as failed with code 413`;
-    return refusing('too_large', text);
+    const sizes = { bytes: size, bytesMax: sizeMax, queue: sink.name };
+    return refusing('too_large', oversizedText({ what: 'a result', ...sizes }));
   }
   const failed = command.outcome === 'failed';
   const hasResult = failed || size > 0;

@@ -1,6 +1,7 @@
 // New messages: end of stream, sizes, repeated puts, places in the sink, capacity and eviction
 // (rules 1, 3, 11, 15, 16).
 
+import { oversizedText } from '@sluice/sdk/wire';
 import type { Change } from './change.ts';
 import { answering, type Decision, refusing } from './decision.ts';
 import { type Hash, hashText } from './hash.ts';
@@ -35,8 +36,8 @@ export function decidePut(state: State, command: PutCommand, now: Time): Decisio
   const { meta } = command;
   const sizeMax = payloadBytesMaxOf(state, queue);
   if (meta.size > sizeMax) {
-    const text = `the payload has ${meta.size} bytes, at most ${sizeMax} are allowed`;
-    return refusing('too_large', text, [refused]);
+    const sizes = { bytes: meta.size, bytesMax: sizeMax, queue: queue.name };
+    return refusing('too_large', oversizedText({ what: 'a payload', ...sizes }), [refused]);
   }
   if (queue.name === 'input') return decideInputPut(state, queue, command, now);
   if (queue.name === 'sink' && command.gid === state.service) {

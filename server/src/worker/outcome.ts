@@ -1,6 +1,7 @@
 // What a model's answer means for the request: the table of the manual as one pure function. It
 // decides what is a result, what is tried again, and what counts as a delivery that ended badly.
 
+import { oversizedText } from '@sluice/sdk/wire';
 import type { ModelAnswer, ModelResult } from './model.ts';
 
 export type Outcome =
@@ -124,10 +125,13 @@ function answered(answer: ModelAnswer, facts: OutcomeFacts): Outcome {
 }
 
 function tooLarge(answer: ModelAnswer, facts: OutcomeFacts): Outcome {
-  const size = `${answer.sizeKnown ? '' : 'more than '}${answer.size} bytes`;
-  const reason =
-    `the model's answer (status ${answer.status}) has ${size}, the limit for a result is ` +
-    `${facts.answerBytesMax} bytes (queue.sink.max_payload_size_kb)`;
+  const reason = oversizedText({
+    what: `the model's answer (status ${answer.status})`,
+    bytes: answer.size,
+    isCut: !answer.sizeKnown,
+    bytesMax: facts.answerBytesMax,
+    queue: 'sink',
+  });
   return { kind: 'failed', code: '413', reason, payload: nothing };
 }
 

@@ -142,7 +142,7 @@ describe('the outcome', () => {
     await source.until(({ completions }) => completions.length === 2);
     expect(source.completions[0]).toMatchObject({ outcome: 'failed', code: '413' });
     expect(source.completions[0]?.reason).toMatch(/5000 bytes.*1000 bytes/);
-    expect(source.completions[1]?.reason).toMatch(/has 10000 bytes.*1000 bytes/);
+    expect(source.completions[1]?.reason).toMatch(/of 10000 bytes.*1000 bytes/);
     expect(model.seen.length).toBe(2);
   });
 

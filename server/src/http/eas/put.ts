@@ -2,7 +2,7 @@
 // broker, and the index answered as bare digits once the put is durable.
 
 import type { ServerResponse } from 'node:http';
-import { PlatformError } from '@sluice/sdk/wire';
+import { oversizedText, PlatformError } from '@sluice/sdk/wire';
 import type { PutAnswer, PutRequest } from '../../broker/queues.ts';
 import type { QueueName } from '../../queue/message.ts';
 import type { BodyRefusal } from '../body.ts';
@@ -90,19 +90,8 @@ export function bodyError(
     const text = `too many bodies arrive at once: ${limitText(limits, 'bodiesBytesMax')}`;
     return new PlatformError('unavailable', text, { retryAfterMs: 1000 });
   }
-  const size = why.declared ? `${why.size} bytes` : `more than ${where.bytesMax} bytes`;
-  return new PlatformError(
-    'too_large',
-    `a payload of ${size} is over the limit of ${where.bytesMax} bytes; ` +
-      settingHint(where.queue),
-  );
-}
-
-/** Which setting raises the payload limit of a queue, and how it is applied. */
-export function settingHint(queue: QueueName): string {
-  const side = queue === 'input' || queue === 'inputRear' ? 'source' : 'sink';
-  const setting = `queue.${side}.max_payload_size_kb`;
-  return `raise ${setting} in the service's file and apply it with: sluice create FILE`;
+  const size = why.declared ? { bytes: why.size } : { bytes: where.bytesMax, isCut: true };
+  return new PlatformError('too_large', oversizedText({ what: 'a payload', ...size, ...where }));
 }
 
 function checkRequestId(id: string): void {
