@@ -52,6 +52,8 @@ export class EasDelivery implements Delivery {
   readonly path: undefined;
   readonly deliveryId = 0;
   readonly deliveries = 0;
+  /** It is being given back: the server may deliver it again before it has answered. */
+  isReturning = false;
   readonly #home: EasDeliveryHome;
   readonly #controller = new AbortController();
 
@@ -95,8 +97,13 @@ export class EasDelivery implements Delivery {
   }
 
   async negative(options: NegativeOptions = {}): Promise<void> {
-    await this.#home.queue.negative(this.index, options);
-    this.#home.settled(this);
+    this.isReturning = true;
+    try {
+      await this.#home.queue.negative(this.index, options);
+      this.#home.settled(this);
+    } finally {
+      this.isReturning = false;
+    }
   }
 
   giveBack(options: GiveBackOptions = {}): Promise<void> {

@@ -74,7 +74,7 @@ export class EasQueueClient implements QueueClient {
     }
     return {
       index,
-      id: answer.headers.get('x-eas-queueservice-request-id') ?? id ?? '',
+      id: id ?? answer.headers.get('x-eas-queueservice-request-id') ?? '',
       repeated: answer.headers.get('x-eas-queueservice-repeated') === 'true',
     };
   }

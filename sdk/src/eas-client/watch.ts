@@ -140,8 +140,11 @@ export class EasWatch implements Watch {
   }
 
   #deliver(frame: Frame): void {
-    // Index 0 only carries a text; an index that is held here was sent again after a reconnect.
-    if (frame.index === 0 || this.#isStopping || this.#held.has(frame.index)) return;
+    // Index 0 only carries a text.
+    if (frame.index === 0 || this.#isStopping) return;
+    // What is held here was sent again after a reconnect, unless it is just being given back.
+    const held = this.#held.get(frame.index);
+    if (held !== undefined && !held.isReturning) return;
     const { queue, sink, watch } = this.#options;
     const autoCommit = watch.autoCommit ?? false;
     const delivery = new EasDelivery(frame, {
@@ -182,7 +185,7 @@ export class EasWatch implements Watch {
   }
 
   #settled(delivery: EasDelivery): void {
-    this.#held.delete(delivery.index);
+    if (this.#held.get(delivery.index) === delivery) this.#held.delete(delivery.index);
     if (this.#held.size === 0) this.#emptied?.();
   }
 

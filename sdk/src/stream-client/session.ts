@@ -42,8 +42,8 @@ export interface SessionWatch {
   closed(reason: string): void;
   /** The connection is lost; it will be opened again on the next one. */
   lost(): void;
-  /** The session is over. */
-  failed(error: unknown): void;
+  /** The session is over; without an error the client was closed. */
+  over(error: unknown): void;
 }
 
 /** What goes on with deliveries is sent also to a server that is about to stop. */
@@ -362,7 +362,8 @@ export class StreamSession {
     this.#wire = undefined;
     for (const timer of this.#timers) timer.cancel();
     for (const pending of this.#calls.drain()) pending.reject(closedError(error));
-    for (const watch of [...this.#watches.values()]) watch.failed(closedError(error));
+    // A client that is closed ends its loops; only calls are refused.
+    for (const watch of [...this.#watches.values()]) watch.over(error);
     this.#watches.clear();
   }
 }

@@ -133,7 +133,9 @@ export class StreamWatch implements Watch, SessionWatch {
     if (answer.kind !== 'error') return;
     this.#isOpen = false;
     const error = errorOf(answer);
-    if (error.retry) this.#reopen(error.retryAfterMs);
+    // Ended and empty: everything there ever was has been delivered.
+    if (error.code === 'ended') this.#end(undefined);
+    else if (error.retry) this.#reopen(error.retryAfterMs);
     else this.#end(error);
   }
 
@@ -179,7 +181,8 @@ export class StreamWatch implements Watch, SessionWatch {
     this.#isOpen = false;
   }
 
-  failed(error: unknown): void {
+  over(error: unknown): void {
+    if (error === undefined) this.#queue.drain();
     this.#end(error);
   }
 

@@ -348,7 +348,7 @@ export class StreamConnection {
 
 function checkSize({ queues, channel }: Place, call: SizedCall): void {
   const queue = call.kind === 'put' ? channel.queue : 'sink';
-  const { payloadBytesMax } = queues.view(queue);
+  const payloadBytesMax = queues.payloadBytesMax(queue);
   if (call.size <= payloadBytesMax) return;
   throw new PlatformError(
     'too_large',
