@@ -244,7 +244,8 @@ export function leave(
   how: 'cut' | 'dead' | 'drain',
   now: Time,
 ): Decision {
-  const changes: Change[] = [];
+  // Leaving may take several steps: nothing new is given to it between them.
+  const changes: Change[] = [{ kind: 'leaving', consumer: consumer.number }];
   const effects: Effect[] = [];
   const counted = how !== 'drain' && queue.name === 'input';
   const code = how === 'dead' ? 'InstanceDied' : 'ConnectionLost';
@@ -253,12 +254,9 @@ export function leave(
     const isBad = counted && !entry.recovered;
     const end = { ...uncounted(reason), counted: isBad, code: isBad ? code : '' };
     const ended = endLease(state, queue, consumer.group, entry, end, now);
-    // Deaths give out indexes of other queues, so they are decided one by one.
-    if (ended.changes.some((change) => change.kind === 'dead') && changes.length > 0) {
-      return { ...changing(changes, effects), more: true };
-    }
     changes.push(...ended.changes);
     effects.push(...ended.effects);
+    // Deaths give out indexes of other queues: the next one is decided when this one is applied.
     if (ended.changes.some((change) => change.kind === 'dead')) {
       return { ...changing(changes, effects), more: true };
     }
