@@ -7,6 +7,7 @@ import { noTags, requestIdTag, type Tags } from './tags.ts';
 const encoder = new TextEncoder();
 const indexesMax = 65_536;
 
+/** The bytes that are sent for a payload. */
 export function bytesOf(payload: Payload): Uint8Array {
   return typeof payload === 'string' ? encoder.encode(payload) : payload;
 }
@@ -24,6 +25,7 @@ export function labelsOf(input: {
   return { tags, id: id ?? tagId };
 }
 
+/** A list of checked indexes; throws `bad_request`. */
 export function indexesOf(indexes: number | readonly number[]): readonly number[] {
   const list = typeof indexes === 'number' ? [indexes] : indexes;
   if (list.length > indexesMax) {
@@ -33,6 +35,7 @@ export function indexesOf(indexes: number | readonly number[]): readonly number[
   return list;
 }
 
+/** Throws `bad_request` for anything but a whole number from `least`. */
 export function checkIndex(index: number, least: number): void {
   if (Number.isSafeInteger(index) && index >= least) return;
   throw new PlatformError('bad_request', `${index} is not an index.`);

@@ -1,3 +1,5 @@
+// The message formats of the EAS protocol: bytes as published, round trips, hostile input.
+
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeBase64, encodeBase64 } from '../src/base64.ts';

@@ -1,3 +1,5 @@
+// The operations of the stream protocol as bytes: round trips, hostile input, room for newer ones.
+
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ByteWriter } from '../src/bytes.ts';

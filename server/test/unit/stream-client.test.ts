@@ -1,3 +1,5 @@
+// The SDK's stream client against the server's handler and the real broker, joined in memory.
+
 import type { Client, Delivery } from '@sluice/sdk';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { StreamWorld, service } from './stream-world.ts';
@@ -162,7 +164,7 @@ describe('the stream client', () => {
     await expect(delivery?.commit()).rejects.toMatchObject({ code: 'stale_delivery' });
   });
 
-  it('ends a watch with an error when another connection of the same user takes it over', async () => {
+  it('ends a watch with an error when another of the same user takes it over', async () => {
     const work = client.input.watch();
     await work.ready();
     const other = await world.connect({ gid: service, uid: client.uid });

@@ -1,3 +1,5 @@
+// What a stream client keeps when its connection is lost: leases, calls, and exactly one result.
+
 import type { Delivery } from '@sluice/sdk';
 import { afterEach, describe, expect, it } from 'vitest';
 import { StreamWorld, service } from './stream-world.ts';

@@ -1,3 +1,5 @@
+// The server's end of the stream protocol, spoken to by hand: order, limits, sessions, refusals.
+
 import {
   ByteWriter,
   type ClientOperation,

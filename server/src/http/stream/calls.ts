@@ -116,8 +116,8 @@ export function callTouch({ link, channel, queues }: Place, call: Touch): void {
 
 export function callProgress({ link, queues }: Place, call: Progress): void {
   if (Buffer.byteLength(call.text) > link.limits.progressBytesMax) {
-    const text = `the progress text is too long: ${streamLimitText(link.limits, 'progressBytesMax')}`;
-    throw new PlatformError('too_large', text);
+    const limit = streamLimitText(link.limits, 'progressBytesMax');
+    throw new PlatformError('too_large', `the progress text is too long: ${limit}`);
   }
   finish(link, call, queues.progress(call.deliveryId, call.text));
 }

@@ -167,7 +167,7 @@ export class StreamConnection {
     const { limits, sessions, random, agent } = this.#parts;
     this.#helloTimer.cancel();
     if (hello.version !== streamVersion) {
-      const text = `version ${hello.version} of the stream protocol is not spoken here, ${streamVersion} is`;
+      const text = `version ${hello.version} is not spoken here, version ${streamVersion} is`;
       this.#fail(4400, new PlatformError('bad_request', text));
       return;
     }

@@ -38,8 +38,8 @@ export class Watches {
       throw new PlatformError('bad_request', `number ${call.number} is in use`);
     }
     if (this.#entries.size >= link.limits.watchesMax) {
-      const text = `too many watches on this connection: ${streamLimitText(link.limits, 'watchesMax')}`;
-      throw new PlatformError('rate_limited', text);
+      const limit = streamLimitText(link.limits, 'watchesMax');
+      throw new PlatformError('rate_limited', `too many watches on this connection: ${limit}`);
     }
     const { number, window, from, indexOnly, autoCommit, holding } = call;
     if (!autoCommit && (window < 1 || window > 65_536)) {
