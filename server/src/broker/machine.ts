@@ -54,6 +54,7 @@ export class Machine {
   #turns: Turn[] = [];
   #isScheduled = false;
   #again = false;
+  #life = 0;
   #stored = new Stored();
   readonly #writer: Writer;
   #runner: TurnRunner | undefined;
@@ -77,6 +78,11 @@ export class Machine {
   get state(): State {
     if (this.#state === undefined) throw this.#unavailable();
     return this.#state;
+  }
+
+  /** How often this service was recovered in place. */
+  get life(): number {
+    return this.#life;
   }
 
   /** Messages in memory. */
@@ -293,6 +299,7 @@ export class Machine {
         });
       }
     }
+    this.#life += 1;
     this.#stored = new Stored();
     this.#runner = this.#createRunner(this.state);
     this.#phase = 'open';

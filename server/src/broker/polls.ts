@@ -229,17 +229,19 @@ export class Polls {
     if (poll.request.autoDelete) {
       for (const index of indexes) turn.apply({ kind: 'hide', queue: name, index, hidden: true });
     }
-    turn.release(() => this.#handOut(poll, name, indexes));
+    const { life } = this.#machine;
+    turn.release(() => this.#handOut(poll, name, indexes, life));
   }
 
-  #handOut(poll: Poll, queue: QueueName, indexes: readonly number[]): void {
+  #handOut(poll: Poll, queue: QueueName, indexes: readonly number[], life: number): void {
     this.#loader.load(queue, indexes).then(
       (messages) => {
         const shown = messages.filter((message) => message !== undefined);
-        poll.resolve(this.#handout(poll, queue, indexes, shown));
+        const show = (): void => this.#show(queue, indexes, life);
+        poll.resolve(this.#handout(poll, queue, indexes, shown, show));
       },
       (error: Error) => {
-        if (poll.request.autoDelete) this.#show(queue, indexes);
+        if (poll.request.autoDelete) this.#show(queue, indexes, life);
         poll.reject(error);
       },
     );
@@ -250,6 +252,7 @@ export class Polls {
     queue: QueueName,
     indexes: readonly number[],
     messages: readonly StoredMessage[],
+    show: () => void,
   ): Handout {
     let isSettled = !poll.request.autoDelete || indexes.length === 0;
     const settle = (how: () => void): void => {
@@ -260,7 +263,7 @@ export class Polls {
     return {
       messages: messages.map(messageOf),
       taken: () => settle(() => this.#delete(queue, indexes)),
-      cut: () => settle(() => this.#show(queue, indexes)),
+      cut: () => settle(show),
     };
   }
 
@@ -269,15 +272,18 @@ export class Polls {
     this.#machine.tell(command, () => undefined);
   }
 
-  #show(queue: QueueName, indexes: readonly number[]): void {
+  /** Recovery shows everything again; what was hidden after it is not ours to show. */
+  #show(queue: QueueName, indexes: readonly number[], life: number): void {
+    if (this.#machine.life !== life) return;
     this.#machine.tell({ kind: 'hide', queue, indexes, hidden: false }, () => undefined);
   }
 
   #fail(poll: Poll, error: Error): void {
-    if (poll.isOver) return;
-    this.#over(poll);
+    // One whose answer was chosen in a turn that failed is over already, but not answered.
+    const wasOver = poll.isOver;
+    if (!wasOver) this.#over(poll);
     poll.reject(error);
-    if (!poll.isAsked || !takesAny(poll)) return;
+    if (wasOver || !poll.isAsked || !takesAny(poll)) return;
     // It had been woken for a message that is now for the next one.
     const [next] = this.#others[poll.queue];
     if (next !== undefined && !next.isAsked) this.#ask(next, false);
