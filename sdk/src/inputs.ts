@@ -2,6 +2,7 @@
 
 import { PlatformError } from './errors.ts';
 import type { Payload, PutAnswer, PutItem, TagsInput } from './queue-client.ts';
+import { headCharactersMax } from './stream/limits.ts';
 import { noTags, requestIdTag, type Tags } from './tags.ts';
 
 const encoder = new TextEncoder();
@@ -23,6 +24,18 @@ export function labelsOf(input: {
   const tagId = tags.get(requestIdTag);
   tags.delete(requestIdTag);
   return { tags, id: id ?? tagId };
+}
+
+/** Refuses what would not fit beside a payload in one message; throws `too_large`. */
+export function checkHead(tags: Tags, ...texts: readonly (string | undefined)[]): void {
+  let characters = 0;
+  for (const text of texts) characters += text?.length ?? 0;
+  for (const [name, value] of tags) characters += name.length + value.length;
+  if (characters <= headCharactersMax) return;
+  throw new PlatformError(
+    'too_large',
+    `Tags and texts have ${characters} characters, at most ${headCharactersMax} are allowed.`,
+  );
 }
 
 /** A list of checked indexes; throws `bad_request`. */

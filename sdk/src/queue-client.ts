@@ -69,7 +69,8 @@ export interface WatchOptions extends Filter {
   readonly indexOnly?: boolean | undefined;
   /** Each message is committed as soon as it is sent: at most once, and the fastest. */
   readonly autoCommit?: boolean | undefined;
-  /** A slot whose lease was taken away stays occupied until `freed()`; stream protocol only. */
+  /** A slot whose lease was taken away stays occupied until `freed()`, because the model may still
+   * work on it. Such leases end with the connection. Stream protocol only. */
   readonly worker?: boolean | undefined;
   /** Closes the watch. */
   readonly signal?: AbortSignal | undefined;

@@ -1,7 +1,7 @@
 // A delivery over the stream protocol, settled by its fencing token.
 
 import { PlatformError } from '../errors.ts';
-import { bytesOf } from '../inputs.ts';
+import { bytesOf, checkHead } from '../inputs.ts';
 import type {
   CallOptions,
   CompleteOptions,
@@ -11,7 +11,7 @@ import type {
   Payload,
 } from '../queue-client.ts';
 import type { Deliver, ServerOperation } from '../stream/operations.ts';
-import type { Tags } from '../tags.ts';
+import { noTags, type Tags } from '../tags.ts';
 import type { NumberedOperation } from './pending.ts';
 import type { StreamSession } from './session.ts';
 
@@ -77,8 +77,9 @@ export class StreamDelivery implements Delivery {
     );
   }
 
-  complete(payload: Payload = noBytes, options: CompleteOptions = {}): Promise<number> {
-    if (this.#refusal !== undefined) return Promise.reject(this.#refusal);
+  async complete(payload: Payload = noBytes, options: CompleteOptions = {}): Promise<number> {
+    if (this.#refusal !== undefined) throw this.#refusal;
+    checkHead(noTags, options.code, options.reason, options.contentType);
     const { session, channel } = this.#home;
     const bytes = bytesOf(payload);
     const operation = {

@@ -1,7 +1,7 @@
 // The calls on one queue over the stream protocol.
 
 import { PlatformError } from '../errors.ts';
-import { bytesOf, checkIndex, indexesOf, labelsOf, putAll } from '../inputs.ts';
+import { bytesOf, checkHead, checkIndex, indexesOf, labelsOf, putAll } from '../inputs.ts';
 import type {
   CallOptions,
   CountOptions,
@@ -45,10 +45,11 @@ export class StreamQueueClient implements QueueClient {
     this.#channel = options.channel;
   }
 
-  put(payload: Payload, options: PutOptions = {}): Promise<PutAnswer> {
+  async put(payload: Payload, options: PutOptions = {}): Promise<PutAnswer> {
     const session = this.#session;
     const bytes = bytesOf(payload);
     const { tags, id: given } = labelsOf(options);
+    checkHead(tags, given, options.path, options.contentType);
     // With an id of its own a put to the input can be repeated safely after a lost connection.
     const id = given ?? (this.queue === 'input' ? session.platform.random.id() : '');
     const operation = {
@@ -85,7 +86,7 @@ export class StreamQueueClient implements QueueClient {
     );
   }
 
-  get(options: GetOptions = {}): Promise<Message[]> {
+  async get(options: GetOptions = {}): Promise<Message[]> {
     const session = this.#session;
     const { from = 0, length = 1, waitMs = 0, autoDelete = true } = options;
     checkIndex(from, -1);
@@ -110,14 +111,17 @@ export class StreamQueueClient implements QueueClient {
     return new StreamWatch(this.#session, this.#channel, options);
   }
 
-  commit(indexes: number | readonly number[], options?: CallOptions): Promise<void> {
+  async commit(indexes: number | readonly number[], options?: CallOptions): Promise<void> {
     return this.#change(
       { kind: 'commitIndexes', ...this.#call(), indexes: indexesOf(indexes) },
       options,
     );
   }
 
-  negative(indexes: number | readonly number[], options: NegativeOptions = {}): Promise<void> {
+  async negative(
+    indexes: number | readonly number[],
+    options: NegativeOptions = {},
+  ): Promise<void> {
     const { code = '', reason = '' } = options;
     const operation = { kind: 'negative', ...this.#call(), indexes: indexesOf(indexes) } as const;
     // Repeating it could count a second delivery as bad.
@@ -141,7 +145,7 @@ export class StreamQueueClient implements QueueClient {
     }
   }
 
-  count(options: CountOptions = {}): Promise<number> {
+  async count(options: CountOptions = {}): Promise<number> {
     const { tags, id = '' } = labelsOf(options);
     const { priority } = options;
     const take = (answer: ServerOperation): number => {
@@ -159,11 +163,11 @@ export class StreamQueueClient implements QueueClient {
     return this.#session.call({ operation, repeatable: true, options, take });
   }
 
-  delete(indexes: number | readonly number[], options?: CallOptions): Promise<void> {
+  async delete(indexes: number | readonly number[], options?: CallOptions): Promise<void> {
     return this.#change({ kind: 'delete', ...this.#call(), indexes: indexesOf(indexes) }, options);
   }
 
-  truncate(below: number, options?: CallOptions): Promise<void> {
+  async truncate(below: number, options?: CallOptions): Promise<void> {
     checkIndex(below, 0);
     return this.#change({ kind: 'truncate', ...this.#call(), index: below }, options);
   }

@@ -309,8 +309,13 @@ export class StreamSession {
 
   #transmit(pending: Pending): void {
     const { operation, payload } = pending;
-    if (payload === undefined) this.#wire?.say(operation);
-    else this.#wire?.sayInOrder(operation, payload);
+    try {
+      if (payload === undefined) this.#wire?.say(operation);
+      else this.#wire?.sayInOrder(operation, payload);
+    } catch (error) {
+      this.#calls.over(operation.number);
+      pending.reject(error);
+    }
   }
 
   /** The caller does not wait any longer. */

@@ -27,6 +27,8 @@ type OfKind<Operation, Kind extends string> = Operation extends { readonly kind:
   : never;
 
 export interface DirectionCodec<Operation> {
+  /** The code of each kind, for the documentation's test. */
+  readonly codes: ReadonlyMap<string, number>;
   write(writer: ByteWriter, operation: Operation): void;
   /** The operations of one WebSocket message. Unknown codes are passed over: a newer peer may say
    * more. Payloads are views on `bytes`. Throws `bad_request`. */
@@ -47,6 +49,7 @@ export function directionCodec<Operation extends { readonly kind: string }>(
   const byCode: (OperationCodec<Operation> | undefined)[] = [];
   for (const codec of byKind.values()) byCode[codec.code] = codec;
   return {
+    codes: new Map([...byKind].map(([kind, { code }]) => [kind, code])),
     write(writer, operation) {
       const codec = byKind.get(operation.kind);
       if (codec === undefined) throw new PlatformError('internal', 'An operation has no codec.');

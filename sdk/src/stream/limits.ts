@@ -21,5 +21,5 @@ export const streamPayloadBytesMax: number = 32 * 2 ** 20;
 /** How long the server waits for the first message, `hello`. */
 export const helloTimeoutMs = 5000;
 
-/** Most bytes of the names and values of one message's tags, path and content type together. */
-export const headBytesMax: number = 64 * 1024;
+/** Most characters of what an operation carries beside its payload: tags, path, reason. */
+export const headCharactersMax: number = 64 * 1024;

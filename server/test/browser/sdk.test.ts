@@ -55,7 +55,8 @@ describe.skipIf(!isReady)('the SDK in a browser, on a page of another origin', (
     site.listen(0, '127.0.0.1');
     await once(site, 'listening');
     const address = site.address();
-    origin = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    origin = `http://127.0.0.1:${port}`;
     browser = await chromium.launch({
       executablePath,
       args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic'],

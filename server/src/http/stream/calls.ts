@@ -16,7 +16,7 @@ import type {
   Put,
   Touch,
 } from '@sluice/sdk/wire';
-import { headBytesMax, PlatformError, requestIdTag, type Tags } from '@sluice/sdk/wire';
+import { PlatformError, requestIdTag, type Tags } from '@sluice/sdk/wire';
 import type { Queues, QueueView } from '../../broker/queues.ts';
 import type { Channel } from './channel.ts';
 import type { Gets } from './gets.ts';
@@ -39,12 +39,9 @@ export interface Place {
 /** Every attribute of a queue by its EAS name. */
 export type Describe = (service: string, view: QueueView) => Tags;
 
-const priorityMax = 2 ** 31 - 1;
-
 export function callPut({ link, channel, queues }: Place, call: Put, payload: Uint8Array): void {
   const tagId = call.tags.get(requestIdTag);
   const id = call.id !== '' ? call.id : tagId;
-  checkHead(link, call, id);
   const answered = queues.put(channel.queue, {
     payload,
     id,
@@ -209,26 +206,6 @@ function finish(link: Link, call: { readonly number: number }, finished: Promise
     () => link.done(call),
     (error: unknown) => link.fail(call, error),
   );
-}
-
-function checkHead(link: Link, call: Put, id: string | undefined): void {
-  if (call.priority > priorityMax) {
-    throw new PlatformError('bad_request', `a priority is at most ${priorityMax}`);
-  }
-  if (id !== undefined && id.length * 3 > link.limits.nameBytesMax) {
-    if (Buffer.byteLength(id) > link.limits.nameBytesMax) {
-      const text = `the request id is too long: ${streamLimitText(link.limits, 'nameBytesMax')}`;
-      throw new PlatformError('bad_request', text);
-    }
-  }
-  if (call.tags.size === 0 && call.path === undefined && call.contentType === undefined) return;
-  let bytes = Buffer.byteLength(call.path ?? '') + Buffer.byteLength(call.contentType ?? '');
-  for (const [name, value] of call.tags)
-    bytes += Buffer.byteLength(name) + Buffer.byteLength(value);
-  if (bytes > headBytesMax) {
-    const text = `tags, path and content type have ${bytes} bytes, at most ${headBytesMax} may be`;
-    throw new PlatformError('too_large', text);
-  }
 }
 
 function withoutId(tags: Tags): Tags {

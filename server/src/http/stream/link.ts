@@ -95,7 +95,13 @@ export class Link {
   /** Ends a call with its answer. */
   answer(call: Numbered, operation: ServerOperation): void {
     this.drop(call);
-    if (!this.#closed) this.#outbox.urgent(operation);
+    if (this.#closed) return;
+    try {
+      this.#outbox.urgent(operation);
+    } catch (error) {
+      // Too large for one message, as the attributes of very many consumers may be.
+      this.refuse(call.number, error);
+    }
   }
 
   done(call: Numbered): void {
