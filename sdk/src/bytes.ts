@@ -32,8 +32,11 @@ export class ByteWriter {
     this.#bytes[this.#length++] = value;
   }
 
-  /** A whole number from 0 below 2^53: seven bits a byte, lowest first. */
+  /** A whole number from 0 below 2^53: seven bits a byte, lowest first. Throws `bad_request`. */
   varint(value: number): void {
+    if (!(value >= 0 && value <= Number.MAX_SAFE_INTEGER)) {
+      throw new PlatformError('bad_request', `${value} is not a whole number from 0 below 2^53.`);
+    }
     this.#reserve(8);
     let rest = value;
     while (rest > 0x7fffffff) {

@@ -50,8 +50,13 @@ export function indexesOf(indexes: number | readonly number[]): readonly number[
 
 /** Throws `bad_request` for anything but a whole number from `least`. */
 export function checkIndex(index: number, least: number): void {
-  if (Number.isSafeInteger(index) && index >= least) return;
-  throw new PlatformError('bad_request', `${index} is not an index.`);
+  checkWhole('An index', index, least);
+}
+
+/** Throws `bad_request` for anything but a whole number from `least`; `what` names it. */
+export function checkWhole(what: string, value: number, least: number): void {
+  if (Number.isSafeInteger(value) && value >= least) return;
+  throw new PlatformError('bad_request', `${what} is a whole number from ${least}, not ${value}.`);
 }
 
 /** Puts item after item with at most `concurrency` under way; answers in order. */

@@ -1,7 +1,7 @@
 // A delivery over the stream protocol, settled by its fencing token.
 
 import { PlatformError } from '../errors.ts';
-import { bytesOf, checkHead } from '../inputs.ts';
+import { bytesOf, checkHead, checkWhole } from '../inputs.ts';
 import type {
   CallOptions,
   CompleteOptions,
@@ -79,7 +79,10 @@ export class StreamDelivery implements Delivery {
 
   async complete(payload: Payload = noBytes, options: CompleteOptions = {}): Promise<number> {
     if (this.#refusal !== undefined) throw this.#refusal;
-    checkHead(noTags, options.code, options.reason, options.contentType);
+    const { outcome = 'succeeded', code = '', reason = '', contentType } = options;
+    const firstOutputAt = Math.floor(options.firstOutputAt ?? 0);
+    checkHead(noTags, code, reason, contentType);
+    checkWhole('An instant', firstOutputAt, 0);
     const { session, channel } = this.#home;
     const bytes = bytesOf(payload);
     const operation = {
@@ -88,11 +91,11 @@ export class StreamDelivery implements Delivery {
       channel,
       deliveryId: this.deliveryId,
       again: false,
-      outcome: options.outcome ?? 'succeeded',
-      code: options.code ?? '',
-      reason: options.reason ?? '',
-      contentType: options.contentType,
-      firstOutputAt: options.firstOutputAt ?? 0,
+      outcome,
+      code,
+      reason,
+      contentType,
+      firstOutputAt,
       payload: bytes,
       transfer: 0,
       size: bytes.length,

@@ -102,25 +102,18 @@ export class PendingCalls {
     return this.sent.size === 0 || this.#bytes + size <= this.bytesMax;
   }
 
-  /** The next that `may` be sent and fits now, counted as sent. */
-  take(may: (pending: Pending) => boolean): Pending | undefined {
-    if (this.sent.size >= this.operationsMax) return undefined;
-    let at = this.#next;
-    while (at < this.#waiting.length && !may(this.#waiting[at] as Pending)) at++;
-    const pending = this.#waiting[at];
-    if (pending === undefined) return undefined;
+  /** The next that fits now, counted as sent. */
+  take(): Pending | undefined {
+    const pending = this.#waiting[this.#next];
+    if (pending === undefined || this.sent.size >= this.operationsMax) return undefined;
     if (this.sent.size > 0 && this.#bytes + pending.size > this.bytesMax) return undefined;
-    if (at > this.#next) this.#waiting.splice(at, 1);
-    else this.#skip();
+    this.#next += 1;
+    if (this.#next === this.#waiting.length || this.#next > 4096) {
+      this.#waiting = this.#waiting.slice(this.#next);
+      this.#next = 0;
+    }
     this.count(pending);
     return pending;
-  }
-
-  #skip(): void {
-    this.#next += 1;
-    if (this.#next < this.#waiting.length && this.#next < 4096) return;
-    this.#waiting = this.#waiting.slice(this.#next);
-    this.#next = 0;
   }
 
   /** Counts a call as sent. */

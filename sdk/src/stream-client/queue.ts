@@ -1,7 +1,15 @@
 // The calls on one queue over the stream protocol.
 
 import { PlatformError } from '../errors.ts';
-import { bytesOf, checkHead, checkIndex, indexesOf, labelsOf, putAll } from '../inputs.ts';
+import {
+  bytesOf,
+  checkHead,
+  checkIndex,
+  checkWhole,
+  indexesOf,
+  labelsOf,
+  putAll,
+} from '../inputs.ts';
 import type {
   CallOptions,
   CountOptions,
@@ -49,7 +57,9 @@ export class StreamQueueClient implements QueueClient {
     const session = this.#session;
     const bytes = bytesOf(payload);
     const { tags, id: given } = labelsOf(options);
-    checkHead(tags, given, options.path, options.contentType);
+    const { priority = 0, path, contentType } = options;
+    checkHead(tags, given, path, contentType);
+    checkWhole('A priority', priority, 0);
     // With an id of its own a put to the input can be repeated safely after a lost connection.
     const id = given ?? (this.queue === 'input' ? session.platform.random.id() : '');
     const operation = {
@@ -58,9 +68,9 @@ export class StreamQueueClient implements QueueClient {
       channel: this.#channel,
       id,
       tags,
-      priority: options.priority ?? 0,
-      path: options.path,
-      contentType: options.contentType,
+      priority,
+      path,
+      contentType,
       payload: bytes,
       transfer: 0,
       size: bytes.length,

@@ -46,18 +46,6 @@ export interface SessionWatch {
   over(error: unknown): void;
 }
 
-/** What goes on with deliveries is sent also to a server that is about to stop. */
-const goingOn: ReadonlySet<string> = new Set([
-  'complete',
-  'commit',
-  'giveBack',
-  'touch',
-  'progress',
-  'commitIndexes',
-  'negative',
-  'unwatch',
-]);
-
 const sweepMs = 100;
 const retryMs = { first: 50, most: 2000 } as const;
 
@@ -283,25 +271,19 @@ export class StreamSession {
   }
 
   #send(pending: Pending): void {
-    if (this.#maySend(pending) && this.#calls.fits(pending.size)) {
+    if (this.#wire !== undefined && this.#calls.fits(pending.size)) {
       this.#calls.count(pending);
       this.#transmit(pending);
     } else {
       this.#calls.add(pending);
-      if (this.#isLeaving) this.#pump();
     }
-  }
-
-  #maySend(pending: Pending): boolean {
-    if (this.#wire === undefined) return false;
-    return !this.#isLeaving || goingOn.has(pending.operation.kind);
   }
 
   /** Sends what waits, as far as the server's limits go. */
   #pump(): void {
     if (this.#wire === undefined) return;
     for (;;) {
-      const pending = this.#calls.take((next) => this.#maySend(next));
+      const pending = this.#calls.take();
       if (pending === undefined) return;
       this.#transmit(pending);
     }

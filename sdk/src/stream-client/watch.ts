@@ -3,7 +3,7 @@
 
 import { DeliveryQueue } from '../delivery-queue.ts';
 import { PlatformError } from '../errors.ts';
-import { labelsOf } from '../inputs.ts';
+import { checkIndex, checkWhole, labelsOf } from '../inputs.ts';
 import type { Delivery, Watch, WatchOptions } from '../queue-client.ts';
 import type { Deliver, OpenWatch, ServerOperation } from '../stream/operations.ts';
 import { StreamDelivery } from './delivery.ts';
@@ -39,7 +39,9 @@ export class StreamWatch implements Watch, SessionWatch {
         if (!this.#isPaused) this.#say('resume');
       },
     });
-    const { signal } = options;
+    const { signal, window = 1, from = 0 } = options;
+    checkWhole('A window', window, 1);
+    checkIndex(from, -1);
     if (signal?.aborted) throw signal.reason;
     session.addWatch(this);
     signal?.addEventListener('abort', () => void this.close(), { once: true });

@@ -43,6 +43,9 @@ const creditBytes = 4 * 2 ** 20;
 /** After how much silence the server is asked whether it is there, and after how much it is not. */
 const silence = { checkMs: 5000, askMs: 15_000, lostMs: 30_000 } as const;
 
+/** How long the opening of a connection may take. */
+const connectMs = 10_000;
+
 /** How long a goodbye may take. */
 const leaveMs = 5000;
 
@@ -84,7 +87,18 @@ export class StreamWire {
       message: (bytes: Uint8Array) => this.#received(bytes),
       closed: (code: number, reason: string) => this.#closed(code, reason),
     };
-    this.#socket = await platform.openSocket(url, {}, events, signal);
+    const connecting = new AbortController();
+    const stop = (): void => connecting.abort(new PlatformError('unavailable', 'Closed.'));
+    signal.addEventListener('abort', stop, { once: true });
+    const timer = platform.clock.after(connectMs, () =>
+      connecting.abort(new PlatformError('timeout', `No connection to ${url} in time.`)),
+    );
+    try {
+      this.#socket = await platform.openSocket(url, {}, events, connecting.signal);
+    } finally {
+      timer.cancel();
+      signal.removeEventListener('abort', stop);
+    }
     const welcome = new Promise<Welcome>((resolve, reject) => {
       this.#greeted = resolve;
       this.#refused = reject;

@@ -57,14 +57,16 @@ export class Outbox<Operation extends { readonly kind: string }> {
     return this.#writer.length + this.#laneBytes + left;
   }
 
-  /** Sends an operation before everything that waits for a transfer. Throws `too_large`. */
+  /** Sends an operation before everything that waits for a transfer. Throws when it cannot be
+   * written: `too_large`, or `bad_request` for a number that is none. */
   urgent(operation: Operation): void {
     if (!this.#closed) this.#write(operation);
   }
 
   /**
    * Sends an operation behind all others that were given here. `payload` is what the operation
-   * carries: when it is large it is sent in parts.
+   * carries: when it is large it is sent in parts. The caller has checked that the operation can
+   * be written, because that may happen later.
    */
   inOrder(operation: Operation, payload: Uint8Array = noBytes): void {
     if (this.#closed) return;
@@ -156,7 +158,12 @@ export class Outbox<Operation extends { readonly kind: string }> {
 
   #write(operation: Operation | Part | Abandon): void {
     const start = this.#writer.length;
-    this.#options.write(this.#writer, operation);
+    try {
+      this.#options.write(this.#writer, operation);
+    } catch (error) {
+      this.#writer.cutBack(start);
+      throw error;
+    }
     const length = this.#writer.length;
     if (length - start > operationBytesMax) {
       this.#writer.cutBack(start);

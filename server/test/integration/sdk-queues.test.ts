@@ -1,19 +1,30 @@
 // What a program does with queues means the same over both protocols.
 
-import { type Client, type ClientProtocol, connect, type Delivery } from '@sluice/sdk';
+import {
+  type Client,
+  type ClientPlatform,
+  type ClientProtocol,
+  connect,
+  type Delivery,
+} from '@sluice/sdk';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openSdkWorld, type SdkWorld, service } from './sdk-world.ts';
 
 const text = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString();
-const protocols: ClientProtocol[] = ['stream', 'eas'];
+const variants: [string, ClientProtocol, Partial<ClientPlatform>][] = [
+  ['the stream protocol', 'stream', {}],
+  ['the EAS protocol', 'eas', {}],
+  // As in a browser, whose WebSocket cannot send the token.
+  ['the EAS protocol with HTTP streams', 'eas', { socketHeaders: false }],
+];
 
-describe.each(protocols)('a client of the %s protocol', (protocol) => {
+describe.each(variants)('a client of %s', (_, protocol, platform) => {
   let world: SdkWorld;
   let client: Client;
 
   beforeEach(async () => {
     world = await openSdkWorld();
-    client = await world.connect({ protocol, gid: service });
+    client = await world.connect({ protocol, platform, gid: service });
   });
 
   afterEach(() => world.close());

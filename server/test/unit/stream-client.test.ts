@@ -205,6 +205,22 @@ describe('the stream client', () => {
     await expect(client.input.put('small')).resolves.toMatchObject({ index: 1 });
   });
 
+  it('refuses numbers and texts that cannot be sent, and goes on', async () => {
+    const bad = { code: 'bad_request' };
+    await expect(client.input.put('a', { priority: -1 })).rejects.toMatchObject(bad);
+    await expect(client.input.get({ from: -2 })).rejects.toMatchObject(bad);
+    await expect(client.input.get({ length: Number.NaN })).rejects.toMatchObject(bad);
+    await expect(client.input.count({ priority: Infinity })).rejects.toMatchObject(bad);
+    await expect(client.input.delete([1.5])).rejects.toMatchObject(bad);
+    await expect(client.input.truncate(-1)).rejects.toMatchObject(bad);
+    expect(() => client.input.watch({ window: 0 })).toThrow('A window');
+    const long = client.input.put('a', { tags: { long: 'x'.repeat(70_000) } });
+    await expect(long).rejects.toMatchObject({ code: 'too_large' });
+    const reason = 'x'.repeat(1_100_000);
+    await expect(client.input.negative(1, { reason })).rejects.toMatchObject({ code: 'too_large' });
+    await expect(client.input.put('a')).resolves.toMatchObject({ index: 1 });
+  });
+
   it('rejects at once with a wrong token or an unknown service', async () => {
     await expect(world.connect({ token: 'wrong' })).rejects.toMatchObject({ code: 'unauthorized' });
     await expect(world.connect({ service: 'none' })).rejects.toMatchObject({ code: 'not_found' });

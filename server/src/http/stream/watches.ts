@@ -1,7 +1,7 @@
 // Watches of one connection. The queues count windows and keep leases; here deliveries become
 // operations, and the life of the connection becomes the life of its watches.
 
-import { type CloseWatch, type OpenWatch, PlatformError } from '@sluice/sdk/wire';
+import { type CloseWatch, noBytes, type OpenWatch, PlatformError } from '@sluice/sdk/wire';
 import type { Delivery, Watch, WatchEnd, WatchSink } from '../../broker/queues.ts';
 import type { Log } from '../../kernel/log.ts';
 import { filterOf, type Place } from './calls.ts';
@@ -60,7 +60,7 @@ export class Watches {
       id,
       holding,
     } as const;
-    queues.watch(channel.queue, request, this.#sink(entry)).then(
+    queues.watch(channel.queue, request, this.#sink(entry, indexOnly)).then(
       (watch) => this.#opened(entry, watch, call),
       (error: unknown) => {
         this.#entries.delete(number);
@@ -101,11 +101,12 @@ export class Watches {
     for (const number of this.#entries.keys()) this.pause(number);
   }
 
-  #sink(entry: Entry): WatchSink {
+  #sink(entry: Entry, indexOnly: boolean): WatchSink {
     const link = this.#link;
     const { number } = entry;
     return {
-      deliver: (delivery) => sendDelivery(link, number, delivery),
+      deliver: (delivery) =>
+        sendDelivery(link, number, delivery, indexOnly ? noBytes : delivery.payload),
       voided: (deliveryId, reason) =>
         link.sayInOrder({ kind: 'voided', watch: number, deliveryId, reason }),
       closed: (reason: WatchEnd) => {
@@ -154,8 +155,7 @@ export class Watches {
   }
 }
 
-function sendDelivery(link: Link, watch: number, delivery: Delivery): void {
-  const { payload } = delivery;
+function sendDelivery(link: Link, watch: number, delivery: Delivery, payload: Uint8Array): void {
   link.sayInOrder(
     {
       kind: 'deliver',
