@@ -159,21 +159,29 @@ export class RowWriter {
 
 /** Reads one row after the other; throws `RowError` for anything that can't have been written. */
 export class RowReader {
+  #source: Uint8Array | undefined;
+  #length = 0;
   #bytes: Buffer = Buffer.alloc(0);
   #view = new DataView(this.#bytes.buffer);
   #position = 0;
   #headEnd = 0;
 
-  /** Begins with a row: checks version and checksum of the head. Keeps `row` until the next. */
-  open(row: Uint8Array): void {
-    this.#bytes = Buffer.from(row.buffer, row.byteOffset, row.byteLength);
-    this.#view = new DataView(row.buffer, row.byteOffset, row.byteLength);
-    this.#headEnd = row.length;
-    if (row.length < headerBytes) throw new RowError('The row is cut.');
+  /**
+   * Begins with a row: checks version and checksum of the head. The row is the first `length`
+   * bytes of `row`, which may be the same buffer with other content for every row.
+   */
+  open(row: Uint8Array, length: number = row.length): void {
+    if (row !== this.#source) {
+      this.#source = row;
+      this.#bytes = Buffer.from(row.buffer, row.byteOffset, row.byteLength);
+      this.#view = new DataView(row.buffer, row.byteOffset, row.byteLength);
+    }
+    this.#length = length;
+    if (length < headerBytes) throw new RowError('The row is cut.');
     const version = this.#view.getUint8(0);
     if (version !== rowVersion) throw new RowError(`The row has the unknown version ${version}.`);
     this.#headEnd = headerBytes + this.#view.getUint32(5, true);
-    if (this.#headEnd > row.length) throw new RowError('The row is cut.');
+    if (this.#headEnd > length) throw new RowError('The row is cut.');
     const checksum = crc32(this.#bytes.subarray(headerBytes, this.#headEnd));
     if (checksum !== this.#view.getUint32(1, true)) {
       throw new RowError('The checksum of the row is wrong.');
@@ -183,6 +191,8 @@ export class RowReader {
 
   /** Begins with a head alone, already checked: one that `sized` gave. */
   openHead(head: Buffer): void {
+    this.#source = undefined;
+    this.#length = head.length;
     this.#bytes = head;
     this.#view = new DataView(head.buffer, head.byteOffset, head.byteLength);
     this.#position = 0;
@@ -191,7 +201,7 @@ export class RowReader {
 
   /** What follows the head; a view, not a copy. */
   rest(): Buffer {
-    return this.#bytes.subarray(this.#headEnd);
+    return this.#bytes.subarray(this.#headEnd, this.#length);
   }
 
   /** Whether the head has been read to its end. */

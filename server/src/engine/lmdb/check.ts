@@ -1,7 +1,8 @@
 // A process of its own that looks at a table before anybody opens it in earnest: a file which
 // crashes native code crashes this process and not the server. Tells its parent what it found.
 
-import { type FolderReport, glance, type VerifyProgress, verify } from './verify.ts';
+import { glance } from './glance.ts';
+import { type FolderReport, type VerifyProgress, verify } from './verify.ts';
 
 /** What the parent is told; nothing more comes after `sound`, `damaged` or `report`. */
 export type CheckMessage =

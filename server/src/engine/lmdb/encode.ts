@@ -26,8 +26,8 @@ import {
 } from '../rows-codec.ts';
 import type { Changes } from './changes.ts';
 import { filePayloadBytesMin } from './files.ts';
-import { kinds, makeKey, messageKind, ownService, parseKey, type RowKey } from './keys.ts';
-import { after, groupKey, type LmdbService, markEntries } from './service.ts';
+import { after, kinds, makeKey, messageKind, ownService, parseKey, type RowKey } from './keys.ts';
+import { groupKey, type LmdbService, markEntries } from './service.ts';
 import {
   type MessageRow,
   readMessage,

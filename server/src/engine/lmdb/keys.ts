@@ -44,6 +44,9 @@ export interface RowKey {
   readonly sub: number;
 }
 
+/** Above every row. */
+export const lastKey: RowKey = { service: ownService, kind: 255, index: 0, sub: 0 };
+
 export function messageKind(queue: QueueName): number {
   return kinds.message + queueNumbers[queue];
 }
@@ -81,4 +84,26 @@ export function parseKey(bytes: Uint8Array): RowKey {
     index: (view.getUint32(4) & 0xff_ffff) * 2 ** 32 + view.getUint32(8),
     sub: view.getUint32(12),
   };
+}
+
+/** The lowest key above `key`. */
+export function after(key: RowKey): RowKey {
+  if (key.sub < 0xffff_ffff) return { ...key, sub: key.sub + 1 };
+  if (key.index < indexMax) return { ...key, index: key.index + 1, sub: 0 };
+  return { ...key, kind: key.kind + 1, index: 0, sub: 0 };
+}
+
+/** The index in a key that begins at `start` of `bytes`; for the hot path: no object. */
+export function indexAt(bytes: Uint8Array, start: number): number {
+  return uintAt(bytes, start + 5, 3) * 2 ** 32 + uintAt(bytes, start + 8, 4);
+}
+
+export function subAt(bytes: Uint8Array, start: number): number {
+  return uintAt(bytes, start + 12, 4);
+}
+
+function uintAt(bytes: Uint8Array, start: number, length: number): number {
+  let value = 0;
+  for (let at = start; at < start + length; at++) value = value * 256 + (bytes[at] ?? 0);
+  return value;
 }

@@ -72,6 +72,8 @@ export class MarkLog {
     }
     const before = { row: place.row, slot: place.slot };
     this.#release(place.row);
+    // Both in one row: the one before will not be written.
+    if (before.row === row) this.#forget(row);
     place.row = row;
     place.slot = slot;
     return before;
@@ -147,6 +149,12 @@ export class MarkLog {
     }
     this.#live++;
     this.#total++;
+  }
+
+  #forget(row: number): void {
+    const use = this.#rows.get(row);
+    if (use !== undefined) use.total--;
+    this.#total--;
   }
 
   #release(row: number): void {

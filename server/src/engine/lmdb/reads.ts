@@ -14,8 +14,8 @@ import {
   readState,
 } from '../rows-codec.ts';
 import type { PayloadFiles } from './files.ts';
-import { indexMax, kinds, makeKey, messageKind, ownService, parseKey } from './keys.ts';
-import { kindRows, type LmdbService, markEntries } from './service.ts';
+import { indexMax, kinds, makeKey, messageKind, ownService } from './keys.ts';
+import { type LmdbService, markEntries } from './service.ts';
 import { checkPayload, readMessage, readStored, type StoredPayload } from './stored.ts';
 import type { Table } from './table.ts';
 
@@ -31,28 +31,22 @@ export class Reads {
 
   /** All rows of a service in the order that the contract gives. */
   *recovery(service: LmdbService): Iterable<Row> {
-    const reader = new RowReader();
     const { number } = service;
-    for (const { value } of kindRows(this.#table, number, kinds.state, 0)) {
-      reader.open(value);
-      yield { kind: 'state', state: readState(reader) };
-    }
-    for (const { value } of kindRows(this.#table, number, kinds.group, 0)) {
-      reader.open(value);
-      yield readGroup(reader);
-    }
+    const { scan } = this.#table;
+    yield* scan.kind<Row>(number, kinds.state, 0, (reader) => {
+      return { kind: 'state', state: readState(reader) };
+    });
+    yield* scan.kind<Row>(number, kinds.group, 0, readGroup);
     for (const queue of queueNames) {
-      for (const { value } of kindRows(this.#table, number, messageKind(queue), 0)) {
-        reader.open(value);
-        yield { kind: 'message', queue, meta: readMessage(reader).meta };
-      }
+      yield* scan.kind<Row>(number, messageKind(queue), 0, (reader) => {
+        return { kind: 'message', queue, meta: readMessage(reader).meta };
+      });
     }
     yield* this.#marks(service);
     for (const record of this.#records(number, 0)) yield { kind: 'record', record };
-    for (const { value } of kindRows(this.#table, number, kinds.outbox, 0)) {
-      reader.open(value);
-      yield { kind: 'outbox', entry: { index: reader.uint(), callback: reader.text() } };
-    }
+    yield* scan.kind<Row>(number, kinds.outbox, 0, (reader) => {
+      return { kind: 'outbox', entry: { index: reader.uint(), callback: reader.text() } };
+    });
   }
 
   async message({ service, queue, index }: MessageRef): Promise<StoredMessage | undefined> {
@@ -92,12 +86,7 @@ export class Reads {
   }
 
   definitions(): readonly ServiceDefinition[] {
-    const definitions: ServiceDefinition[] = [];
-    for (const { value } of kindRows(this.#table, ownService, kinds.definition, 0)) {
-      this.#reader.open(value);
-      definitions.push(readDefinition(this.#reader));
-    }
-    return definitions;
+    return [...this.#table.scan.kind(ownService, kinds.definition, 0, readDefinition)];
   }
 
   async #payload(stored: StoredPayload, rest: Buffer): Promise<Buffer | undefined> {
@@ -107,29 +96,27 @@ export class Reads {
   }
 
   *#records(service: number, from: number): Iterable<RequestRecord> {
-    const reader = new RowReader();
     if (from > indexMax) return;
-    for (const { key, value } of kindRows(this.#table, service, kinds.record, from)) {
-      if (parseKey(key).sub !== 0) continue;
-      reader.open(value);
-      yield readRecord(reader);
-    }
+    // The rows beside them say when a result left the sink.
+    const rows = this.#table.scan.kind(service, kinds.record, from, (reader, _index, sub) => {
+      return sub === 0 ? readRecord(reader) : undefined;
+    });
+    for (const record of rows) if (record !== undefined) yield record;
   }
 
   // They lie in the order in which they were made, which is not that of the contract.
   *#marks(service: LmdbService): Iterable<Row> {
-    const reader = new RowReader();
     const inner = new RowReader();
     const rows: Extract<Row, { kind: 'mark' }>[] = [];
-    for (const { key, value } of kindRows(this.#table, service.number, kinds.marks, 0)) {
-      const row = parseKey(key).index;
-      reader.open(value);
+    const { number, marks } = service;
+    const all = this.#table.scan.kind(number, kinds.marks, 0, (reader, row) => {
       for (const { queue, group, index, mark } of markEntries(reader)) {
-        if (service.marks.find(queue, group, index) !== row) continue;
+        if (marks.find(queue, group, index) !== row) continue;
         inner.openHead(mark);
         rows.push({ kind: 'mark', queue, group, index, mark: readMark(inner) });
       }
-    }
+    });
+    for (const _ of all);
     rows.sort((a, b) => {
       const byQueue = queueNumbers[a.queue] - queueNumbers[b.queue];
       return byQueue || a.index - b.index || a.group - b.group;

@@ -7,9 +7,9 @@ import { queueNumbers } from '../../queue/message.ts';
 import { RowReader } from '../codec.ts';
 import { Fence } from '../fence.ts';
 import { readGroup, readQueue, readState } from '../rows-codec.ts';
-import { indexMax, kinds, makeKey, messageKind, parseKey, type RowKey } from './keys.ts';
+import { kinds, makeKey, messageKind } from './keys.ts';
 import { MarkLog } from './mark-log.ts';
-import type { KeyedRow, Table } from './table.ts';
+import type { Table } from './table.ts';
 
 export class LmdbService {
   readonly number: number;
@@ -38,12 +38,10 @@ export class LmdbService {
     if (row === undefined) return;
     reader.open(row);
     this.fence = new Fence(readState(reader).epoch);
-    for (const { value } of this.#rows(table, kinds.group)) {
-      reader.open(value);
-      const { queue, group } = readGroup(reader);
+    for (const { queue, group } of table.scan.kind(this.number, kinds.group, 0, readGroup)) {
       this.groups.add(groupKey(queue, group));
     }
-    this.#loadMarks(table, reader);
+    this.#loadMarks(table);
   }
 
   transactionOver(): void {
@@ -51,21 +49,15 @@ export class LmdbService {
     this.freshRecords.length = 0;
   }
 
-  /** All rows of one kind from `index` on, in steps that keep no read transaction open. */
-  *#rows(table: Table, kind: number): Iterable<KeyedRow> {
-    yield* kindRows(table, this.number, kind, 0);
-  }
-
-  #loadMarks(table: Table, reader: RowReader): void {
-    for (const { key, value } of this.#rows(table, kinds.marks)) {
-      const row = parseKey(key).index;
+  #loadMarks(table: Table): void {
+    const rows = table.scan.kind(this.number, kinds.marks, 0, (reader, row) => {
       this.marks.seen(row);
-      reader.open(value);
       for (const { queue, group, index } of markEntries(reader)) {
         if (this.groups.has(groupKey(queue, group)))
           this.marks.set({ queue, group, index }, row, 0);
       }
-    }
+    });
+    for (const _ of rows);
     for (const { queue, index } of [...this.marks.messages()]) {
       const key = makeKey({ service: this.number, kind: messageKind(queue), index, sub: 0 });
       if (!table.has(key)) this.marks.removeMessage(queue, index, () => undefined);
@@ -95,31 +87,4 @@ export function* markEntries(reader: RowReader): Iterable<MarkEntry> {
       mark: reader.sized(),
     };
   }
-}
-
-const stepRows = 512;
-
-/** The rows of one kind of a service from index `from` on, read in bounded steps. */
-export function* kindRows(
-  table: Table,
-  service: number,
-  kind: number,
-  from: number,
-): Iterable<KeyedRow> {
-  let start: RowKey = { service, kind, index: from, sub: 0 };
-  const end: RowKey = { service, kind: kind + 1, index: 0, sub: 0 };
-  for (;;) {
-    const rows = table.range(start, end, stepRows);
-    yield* rows;
-    const last = rows.at(-1);
-    if (last === undefined || rows.length < stepRows) return;
-    start = after(parseKey(last.key));
-  }
-}
-
-/** The lowest key above `key`. */
-export function after(key: RowKey): RowKey {
-  if (key.sub < 0xffff_ffff) return { ...key, sub: key.sub + 1 };
-  if (key.index < indexMax) return { ...key, index: key.index + 1, sub: 0 };
-  return { ...key, kind: key.kind + 1, index: 0, sub: 0 };
 }

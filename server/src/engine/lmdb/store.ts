@@ -4,17 +4,16 @@
 import { join } from 'node:path';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Log } from '../../kernel/log.ts';
-import { RowReader } from '../codec.ts';
 import type { AppendOutcome, Batch, Row, ServiceDefinition } from '../engine.ts';
 import { writeDefinition } from '../rows-codec.ts';
 import { Changes } from './changes.ts';
 import { encodeBatch, largePayloads } from './encode.ts';
 import { PayloadFiles } from './files.ts';
 import { type Job, JobLine } from './jobs.ts';
-import { kinds, ownService, parseKey } from './keys.ts';
+import { kinds, ownService } from './keys.ts';
 import { Reads } from './reads.ts';
 import { Room } from './room.ts';
-import { kindRows, LmdbService } from './service.ts';
+import { LmdbService } from './service.ts';
 import { readFileOwner } from './stored.ts';
 import { Sweeper } from './sweeper.ts';
 import { isNoSpace, Table } from './table.ts';
@@ -66,8 +65,8 @@ export class LmdbStore {
     await this.#files.start(this.#loadFileOwners());
     await this.#room.start();
     // What an earlier life began to remove and could not finish.
-    for (const { key } of kindRows(this.#table, ownService, kinds.dropped, 0)) {
-      const { index } = parseKey(key);
+    const dropped = this.#table.scan.kind(ownService, kinds.dropped, 0, (_reader, index) => index);
+    for (const index of [...dropped]) {
       this.#inBackground(this.#sweeper.drop(index, this.#filesOf(index)));
     }
   }
@@ -212,14 +211,12 @@ export class LmdbStore {
   // Of one service or of all; answers all files that rows name.
   #loadFileOwners(only?: number): ReadonlySet<number> {
     const named = new Set<number>();
-    const reader = new RowReader();
-    for (const { key, value } of kindRows(this.#table, ownService, kinds.file, 0)) {
-      const file = parseKey(key).index;
-      reader.open(value);
+    const rows = this.#table.scan.kind(ownService, kinds.file, 0, (reader, file) => {
       const { service, slot, index } = readFileOwner(reader);
       named.add(file);
       if (only === undefined || only === service) this.#filesOf(service)[slot]?.set(index, file);
-    }
+    });
+    for (const _ of rows);
     return named;
   }
 }

@@ -6,6 +6,7 @@ import { mkdirSync, statfsSync } from 'node:fs';
 import { ABORT, type Database, open, type RootDatabase } from 'lmdb';
 import type { Changes } from './changes.ts';
 import { makeKey, type RowKey } from './keys.ts';
+import { RowScan } from './scan.ts';
 
 export interface TableOptions {
   /** The folder of lmdb's own two files. */
@@ -47,6 +48,8 @@ export interface SpaceInside {
 export class Table {
   readonly #root: RootDatabase<Uint8Array, Uint8Array>;
   readonly #rows: Database<Uint8Array, Uint8Array>;
+  /** Reads many rows without copying them. */
+  readonly scan: RowScan;
   readonly #fatal: (error: unknown) => void;
   readonly #folder: string;
 
@@ -81,6 +84,7 @@ export class Table {
     // Only a table that is read and not there is undefined, which lmdb's types don't tell.
     if (rows === undefined) throw new MissingTableError('data.mdb has no table of rows');
     this.#rows = rows;
+    this.scan = new RowScan(this.#root, rowsName);
   }
 
   async close(): Promise<void> {
@@ -196,6 +200,19 @@ function spaceInside(root: object, rows: object): SpaceInside {
   const pages = environment.lastPageNumber + 1;
   const { pageSize } = environment;
   return { freeBytes: Math.max(0, pages - used) * pageSize, fileBytes: pages * pageSize };
+}
+
+/** For checks; undefined when nothing was ever written. */
+export function openTable(folder: string, readOnly: boolean): Table | undefined {
+  const fatal = (error: unknown): void => {
+    throw error;
+  };
+  try {
+    return new Table({ folder, fatal, readOnly });
+  } catch (error) {
+    if (error instanceof MissingTableError) return undefined;
+    throw error;
+  }
 }
 
 // lmdb rejects with a general error that carries a promise, which rejects with the real one.

@@ -1,7 +1,7 @@
 // Reads every row and every payload file of a table and says what is wrong with which. Runs in the
 // child process of health.ts, because reading a damaged file may crash native code.
 
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { queueNames } from '../../queue/message.ts';
 import { RowError, RowReader } from '../codec.ts';
@@ -13,8 +13,17 @@ import {
   readRecord,
   readState,
 } from '../rows-codec.ts';
-import { keyBytes, kinds, makeKey, ownService, parseKey, type RowKey } from './keys.ts';
-import { after, markEntries } from './service.ts';
+import {
+  after,
+  keyBytes,
+  kinds,
+  lastKey,
+  makeKey,
+  ownService,
+  parseKey,
+  type RowKey,
+} from './keys.ts';
+import { markEntries } from './service.ts';
 import {
   checkPayload,
   readFileOwner,
@@ -23,7 +32,7 @@ import {
   resultSlot,
   type StoredPayload,
 } from './stored.ts';
-import { MissingTableError, Table } from './table.ts';
+import { openTable, type Table } from './table.ts';
 
 /** One damaged row or file. */
 export interface Damage {
@@ -68,55 +77,6 @@ const kindNames: Readonly<Record<number, string>> = {
   [kinds.file]: 'file',
 };
 
-/** Rows looked at from each end of the table when it is opened, and places looked at between. */
-const glanceRows = 2000;
-const glancePlaces = 100;
-
-/**
- * A look in bounded time, which does everything that a start is going to do: both ends of the
- * table, places between, and a write that is thrown away. Throws for the first damage.
- */
-export function glance(folder: string): void {
-  const { size } = statSync(join(folder, 'data.mdb'));
-  const table = openTable(folder, false);
-  if (table === undefined) return;
-  const { fileBytes } = table.space();
-  if (size < fileBytes) throw new RowError(`data.mdb has ${size} of ${fileBytes} bytes`);
-  const reader = new RowReader();
-  let seen = 0;
-  for (const { key, value } of table.ends(glanceRows)) {
-    if (key.length !== keyBytes) throw new RowError('a key has a wrong length');
-    reader.open(value);
-    seen++;
-  }
-  if (seen < 2 * Math.min(table.count, glanceRows)) throw new RowError('rows are missing');
-  for (const key of placesBetween(table)) {
-    for (const { value } of table.range(key, lastKey, 2)) reader.open(value);
-  }
-  table.rehearse();
-}
-
-const lastKey: RowKey = { service: 0xffff_ffff, kind: 255, index: 0, sub: 0 };
-
-// Evenly spread over the indexes of every kind of the first services.
-function placesBetween(table: Table): readonly RowKey[] {
-  const places: RowKey[] = [];
-  let start: RowKey = { service: 0, kind: 0, index: 0, sub: 0 };
-  while (places.length < 20 * glancePlaces) {
-    const [first] = table.range(start, lastKey, 1);
-    if (first === undefined) break;
-    const { service, kind, index } = parseKey(first.key);
-    const end: RowKey = { service, kind: kind + 1, index: 0, sub: 0 };
-    const last = table.last(end);
-    const span = last === undefined ? 0 : parseKey(last.key).index - index;
-    for (let at = 0; at < glancePlaces; at++) {
-      places.push({ service, kind, index: index + Math.floor((span * at) / glancePlaces), sub: 0 });
-    }
-    start = end;
-  }
-  return places;
-}
-
 /** Everything. */
 export function verify(folder: string, progress: (step: VerifyProgress) => void): FolderReport {
   const table = openTable(folder, true);
@@ -136,18 +96,6 @@ export const emptyReport: FolderReport = {
   damages: [],
   damageCount: 0,
 };
-
-function openTable(folder: string, readOnly: boolean): Table | undefined {
-  const fatal = (error: unknown): void => {
-    throw error;
-  };
-  try {
-    return new Table({ folder, fatal, readOnly });
-  } catch (error) {
-    if (error instanceof MissingTableError) return undefined;
-    throw error;
-  }
-}
 
 class Verifier {
   readonly #folder: string;

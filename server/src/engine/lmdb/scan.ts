@@ -1,0 +1,73 @@
+// Reads many rows of one kind without copying them: each is decoded where lmdb has put it. This is
+// what makes a start with a million messages quick.
+
+import type { Database, RootDatabase } from 'lmdb';
+import { RowReader } from '../codec.ts';
+import { after, indexAt, makeKey, type RowKey, subAt } from './keys.ts';
+
+/** Makes something of a row; must not keep the reader, whose bytes are those of the next row then. */
+export type Visit<T> = (reader: RowReader, index: number, sub: number) => T;
+
+/** No read transaction stays open for longer than this many rows. */
+const stepRows = 512;
+
+export class RowScan {
+  readonly #rows: Database;
+  readonly #reader = new RowReader();
+  #visit: Visit<unknown> = () => undefined;
+  #index = 0;
+  #sub = 0;
+  #failure: unknown;
+
+  constructor(root: RootDatabase, table: string) {
+    const decode = (bytes: Uint8Array, length: number): unknown => this.#decode(bytes, length);
+    // lmdb reads the two coders, but its types have them for the whole file only.
+    const options = {
+      encoding: 'binary' as const,
+      encoder: { decode, encode: (row: Uint8Array) => row },
+      keyEncoder: { writeKey: copyKey, readKey: this.#readKey },
+    };
+    this.#rows = root.openDB<unknown, Uint8Array>(table, options);
+  }
+
+  /** What `visit` makes of every row of one kind of a service, from index `from` on. */
+  *kind<T>(service: number, kind: number, from: number, visit: Visit<T>): Iterable<T> {
+    const end = makeKey({ service, kind: kind + 1, index: 0, sub: 0 });
+    let start: RowKey = { service, kind, index: from, sub: 0 };
+    for (;;) {
+      const made: T[] = [];
+      this.#visit = visit;
+      this.#failure = undefined;
+      const range = this.#rows.getRange({ start: makeKey(start), end, limit: stepRows });
+      // `decode` answers what `visit` has made; lmdb's types can't tell.
+      for (const { value } of range) made.push(value as T);
+      if (this.#failure !== undefined) throw this.#failure;
+      // Other scans may run while the caller works on these.
+      start = after({ service, kind, index: this.#index, sub: this.#sub });
+      yield* made;
+      if (made.length < stepRows) return;
+    }
+  }
+
+  readonly #readKey = (source: Uint8Array, start: number): void => {
+    this.#index = indexAt(source, start);
+    this.#sub = subAt(source, start);
+  };
+
+  // An error must not leave through lmdb, whose cursor would stay open and keep pages in use.
+  #decode(bytes: Uint8Array, length: number): unknown {
+    if (this.#failure !== undefined) return undefined;
+    try {
+      this.#reader.open(bytes, length);
+      return this.#visit(this.#reader, this.#index, this.#sub);
+    } catch (error) {
+      this.#failure = error;
+      return undefined;
+    }
+  }
+}
+
+function copyKey(key: Uint8Array, target: Uint8Array, start: number): number {
+  target.set(key, start);
+  return start + key.length;
+}
