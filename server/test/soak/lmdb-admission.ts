@@ -148,9 +148,15 @@ async function soak(folder: string): Promise<void> {
   const report = await verifyFolder(folder, () => undefined);
   check(report.damageCount === 0, 'verify finds nothing');
   check(largestBytes <= 1.25 * settledBytes, 'the file has not grown by more than a quarter');
+  const megabytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MB`;
   say(
-    `lmdb-admission: ${pairs} pairs, ${restarted} restarts, ${Math.round(pairs / seconds)} pairs/s, ` +
-      `file ${(settledBytes / 2 ** 20).toFixed(1)} MB early, ${(largestBytes / 2 ** 20).toFixed(1)} MB at most`,
+    [
+      `lmdb-admission: ${pairs} pairs`,
+      `${restarted} restarts`,
+      `${Math.round(pairs / seconds)} pairs/s`,
+      `file ${megabytes(settledBytes)} early`,
+      `${megabytes(largestBytes)} at most`,
+    ].join(', '),
   );
 }
 
