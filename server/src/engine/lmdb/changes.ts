@@ -15,7 +15,7 @@ const nothing = undefined;
 
 export class Changes {
   /** Where the row that `put` will take is written. */
-  readonly writer = new RowWriter();
+  readonly writer: RowWriter = new RowWriter();
   // Columns instead of objects: a busy second has some 100,000 of them.
   readonly #services: number[] = [];
   readonly #kinds: number[] = [];

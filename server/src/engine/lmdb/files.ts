@@ -6,7 +6,7 @@ import { mkdir, open, readdir, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Payloads of this size and above lie in files. */
-export const filePayloadBytesMin = 256 * 1024;
+export const filePayloadBytesMin: number = 256 * 1024;
 
 export class PayloadFiles {
   readonly #folder: string;

@@ -34,7 +34,7 @@ export const kinds = {
 
 /** The number under which the engine keeps its own rows. */
 export const ownService = 0xffff_ffff;
-export const indexMax = Number.MAX_SAFE_INTEGER;
+export const indexMax: number = Number.MAX_SAFE_INTEGER;
 export const keyBytes = 16;
 
 export interface RowKey {

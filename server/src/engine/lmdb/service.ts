@@ -14,10 +14,10 @@ import type { Table } from './table.ts';
 export class LmdbService {
   readonly number: number;
   fence: Fence;
-  marks = new MarkLog();
+  readonly marks: MarkLog = new MarkLog();
   /** Payload files by slot (queue number, or `resultSlot`) and index. */
   readonly files: readonly Map<number, number>[];
-  readonly groups = new Set<string>();
+  readonly groups: Set<string> = new Set();
   /** Set when a batch was not written after all: what is in memory is ahead of the disk. */
   broken = false;
   /** By queue number: the messages that the open transaction writes, and their change. */
