@@ -117,7 +117,8 @@ function applyPassing(
       state.queues[change.queue].expiries.pop();
       return;
     case 'forgetIds':
-      state.recent.forget(change.wall, 4096);
+      state.accepted.forget(change.wall, 4096);
+      state.rested.forget(change.wall, 4096);
       return;
     default:
       applyToConsumer(state, change);
@@ -188,9 +189,8 @@ function applyPut(state: State, queue: QueueState, meta: MessageMeta): void {
   const idHash = hashText(state.key, meta.id);
   addMessage(queue, meta, idHash, hashTags(state.key, meta.tags), metaBytesOf(meta));
   queue.counters.put += 1;
-  if (queue.name !== 'input') return;
-  const { index, bodyHash, callerId } = meta;
-  state.recent.add(idHash, { index, bodyHash, callerId, resultIndex: 0 }, meta.acceptedAt);
+  if (queue.name !== 'input' || !meta.callerId) return;
+  state.accepted.add(idHash, meta, meta.acceptedAt);
 }
 
 /** Bytes of a message's texts, for the size of its record. */
@@ -269,9 +269,8 @@ function close(
   const { doneAt, retainUntil } = closing;
   state.records.add(index, { bytes, resultBytes, doneAt, retainUntil });
   const idHash = queue.messages.idHash(index);
-  if (idHash !== undefined && closing.resultIndex !== 0) {
-    state.recent.setResult(idHash, index, closing.resultIndex);
-  }
+  const rested = { index: closing.resultIndex, bodyHash: 0 };
+  if (idHash !== undefined) state.rested.add(idHash, rested, closing.doneAt);
 }
 
 function applyGroup(state: State, change: Extract<Change, { kind: 'group' }>, now: Time): void {

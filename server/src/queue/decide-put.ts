@@ -50,9 +50,8 @@ export function decidePut(state: State, command: PutCommand, now: Time): Decisio
 function decideInputPut(state: State, queue: QueueState, command: PutCommand, now: Time): Decision {
   const { meta } = command;
   if (meta.callerId && state.settings.dedup) {
-    for (const known of state.recent.find(hashText(state.key, meta.id), now.wall)) {
-      if (!known.callerId || known.bodyHash !== meta.bodyHash) continue;
-      return repeated(queue, known.index);
+    for (const known of state.accepted.find(hashText(state.key, meta.id), now.wall)) {
+      if (known.bodyHash === meta.bodyHash) return repeated(queue, known.index);
     }
   }
   return store(state, queue, command, now);
@@ -76,8 +75,8 @@ function decideResultPut(state: State, sink: QueueState, command: PutCommand, no
   const first = holders[0];
   if (first !== undefined) return repeated(sink, first.mark.placeIndex);
   if (state.queues.input.messages.withId(idHash).length === 0) {
-    const [known] = state.recent.find(idHash, now.wall);
-    if (known !== undefined) return repeated(sink, known.resultIndex);
+    const [known] = state.rested.find(idHash, now.wall);
+    if (known !== undefined) return repeated(sink, known.index);
   }
   return store(state, sink, command, now);
 }

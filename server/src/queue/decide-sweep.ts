@@ -34,7 +34,9 @@ export function decideSweep(state: State, now: Time): Decision {
   }
   const below = state.records.forgettable(recordLimitsOf(state), now.wall);
   if (below > 0) return { ...changing([{ kind: 'trimRecords', below }]), more: true };
-  if (!state.recent.isForgettable(now.wall)) return unchanged;
+  const { accepted, rested } = state;
+  const isOld = accepted.isForgettable(now.wall) || rested.isForgettable(now.wall);
+  if (!isOld) return unchanged;
   return { ...changing([{ kind: 'forgetIds', wall: now.wall }]), more: true };
 }
 

@@ -1,5 +1,6 @@
-// The request ids of the last million accepted input messages, for ten minutes: for repeated puts
-// (rule 15) and for results of requests that have come to rest (rule 3). A ring of typed arrays.
+// Request ids of the last ten minutes, at most a million: those that callers chose, for repeated
+// puts (rule 15), or those of requests that came to rest, for late results (rule 3). A ring of
+// typed arrays.
 
 import type { Hash } from './hash.ts';
 import { IdTable } from './id-table.ts';
@@ -9,26 +10,23 @@ export const recentIdsMs = 600_000;
 
 const smallestRing = 256;
 const largestRing = 2 ** 20;
-/** 2020: times since then fit 31 bits until 2088. */
+/** 2020: times since then fit 32 bits until 2156. */
 const epochMs = 1_577_836_800_000;
 
 export interface RecentId {
+  /** Of an accepted request its input index; of one at rest its result's sink index, 0 = none. */
   readonly index: number;
+  /** Of an accepted request: 32 bits of its payload's hash. */
   readonly bodyHash: number;
-  readonly callerId: boolean;
-  /** The sink index of its result; 0 = none. */
-  readonly resultIndex: number;
 }
 
 export class RecentIds {
   #lows = new Uint32Array(smallestRing);
   #highs = new Uint32Array(smallestRing);
   #bodies = new Uint32Array(smallestRing);
-  // Seconds since `epochMs` at acceptance, times two, plus one where the caller chose the id.
+  // Seconds since `epochMs`.
   #times = new Uint32Array(smallestRing);
   #indexes = new Float64Array(smallestRing);
-  // Made with the first result.
-  #results: Float64Array | undefined;
   // Places count up from 1 for ever; the ring slot is the place modulo the size.
   #first = 1;
   #next = 1;
@@ -41,45 +39,29 @@ export class RecentIds {
     return this.#next - this.#first;
   }
 
-  add(hash: Hash, id: RecentId, acceptedAt: number): void {
+  /** `at` is wall clock; ids are added about in its order. */
+  add(hash: Hash, id: RecentId, at: number): void {
     if (this.size >= recentIdsMax) this.#dropFirst();
     if (this.size === this.#lows.length) this.#resize(this.#lows.length * 2);
     const slot = this.#next & (this.#lows.length - 1);
     this.#lows[slot] = hash.low;
     this.#highs[slot] = hash.high;
     this.#bodies[slot] = id.bodyHash;
-    this.#times[slot] = timeOf(acceptedAt) * 2 + (id.callerId ? 1 : 0);
+    this.#times[slot] = timeOf(at);
     this.#indexes[slot] = id.index;
-    if (this.#results !== undefined) this.#results[slot] = 0;
     this.#next += 1;
     this.#table.add(hash, this.#next - 1);
-    if (id.resultIndex !== 0) this.setResult(hash, id.index, id.resultIndex);
   }
 
-  /** The ids with this hash that were accepted within ten minutes of `wall`, oldest first. */
+  /** The ids with this hash of the ten minutes before `wall`, oldest first. */
   find(hash: Hash, wall: number): RecentId[] {
     const found: RecentId[] = [];
     for (const place of this.#table.find(hash)) {
       const slot = place & (this.#lows.length - 1);
-      const time = this.#times[slot] ?? 0;
-      if (isOld(time, wall)) continue;
-      found.push({
-        index: this.#indexes[slot] ?? 0,
-        bodyHash: this.#bodies[slot] ?? 0,
-        callerId: time % 2 === 1,
-        resultIndex: this.#results?.[slot] ?? 0,
-      });
+      if (isOld(this.#times[slot] ?? 0, wall)) continue;
+      found.push({ index: this.#indexes[slot] ?? 0, bodyHash: this.#bodies[slot] ?? 0 });
     }
     return found;
-  }
-
-  setResult(hash: Hash, index: number, resultIndex: number): void {
-    for (const place of this.#table.find(hash)) {
-      const slot = place & (this.#lows.length - 1);
-      if (this.#indexes[slot] !== index) continue;
-      this.#results ??= new Float64Array(this.#lows.length);
-      this.#results[slot] = resultIndex;
-    }
   }
 
   /** Whether the oldest id is over its time. */
@@ -126,9 +108,6 @@ export class RecentIds {
     this.#bodies = this.#moved(this.#bodies, new Uint32Array(length));
     this.#times = this.#moved(this.#times, new Uint32Array(length));
     this.#indexes = this.#moved(this.#indexes, new Float64Array(length));
-    if (this.#results !== undefined) {
-      this.#results = this.#moved(this.#results, new Float64Array(length));
-    }
   }
 
   #moved<Values extends Uint32Array | Float64Array>(from: Values, to: Values): Values {
@@ -144,5 +123,5 @@ function timeOf(wall: number): number {
 }
 
 function isOld(time: number, wall: number): boolean {
-  return Math.floor(time / 2) + recentIdsMs / 1_000 < timeOf(wall);
+  return time + recentIdsMs / 1_000 < timeOf(wall);
 }

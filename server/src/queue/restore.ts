@@ -14,25 +14,26 @@ import { type MessageMeta, type QueueName, queueNames } from './message.ts';
 import { hashTags } from './messages.ts';
 import { recentIdsMs } from './recent-ids.ts';
 import type { RequestRecord } from './record.ts';
-import { type Consumer, createGroup, type Group, queuesOf, type State } from './state.ts';
+import { type Consumer, createGroup, type Group, type State } from './state.ts';
 import type { Time } from './time.ts';
 import type { Mark, ServiceState } from './transition.ts';
 
-/** Ids younger than ten minutes, collected out of order. */
+type AcceptedRow = Pick<MessageMeta, 'id' | 'index' | 'bodyHash' | 'acceptedAt' | 'callerId'>;
+
+/** An id of the last ten minutes; they are collected out of order. */
 interface RecentRow {
   readonly id: string;
   readonly index: number;
   readonly bodyHash: number;
-  readonly callerId: boolean;
-  readonly resultIndex: number;
-  readonly acceptedAt: number;
+  readonly at: number;
 }
 
 /** Takes the rows of one service, in the order the engine gives them, then finishes. */
 export class Restorer {
   readonly #state: State;
   readonly #now: Time;
-  #recent: RecentRow[] = [];
+  #accepted: RecentRow[] = [];
+  #rested: RecentRow[] = [];
 
   constructor(state: State, now: Time) {
     this.#state = state;
@@ -63,7 +64,7 @@ export class Restorer {
     const { key } = this.#state;
     const idHash = hashText(key, meta.id);
     addMessage(queue, meta, idHash, hashTags(key, meta.tags), metaBytesOf(meta));
-    if (name === 'input') this.#remember(meta, 0);
+    if (name === 'input') this.#accept(meta);
   }
 
   mark(name: QueueName, groupNumber: number, index: number, mark: Mark): void {
@@ -77,10 +78,6 @@ export class Restorer {
     }
     const entry = entryOf(queue, group, index, mark);
     setMark(state, queue, group, entry, mark);
-    if (mark.placeIndex !== 0) {
-      const idHash = queue.messages.idHash(index);
-      if (idHash !== undefined) state.recent.setResult(idHash, index, mark.placeIndex);
-    }
     if (mark.state === 'leased') {
       entry.recovered = true;
       const { idleMs } = state.settings;
@@ -107,30 +104,29 @@ export class Restorer {
     const { doneAt, retainUntil } = record;
     const resultBytes = record.home === 'record' ? record.sizeOut : 0;
     this.#state.records.add(record.index, { bytes, resultBytes, doneAt, retainUntil });
-    this.#remember(record, record.resultIndex);
+    this.#accept(record);
+    if (doneAt + recentIdsMs < this.#now.wall) return;
+    this.#rested.push({ id: record.id, index: record.resultIndex, bodyHash: 0, at: doneAt });
   }
 
   /** Once, after the last row. */
   finish(): void {
-    this.#recent.sort((left, right) => left.index - right.index);
-    for (const row of this.#recent) {
-      this.#state.recent.add(hashText(this.#state.key, row.id), row, row.acceptedAt);
+    const { key, accepted, rested } = this.#state;
+    for (const [rows, ids] of [
+      [this.#accepted, accepted] as const,
+      [this.#rested, rested] as const,
+    ]) {
+      rows.sort((left, right) => left.at - right.at);
+      for (const row of rows) ids.add(hashText(key, row.id), row, row.at);
     }
-    this.#recent = [];
-    for (const queue of queuesOf(this.#state)) {
-      for (const group of queue.groups.values()) {
-        for (const { mark, index } of group.entries.values()) {
-          const idHash = mark.placeIndex === 0 ? undefined : queue.messages.idHash(index);
-          if (idHash !== undefined) this.#state.recent.setResult(idHash, index, mark.placeIndex);
-        }
-      }
-    }
+    this.#accepted = [];
+    this.#rested = [];
   }
 
-  #remember(row: Omit<RecentRow, 'resultIndex'>, resultIndex: number): void {
-    if (row.acceptedAt + recentIdsMs < this.#now.wall) return;
-    const { id, index, bodyHash, callerId, acceptedAt } = row;
-    this.#recent.push({ id, index, bodyHash, callerId, resultIndex, acceptedAt });
+  #accept(row: AcceptedRow): void {
+    const { id, index, bodyHash, acceptedAt } = row;
+    if (!row.callerId || acceptedAt + recentIdsMs < this.#now.wall) return;
+    this.#accepted.push({ id, index, bodyHash, at: acceptedAt });
   }
 
   #holder(name: QueueName, group: Group, mark: Mark): Consumer {

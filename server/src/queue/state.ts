@@ -147,7 +147,10 @@ export interface State {
   reserved: number;
   readonly leases: Map<number, LeasePlace>;
   readonly consumers: Map<number, { readonly queue: QueueState; readonly consumer: Consumer }>;
-  readonly recent: RecentIds;
+  /** Ids that callers chose, from their acceptance on. */
+  readonly accepted: RecentIds;
+  /** Ids of requests that came to rest, with their results. */
+  readonly rested: RecentIds;
   readonly records: RecordBook;
   readonly dues: TimeHeap<Due>;
   lastGroup: number;
@@ -172,7 +175,8 @@ export function createState(service: string, settings: ServiceSettings, key: Has
     reserved: 0,
     leases: new Map(),
     consumers: new Map(),
-    recent: new RecentIds(),
+    accepted: new RecentIds(),
+    rested: new RecentIds(),
     records: new RecordBook(),
     dues: new TimeHeap(),
     lastGroup: 0,
