@@ -20,6 +20,7 @@ it('reads every page although an instance is killed at work, and ends by itself'
     output += data;
   });
   const [code] = await once(child, 'close');
+  expect(code, output).toBe(0);
   expect(output).toMatch(/with SIGKILL while it read \S+/);
   expect(output).toMatch(/worked on again after the kill: \S+/);
   expect(output).toMatch(/lost 0 · duplicated 0/);
@@ -27,5 +28,4 @@ it('reads every page although an instance is killed at work, and ends by itself'
   const [, succeeded, all] = /^demo: (\d+) of (\d+) requests succeeded$/.exec(last) ?? [];
   expect(Number(all)).toBeGreaterThanOrEqual(12);
   expect(succeeded).toBe(all);
-  expect(code).toBe(0);
 }, 180_000);
