@@ -4,6 +4,7 @@
 import { PlatformError } from '../errors.ts';
 import { type ClientPlatform, codeOfStatus } from '../platform.ts';
 import type { CallOptions } from '../queue-client.ts';
+import { onAbort } from '../signals.ts';
 import type { Tags } from '../tags.ts';
 
 export interface EasOptions {
@@ -98,15 +99,15 @@ export class EasHttp {
 class Deadline {
   readonly #controller = new AbortController();
   readonly #caller: AbortSignal | undefined;
-  readonly #abort: () => void;
+  #stopListening: (() => void) | undefined;
   readonly #timer: { cancel(): void };
   #isLate = false;
 
   constructor(platform: ClientPlatform, patienceMs: number, caller: AbortSignal | undefined) {
     this.#caller = caller;
-    this.#abort = () => this.#controller.abort(caller?.reason);
-    if (caller?.aborted) this.#abort();
-    caller?.addEventListener('abort', this.#abort, { once: true });
+    const abort = (): void => this.#controller.abort(caller?.reason);
+    if (caller?.aborted) abort();
+    if (caller !== undefined) this.#stopListening = onAbort(caller, abort);
     this.#timer = platform.clock.after(patienceMs, () => {
       this.#isLate = true;
       this.#controller.abort();
@@ -119,7 +120,7 @@ class Deadline {
 
   stop(): void {
     this.#timer.cancel();
-    this.#caller?.removeEventListener('abort', this.#abort);
+    this.#stopListening?.();
   }
 
   /** What a failed fetch means to the caller. */

@@ -8,6 +8,7 @@ import { PlatformError } from '../errors.ts';
 import { labelsOf } from '../inputs.ts';
 import type { ClientTimer } from '../platform.ts';
 import type { Delivery, QueueClient, Watch, WatchOptions } from '../queue-client.ts';
+import { onAbort } from '../signals.ts';
 import { EasDelivery } from './delivery.ts';
 import { type FrameSource, openFrames } from './frames.ts';
 import { addLabels, addressOf, type EasHttp } from './http.ts';
@@ -39,6 +40,7 @@ export class EasWatch implements Watch {
   #isPaused = false;
   #isStopping = false;
   #emptied: (() => void) | undefined;
+  readonly #stops: (() => void)[] = [];
 
   constructor(options: EasWatchOptions) {
     this.#options = options;
@@ -53,10 +55,9 @@ export class EasWatch implements Watch {
     if (worker) {
       throw new PlatformError('not_allowed', 'A worker watch needs the stream protocol.');
     }
-    const close = (): void => void this.close();
     options.http.over.throwIfAborted();
     for (const each of [signal, options.http.over]) {
-      each?.addEventListener('abort', close, { once: true });
+      if (each !== undefined) this.#stops.push(onAbort(each, () => void this.close()));
     }
     this.#connect();
   }
@@ -192,6 +193,7 @@ export class EasWatch implements Watch {
   #end(error: unknown): void {
     if (this.#queue.isOver) return;
     this.#queue.end(error);
+    for (const stop of this.#stops) stop();
     this.#timer?.cancel();
     this.#over.abort();
     this.#source?.close();

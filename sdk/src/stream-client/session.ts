@@ -4,6 +4,7 @@
 
 import { PlatformError } from '../errors.ts';
 import type { ClientPlatform, ClientTimer } from '../platform.ts';
+import { onAbort } from '../signals.ts';
 import type {
   ClientOperation,
   Deliver,
@@ -113,9 +114,7 @@ export class StreamSession {
       const deadline = this.#platform.clock.now().mono + patienceMs;
       const pending = pendingOf(call, deadline, { resolve, reject });
       if (signal !== undefined) {
-        const abort = (): void => this.#giveUp(pending, signal.reason);
-        signal.addEventListener('abort', abort, { once: true });
-        pending.stopListening = () => signal.removeEventListener('abort', abort);
+        pending.stopListening = onAbort(signal, () => this.#giveUp(pending, signal.reason));
       }
       this.#send(pending);
       this.#sweep();

@@ -5,6 +5,7 @@ import { DeliveryQueue } from '../delivery-queue.ts';
 import { PlatformError } from '../errors.ts';
 import { checkIndex, checkWhole, labelsOf } from '../inputs.ts';
 import type { Delivery, Watch, WatchOptions } from '../queue-client.ts';
+import { onAbort } from '../signals.ts';
 import type { Deliver, OpenWatch, ServerOperation } from '../stream/operations.ts';
 import { StreamDelivery } from './delivery.ts';
 import type { SessionWatch, StreamSession } from './session.ts';
@@ -27,6 +28,7 @@ export class StreamWatch implements Watch, SessionWatch {
   #isOpen = false;
   #isPaused = false;
   #emptied: (() => void) | undefined;
+  #stopListening: (() => void) | undefined;
 
   constructor(session: StreamSession, channel: number, options: WatchOptions) {
     this.#session = session;
@@ -44,7 +46,7 @@ export class StreamWatch implements Watch, SessionWatch {
     checkIndex(from, -1);
     if (signal?.aborted) throw signal.reason;
     session.addWatch(this);
-    signal?.addEventListener('abort', () => void this.close(), { once: true });
+    if (signal !== undefined) this.#stopListening = onAbort(signal, () => void this.close());
   }
 
   get isOpen(): boolean {
@@ -204,6 +206,7 @@ export class StreamWatch implements Watch, SessionWatch {
   }
 
   #end(error: unknown): void {
+    this.#stopListening?.();
     this.#session.removeWatch(this);
     for (const delivery of this.#held.values()) {
       delivery.void('the watch is over');

@@ -4,6 +4,11 @@ import type { Client, Delivery } from '@sluice/sdk';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { StreamWorld, service } from './stream-world.ts';
 
+function abortable() {
+  const controller = new AbortController();
+  return { signal: controller.signal, abort: (reason: Error) => controller.abort(reason) };
+}
+
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 
 let world: StreamWorld;
@@ -58,6 +63,26 @@ describe('the stream client', () => {
     await expect(found).rejects.toThrow('enough');
     await client.input.put('still there');
     expect(await client.input.count()).toBe(1);
+  });
+
+  it('takes one signal for any number of calls without a warning', async () => {
+    const warnings: Error[] = [];
+    const listener = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', listener);
+    const { signal, abort } = abortable();
+    await client.input.putMany(
+      Array.from({ length: 100 }, (_, at) => ({ payload: `m${at}` })),
+      { signal },
+    );
+    const polls = Array.from({ length: 50 }, () =>
+      client.input.get({ from: 1000, waitMs: 10_000, signal }),
+    );
+    abort(new Error('enough'));
+    const ends = await Promise.allSettled(polls);
+    expect(ends.every(({ status }) => status === 'rejected')).toBe(true);
+    await new Promise((done) => setImmediate(done));
+    process.off('warning', listener);
+    expect(warnings).toEqual([]);
   });
 
   it('delivers, completes and hands the result to the submitter', async () => {
