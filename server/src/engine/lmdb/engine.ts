@@ -134,7 +134,12 @@ export class LmdbEngine implements Engine {
         reserveBytes,
         fatal,
       });
-      await store.start();
+      try {
+        await store.start();
+      } catch (error) {
+        await store.stop();
+        throw error;
+      }
       return { claim, store };
     } catch (error) {
       await claim.release();

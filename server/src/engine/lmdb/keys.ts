@@ -6,7 +6,7 @@
 // The numbers of the kinds are written to disk: never change one.
 
 import type { QueueName } from '../../queue/message.ts';
-import { queueNumbers } from '../../queue/message.ts';
+import { queueNames, queueNumbers } from '../../queue/message.ts';
 
 export const kinds = {
   /** One row: state of the service. */
@@ -31,6 +31,16 @@ export const kinds = {
   /** index = number of a payload file. */
   file: 18,
 } as const;
+
+const kindNames: Readonly<Record<number, string>> = {
+  ...Object.fromEntries(Object.entries(kinds).map(([name, kind]) => [kind, name])),
+  ...Object.fromEntries(queueNames.map((name, at) => [kinds.message + at, `message ${name}`])),
+};
+
+/** What a person calls rows of this kind. */
+export function kindName(kind: number): string {
+  return kindNames[kind] ?? `kind ${kind}`;
+}
 
 /** The number under which the engine keeps its own rows. */
 export const ownService = 0xffff_ffff;

@@ -15,6 +15,7 @@ import {
 } from '../rows-codec.ts';
 import type { PayloadFiles } from './files.ts';
 import { indexMax, kinds, makeKey, messageKind, ownService } from './keys.ts';
+import { damagedRow } from './scan.ts';
 import { type LmdbService, markEntries } from './service.ts';
 import { checkPayload, readMessage, readStored, type StoredPayload } from './stored.ts';
 import type { Table } from './table.ts';
@@ -53,11 +54,15 @@ export class Reads {
     const key = makeKey({ service, kind: messageKind(queue), index, sub: 0 });
     const row = this.#table.get(key);
     if (row === undefined) return undefined;
-    this.#reader.open(row);
-    const { stored, meta } = readMessage(this.#reader);
-    const payload = await this.#payload(stored, this.#reader.rest());
-    // A file is missing when the message was removed while it was read.
-    return payload && { meta, payload };
+    try {
+      this.#reader.open(row);
+      const { stored, meta } = readMessage(this.#reader);
+      const payload = await this.#payload(stored, this.#reader.rest());
+      // A file is missing when the message was removed while it was read.
+      return payload && { meta, payload };
+    } catch (error) {
+      throw damagedRow(error, service, messageKind(queue), index);
+    }
   }
 
   records(service: number, from: number, limit: number): readonly RequestRecord[] {

@@ -2,8 +2,8 @@
 // what makes a start with a million messages quick.
 
 import type { Database, RootDatabase } from 'lmdb';
-import { RowReader } from '../codec.ts';
-import { after, indexAt, makeKey, type RowKey, subAt } from './keys.ts';
+import { RowError, RowReader } from '../codec.ts';
+import { after, indexAt, kindName, makeKey, type RowKey, subAt } from './keys.ts';
 
 /** Makes something of a row; must not keep the reader, whose bytes are those of the next row then. */
 export type Visit<T> = (reader: RowReader, index: number, sub: number) => T;
@@ -18,6 +18,7 @@ export class RowScan {
   #index = 0;
   #sub = 0;
   #failure: unknown;
+  #failedAt = 0;
 
   constructor(root: RootDatabase, table: string) {
     const decode = (bytes: Uint8Array, length: number): unknown => this.#decode(bytes, length);
@@ -41,7 +42,8 @@ export class RowScan {
       const range = this.#rows.getRange({ start: makeKey(start), end, limit: stepRows });
       // `decode` answers what `visit` has made; lmdb's types can't tell.
       for (const { value } of range) made.push(value as T);
-      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#failure !== undefined)
+        throw damagedRow(this.#failure, service, kind, this.#failedAt);
       // Other scans may run while the caller works on these.
       start = after({ service, kind, index: this.#index, sub: this.#sub });
       yield* made;
@@ -62,9 +64,17 @@ export class RowScan {
       return this.#visit(this.#reader, this.#index, this.#sub);
     } catch (error) {
       this.#failure = error;
+      this.#failedAt = this.#index;
       return undefined;
     }
   }
+}
+
+/** A row that can't be read, with where it lies. */
+export function damagedRow(cause: unknown, service: number, kind: number, index: number): unknown {
+  if (!(cause instanceof RowError)) return cause;
+  const where = `${kindName(kind)} ${index} of service ${service}`;
+  return new RowError(`Damaged row (${where}): ${cause.message}`, { cause });
 }
 
 function copyKey(key: Uint8Array, target: Uint8Array, start: number): number {

@@ -3,7 +3,6 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { queueNames } from '../../queue/message.ts';
 import { RowError, RowReader } from '../codec.ts';
 import {
   readDefinition,
@@ -16,6 +15,7 @@ import {
 import {
   after,
   keyBytes,
+  kindName,
   kinds,
   lastKey,
   makeKey,
@@ -63,19 +63,6 @@ export interface VerifyProgress {
 
 const damagesMax = 1000;
 const stepRows = 1000;
-
-const kindNames: Readonly<Record<number, string>> = {
-  [kinds.state]: 'state',
-  [kinds.group]: 'group',
-  ...Object.fromEntries(queueNames.map((name, at) => [kinds.message + at, `message ${name}`])),
-  [kinds.marks]: 'marks',
-  [kinds.record]: 'record',
-  [kinds.result]: 'result',
-  [kinds.outbox]: 'outbox',
-  [kinds.definition]: 'definition',
-  [kinds.dropped]: 'dropped',
-  [kinds.file]: 'file',
-};
 
 /** Everything. */
 export function verify(folder: string, progress: (step: VerifyProgress) => void): FolderReport {
@@ -150,7 +137,7 @@ class Verifier {
 
   #row(bytes: Uint8Array, value: Uint8Array): void {
     const key = parseKey(bytes);
-    const name = kindNames[key.kind] ?? `kind ${key.kind}`;
+    const name = kindName(key.kind);
     this.#rows[name] = (this.#rows[name] ?? 0) + 1;
     if (key.service !== ownService) this.#services.add(key.service);
     try {
@@ -252,7 +239,7 @@ class Verifier {
   #damage(key: RowKey, what: string): void {
     this.#damageCount++;
     if (this.#damages.length >= damagesMax) return;
-    const table = kindNames[key.kind] ?? `kind ${key.kind}`;
+    const table = kindName(key.kind);
     this.#damages.push({ table, service: key.service, index: key.index, what });
   }
 }
