@@ -7,6 +7,7 @@
 // checks a million heads without touching the payloads. All numbers are little endian.
 
 import { crc32 } from 'node:zlib';
+import { invariant } from '../kernel/invariant.ts';
 
 /** The version that is written. A reader for each version ever released stays in rows-codec.ts. */
 export const rowVersion = 1;
@@ -90,6 +91,7 @@ export class RowWriter {
 
   /** A whole number from 0 to 2^53 - 1 in 1 to 8 bytes, seven bits each, lowest first. */
   uint(value: number): void {
+    invariant(Number.isSafeInteger(value) && value >= 0, 'a number in a row is whole');
     this.#need(8);
     const { bytes } = this.#slab;
     let rest = value;
