@@ -1,7 +1,7 @@
 // Reads the repository's own files for the tidy tests: which there are, what they import, and
 // their code without comments and strings.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -33,6 +33,8 @@ export function codeFiles(...folders: readonly string[]): readonly Source[] {
 }
 
 function* walk(folder: string): Generator<string> {
+  // git keeps no empty folders.
+  if (!existsSync(folder)) return;
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     if (skipped.has(entry.name)) continue;
     const path = join(folder, entry.name);
