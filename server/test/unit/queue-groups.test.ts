@@ -184,7 +184,7 @@ describe('where the service has a working group in use', () => {
     });
   });
 
-  it('takes a queue as worked on while a consumer of that group is there or was lately', async () => {
+  it('takes a queue as worked on while its group has or lately had a consumer', async () => {
     await inWorld({ groupRetentionMs: 60_000 }, async (world) => {
       const other = await world.watch('w', { by: groupA, window: 5 });
       const outside = await world.watch('w', {

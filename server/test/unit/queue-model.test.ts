@@ -77,7 +77,7 @@ async function agree(
   await session.world.close();
 }
 
-const runs = Number(process.env['PROPERTY_RUNS'] ?? 100);
+const runs = Number(process.env.PROPERTY_RUNS ?? 100);
 const always = { groupRetentionMs: 24 * 3_600_000, recordRetentionMs: 24 * 3_600_000 };
 
 // The clock of a run may move by 25 steps of 20 s: less than the ten minutes of rule 15.

@@ -1,6 +1,6 @@
 // The rules of a service's queues once more, as plain as possible: arrays, loops over everything,
 // no speed. It is told each command with its answer and each delivery, says when one of them breaks
-// a rule, and knows what the queues must hold afterwards. Written from the rules, not from the code.
+// a rule, and knows what the queues must hold afterwards. Written from the rules, not the code.
 
 import type { ServiceSettings } from '../../src/queue/settings.ts';
 

@@ -14,7 +14,7 @@ describe('indexes (rule 8)', () => {
     });
   });
 
-  it('never gives an index again, even when all messages are gone and the process died', async () => {
+  it('never gives an index again, even when all messages are gone and it died', async () => {
     await inWorld({}, async (world) => {
       const last = await world.put('a');
       await world.run(world.queues.delete('input', [last]));

@@ -85,7 +85,9 @@ it('refuses without counting when no connection came about', () => {
 it('names both sizes and fails with 413 when an answer is over the limit', () => {
   const outcome = outcomeOf(answer(200, { body: undefined, size: 20 }), facts);
   expect(outcome).toMatchObject({ kind: 'failed', code: '413', payload: new Uint8Array(0) });
-  expect(outcome).toMatchObject({ reason: expect.stringMatching(/20 bytes.* 8 bytes.*queue\.sink\./) });
+  expect(outcome).toMatchObject({
+    reason: expect.stringMatching(/20 bytes.* 8 bytes.*queue\.sink\./),
+  });
   const open = outcomeOf(answer(200, { body: undefined, size: 20, sizeKnown: false }), facts);
   expect(open).toMatchObject({ reason: expect.stringContaining('more than 20 bytes') });
   const busy = outcomeOf(answer(503, { body: undefined, size: 20 }), facts);
