@@ -1,16 +1,75 @@
 // `npm run bench`: measures the built server in a process of its own, durable, with messages of
 // 1 KB, and prints a table. What each scenario does stands in its own file of bench/scenarios/.
+//
+//   npm run bench -- [--only SCENARIO] [--rounds N] [--seconds N] [--quick] [--json FILE]
+//                    [--folder DIR]
 
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import type { Figure } from './figures.ts';
+import { documentOf, headline, tableOf } from './report.ts';
+import { cycles } from './scenarios/cycles.ts';
+import { httpPut } from './scenarios/http-put.ts';
+import { million } from './scenarios/million.ts';
+import { streamPut } from './scenarios/stream-put.ts';
+import { openWorld, type Scale, type World } from './world.ts';
 
-const scenarios = ['http-put', 'stream-put', 'cycles', 'dispatch', 'million'] as const;
+const scenarios: Readonly<Record<string, (world: World) => Promise<Figure[]>>> = {
+  'http-put': httpPut,
+  'stream-put': streamPut,
+  cycles,
+  million,
+};
 
 const { values } = parseArgs({
   options: {
-    json: { type: 'string' },
-    only: { type: 'string', multiple: true },
+    only: { type: 'string', multiple: true, default: Object.keys(scenarios) },
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
     quick: { type: 'boolean', default: false },
-    rounds: { type: 'string', default: '5' },
+    json: { type: 'string' },
+    folder: { type: 'string' },
   },
 });
-process.stdout.write(`scenarios: ${(values.only ?? scenarios).join(', ')}\n`);
+
+function scaleOf(): Scale {
+  const usual = values.quick
+    ? { rounds: 2, seconds: 2, waiting: 50_000 }
+    : { rounds: 5, seconds: 5, waiting: 1_000_000 };
+  const rounds = Number(values.rounds ?? usual.rounds);
+  const seconds = Number(values.seconds ?? usual.seconds);
+  if (!(rounds >= 1 && seconds > 0)) throw new Error('--rounds and --seconds are numbers above 0');
+  return { ...usual, rounds: Math.ceil(rounds), seconds };
+}
+
+async function main(): Promise<void> {
+  const unknown = values.only.filter((name) => scenarios[name] === undefined);
+  if (unknown.length > 0) {
+    const known = Object.keys(scenarios).join(', ');
+    throw new Error(`there is no scenario ${unknown.join(', ')}; there are: ${known}`);
+  }
+  const scale = scaleOf();
+  const world = openWorld(values.folder, scale);
+  const interrupted = (): void => {
+    void world.close().finally(() => process.exit(130));
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, interrupted);
+  world.say(headline(scale));
+  try {
+    const figures: Figure[] = [];
+    for (const name of values.only) {
+      world.say(`\n${name}`);
+      const found = (await scenarios[name]?.(world)) ?? [];
+      for (const line of tableOf(found)) world.say(line);
+      figures.push(...found);
+    }
+    if (values.json !== undefined) {
+      writeFileSync(values.json, `${documentOf(figures, scale)}\n`);
+      world.say(`\nwritten to ${values.json}`);
+    }
+  } finally {
+    await world.close();
+  }
+}
+
+await main();

@@ -1,0 +1,77 @@
+// Starts the programs that make load, and gives them jobs. They run on the built SDK, as users of
+// the package do; only their own files are read as TypeScript.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { Answer, Job, Reply } from './load/jobs.ts';
+import { root, type World } from './world.ts';
+
+export interface Loader {
+  run(job: Job): Promise<Answer>;
+  stop(): Promise<void>;
+}
+
+export interface EmptyServer {
+  readonly pid: number;
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** A load program, in a process of its own. */
+export function startLoader(world: World): Loader {
+  const child = startProgram(world, 'main.ts');
+  return {
+    run: async (job) => {
+      child.send(job);
+      const reply: Reply = await heard(child);
+      if ('error' in reply) throw new Error(`${job.kind}: ${reply.error}`);
+      return reply.answer;
+    },
+    stop: () => stopProgram(child),
+  };
+}
+
+/** The server that does nothing, in a process of its own. */
+export async function startEmptyServer(world: World): Promise<EmptyServer> {
+  const child = startProgram(world, 'empty-server.ts');
+  const port: number = await heard(child);
+  return {
+    pid: child.pid ?? 0,
+    url: `http://127.0.0.1:${port}`,
+    stop: () => stopProgram(child),
+  };
+}
+
+function startProgram(world: World, file: string): ChildProcess {
+  const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'bench/load', file)], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    detached: true,
+  });
+  world.adopt(child);
+  return child;
+}
+
+/** What it says next; its programs are written against the same types. */
+async function heard<Said>(child: ChildProcess): Promise<Said> {
+  const gone = new AbortController();
+  const ended = once(child, 'exit', { signal: gone.signal }).then(([code]) => {
+    throw new Error(`a load program ended with ${code}`);
+  });
+  ended.catch(() => undefined);
+  try {
+    // The channel carries unchecked values; both ends are ours.
+    const [said] = await Promise.race([once(child, 'message', { signal: gone.signal }), ended]);
+    return said as Said;
+  } finally {
+    gone.abort();
+  }
+}
+
+async function stopProgram(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.disconnect();
+  await ended;
+}

@@ -1,0 +1,131 @@
+// The measured server: the built program as users start it, in a process of its own, with lmdb on
+// a real disk.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { pause, root, type World } from './world.ts';
+
+/** The name of the service, its token, and the size of every message. */
+export const service = 'bench';
+export const token = 'bench-token';
+export const payloadBytes = 1024;
+
+export interface SluiceServer {
+  readonly pid: number;
+  readonly url: string;
+  /** When its process was started, by `performance.now()`. */
+  readonly startedAt: number;
+  /** Collects garbage; only of a server started with `collects`. */
+  collect(): Promise<void>;
+  /** One figure of /metrics; 0 when there is none. */
+  metric(name: string): Promise<number>;
+  stop(): Promise<void>;
+}
+
+export interface ServerOptions {
+  /** Holds data and definition; a further server on it finds what an earlier one left. */
+  readonly folder: string;
+  readonly collects?: boolean;
+  /** Extra flags of Node, such as `--cpu-prof`. */
+  readonly nodeFlags?: readonly string[];
+}
+
+const startMsMax = 120_000;
+const adminToken = 'bench-admin-token';
+
+/** Enough room for every scenario; one message fits 1 KB and its tags. */
+const definition = {
+  metadata: { name: service, type: 'Async', instance: 0 },
+  token,
+  queue: { source: { max_length: 1_000_000 }, sink: { max_length: 1_000_000 } },
+};
+
+/** Starts a server with the queues of one service; `ready` waits until it answers. */
+export async function spawnServer(world: World, options: ServerOptions): Promise<SluiceServer> {
+  const { folder, collects = false, nodeFlags = [] } = options;
+  const file = join(folder, 'service.json');
+  writeFileSync(file, JSON.stringify(definition));
+  const port = await freePort();
+  const log = join(folder, 'server.log');
+  const output = openSync(log, 'a');
+  const startedAt = performance.now();
+  const child = spawn(
+    process.execPath,
+    [
+      ...(collects ? ['--expose-gc'] : []),
+      ...nodeFlags,
+      ...['--import', join(root, 'bench/server-hook.js'), join(root, 'server/bin/sluice.js')],
+      ...['serve', '--data', join(folder, 'data'), '--service', file],
+      ...['--listen', `127.0.0.1:${port}`, '--log-level', 'warn'],
+    ],
+    {
+      cwd: folder,
+      env: {
+        PATH: process.env.PATH,
+        HOME: folder,
+        SLUICE_ADMIN_TOKEN: adminToken,
+        ...(process.env.BENCH_NODE_OPTIONS && { NODE_OPTIONS: process.env.BENCH_NODE_OPTIONS }),
+      },
+      stdio: ['ignore', output, output, 'ipc'],
+      // A group of its own: Ctrl-C reaches it through the benchmark alone.
+      detached: true,
+    },
+  );
+  closeSync(output);
+  world.adopt(child);
+  const url = `http://127.0.0.1:${port}`;
+  const exited = once(child, 'exit').then(([code]) => {
+    throw new Error(`the server ended with ${code}:\n${readFileSync(log, 'utf8')}`);
+  });
+  exited.catch(() => undefined);
+  return {
+    pid: child.pid ?? 0,
+    url,
+    startedAt,
+    collect: async () => {
+      child.send('collect');
+      await Promise.race([once(child, 'message'), exited]);
+    },
+    metric: async (name) => {
+      const answer = await fetch(`${url}/metrics`, {
+        headers: { Authorization: `Bearer ${adminToken}` },
+      });
+      const text = await answer.text();
+      const line = text.split('\n').find((each) => each.startsWith(name)) ?? '';
+      return Number(line.slice(name.length).trim()) || 0;
+    },
+    stop: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const ended = once(child, 'exit');
+      child.kill('SIGINT');
+      await ended;
+    },
+  };
+}
+
+/** Starts a server and waits until it is ready. */
+export async function startServer(world: World, options: ServerOptions): Promise<SluiceServer> {
+  const server = await spawnServer(world, options);
+  const until = performance.now() + startMsMax;
+  while (performance.now() < until) {
+    const answer = await fetch(`${server.url}/readyz`).catch(() => undefined);
+    if (answer?.ok === true) return server;
+    await pause(50);
+  }
+  const log = readFileSync(join(options.folder, 'server.log'), 'utf8');
+  throw new Error(`the server did not become ready:\n${log}`);
+}
+
+async function freePort(): Promise<number> {
+  const listener = createServer();
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const address = listener.address();
+  listener.close();
+  await once(listener, 'close');
+  if (typeof address !== 'object' || address === null) throw new Error('no free port');
+  return address.port;
+}
