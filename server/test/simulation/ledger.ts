@@ -36,6 +36,8 @@ export interface Entry {
   readonly leases: LeaseNote[];
   /** Deliveries of the working group that a client can not have ended well. */
   badPossible: number;
+  /** Deliveries that no client saw and that may have ended badly. */
+  unseen: number;
   /** Deliveries that certainly counted as ended badly. */
   badCertain: number;
   /** Since when it certainly waits, ready to be delivered to the working group. */
@@ -63,6 +65,8 @@ export interface ResultNote {
   removals: number;
   isGone: boolean;
   takenAt: number | undefined;
+  /** Since when the answer that was taken had hidden it. */
+  takenSince: number;
   /** Since when an answer on its way hides it. */
   hiddenSince: number | undefined;
   /** When such an answer was cut last. */
@@ -90,6 +94,7 @@ export class Ledger {
       causes: new Set(),
       leases: [],
       badPossible: 0,
+      unseen: 0,
       badCertain: 0,
       waitingSince: notYet,
       lastReturnedBy: '',

@@ -32,7 +32,8 @@ export class Link {
   async open(): Promise<boolean> {
     const { stage, oracle } = this.#play;
     const { holder } = this;
-    const holding = holder.kind === 'stream' ? [...holder.open] : [];
+    const claims = [...holder.open].filter((deliveryId) => !holder.hung.has(deliveryId));
+    const holding = holder.kind === 'stream' ? claims : [];
     oracle.lost(holder, new Set(holding));
     this.#isAlive = true;
     this.ended = new Promise((resolve) => {

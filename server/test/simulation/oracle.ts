@@ -4,8 +4,9 @@
 
 import type { Delivery, PutAnswer } from '../../src/broker/queues.ts';
 import { type Entry, isBefore, type LeaseNote, Ledger, type ResultNote } from './ledger.ts';
+import { OrderCheck } from './order-check.ts';
 import { type Answer, type Stage, said, serviceName } from './stage.ts';
-import { fact, Violation } from './trace.ts';
+import { fact } from './trace.ts';
 
 /** A consumer as it knows itself, across its connections. */
 export interface Holder {
@@ -15,17 +16,15 @@ export interface Holder {
   readonly window: number;
   /** Deliveries that it works on, or whose slot it has not freed. */
   readonly open: Set<number>;
+  /** Of these, what it has forgotten. */
+  readonly hung: Set<number>;
 }
-
-/** Longer than any flush, read and turn together: what was so for this long has been seen. */
-const settledMs = 2_000;
-/** Longer than the read of a payload and a flush. */
-const onTheWayMs = 200;
 
 export class Oracle {
   readonly ledger = new Ledger();
   readonly #stage: Stage;
-  readonly #tokens = new Set<number>();
+  readonly #tokens = new Map<number, Entry>();
+  readonly #order: OrderCheck;
   /** Connections lost so far. */
   losses = 0;
   readonly #voidedUnseen = new Set<number>();
@@ -35,6 +34,7 @@ export class Oracle {
 
   constructor(stage: Stage) {
     this.#stage = stage;
+    this.#order = new OrderCheck(stage, this.ledger, () => this.losses);
     this.settingsChange();
   }
 
@@ -52,8 +52,6 @@ export class Oracle {
       high: Math.max(high, limit),
     };
   }
-
-  // Puts.
 
   putAsked(how: Pick<Entry, 'home' | 'priority' | 'callerId'>): Entry {
     const entry = this.ledger.open({ ...how, askedAt: this.#stage.now });
@@ -75,7 +73,7 @@ export class Oracle {
     fact(entry.index === undefined || entry.index === index, '8', `put ${entry.token} moved`);
     const isOpen = this.#endedSince === undefined || askedAt <= this.#endedSince;
     fact(repeated || isOpen, '16', `put ${entry.token} was taken after the end`);
-    if (entry.index === undefined) this.#checkRise(index, askedAt);
+    if (entry.index === undefined && !repeated) this.#checkRise(index, askedAt);
     this.ledger.learnIndex(entry, index);
     this.ledger.learnId(entry, id);
     if (entry.isAccepted) return;
@@ -101,7 +99,8 @@ export class Oracle {
   #checkCapacity(): void {
     const input = this.ledger.certainInput();
     const { source, sink } = this.#capacityMax;
-    fact(input.length <= source, '11', `${input.length} messages in ${source} places`);
+    const indexes = input.map((entry) => entry.index).join(' ');
+    fact(input.length <= source, '11', `[${indexes}] in ${source} places`);
     if (this.#stage.settings.sink.autoEvict) return;
     const results = this.ledger.certainSink();
     const reserved = input.filter(
@@ -111,8 +110,6 @@ export class Oracle {
     const parts = `${results.length} results and ${reserved.length} reserved places`;
     fact(used <= sink, '3', `${parts} in a sink of ${sink}`);
   }
-
-  // Deliveries.
 
   delivered(holder: Holder, delivery: Delivery): Entry {
     const { index, deliveryId } = delivery;
@@ -125,7 +122,7 @@ export class Oracle {
     this.ledger.learnIndex(entry, index);
     this.ledger.learnId(entry, delivery.id);
     fact(!this.#tokens.has(deliveryId), '5', `delivery id ${deliveryId} came twice`);
-    this.#tokens.add(deliveryId);
+    this.#tokens.set(deliveryId, entry);
     fact(!this.#voidedUnseen.has(deliveryId), '5', `${deliveryId} was given after it was voided`);
     fact(!entry.isGone, '5', `${index} was delivered after it had left`);
     this.#checkLast(holder, entry, deliveryId);
@@ -135,9 +132,16 @@ export class Oracle {
     const cutAt = Number.POSITIVE_INFINITY;
     entry.leases.push({ deliveryId, holder: key, gid, at: now, isOver: false, cutAt });
     holder.open.add(deliveryId);
-    const { size } = holder.open;
-    fact(size <= holder.window, '2', `${holder.key} has ${size} of ${holder.window}`);
+    const taken = this.#slotsTaken(holder);
+    fact(taken <= holder.window, '2', `${holder.key} has ${taken} of ${holder.window}`);
     return entry;
+  }
+
+  /** The slot of an EAS watcher is free as soon as any member of its group has committed. */
+  #slotsTaken(holder: Holder): number {
+    if (holder.kind !== 'eas') return holder.open.size;
+    const tokens = [...holder.open];
+    return tokens.filter((token) => this.#tokens.get(token)?.removals === 0).length;
   }
 
   #checkLast(holder: Holder, entry: Entry, deliveryId: number): void {
@@ -151,43 +155,17 @@ export class Oracle {
   }
 
   #deliveredToWork(holder: Holder, entry: Entry, deliveryId: number): void {
-    const { low, high } = this.#deliveryMax;
-    fact(entry.badCertain < high, '9', `${entry.index} was delivered after its last`);
-    this.#checkOrder(holder, entry, deliveryId);
+    fact(
+      entry.badCertain < this.#deliveryMax.high,
+      '9',
+      `${entry.index} was delivered after its last`,
+    );
+    this.#order.check(holder.key, entry, deliveryId);
     entry.hasPlace = true;
     entry.waitingSince = Number.POSITIVE_INFINITY;
     entry.badPossible += 1;
-    if (entry.badPossible >= low) entry.causes.add('dead');
+    this.#doubtLife(entry);
     this.#checkCapacity();
-  }
-
-  #checkOrder(holder: Holder, chosen: Entry, deliveryId: number): void {
-    const before = this.#stage.now - settledMs;
-    if (this.#stage.upsets.some((at) => at > before)) return;
-    const needsPlace = !chosen.hasPlace && chosen.home === 'sink';
-    for (const other of this.ledger.entries) {
-      if (other.waitingSince > before || other.causes.size > 0 || other.removals > 0) continue;
-      if (other.isGone || other.lastReturnedBy === holder.key || !isBefore(other, chosen)) continue;
-      const isServed = other.hasPlace || other.home === 'record' || needsPlace;
-      if (isServed) this.#suspect(holder, chosen, deliveryId, other);
-    }
-  }
-
-  /** A better message seems to have been passed over. Perhaps it is on its way to another consumer,
-   * under an earlier token, its payload still being read: it must come soon. */
-  #suspect(holder: Holder, chosen: Entry, deliveryId: number, other: Entry): void {
-    const { clock } = this.#stage;
-    const { losses } = this;
-    const since = this.#stage.now;
-    clock.after(onTheWayMs, () => {
-      const isUpset = this.losses > losses || this.#stage.upsets.some((at) => at >= since);
-      if (isUpset || other.causes.size > 0) return;
-      const lease = other.leases.find(({ at, gid }) => at >= since && gid === serviceName);
-      const isEarlier = lease !== undefined && lease.deliveryId < deliveryId;
-      if (isEarlier && lease.holder !== holder.key) return;
-      const text = `${chosen.index} was delivered before ${other.index}`;
-      this.#stage.failure ??= new Violation(`rule 8: ${text}`);
-    });
   }
 
   #mayBeOver(lease: LeaseNote): boolean {
@@ -196,8 +174,6 @@ export class Oracle {
     const isIdle = idleMs > 0 && now >= lease.at + idleMs;
     return lease.isOver || isIdle || now >= lease.cutAt + resumeMs;
   }
-
-  // Ends of leases.
 
   lease(entry: Entry, deliveryId: number): LeaseNote {
     const lease = entry.leases.find((note) => note.deliveryId === deliveryId);
@@ -209,21 +185,46 @@ export class Oracle {
   voided(holder: Holder, deliveryId: number): void {
     this.#stage.note(`voided ${deliveryId} of ${holder.key}`);
     if (!this.#tokens.has(deliveryId)) this.#voidedUnseen.add(deliveryId);
-    for (const entry of this.ledger.entries) {
-      for (const lease of entry.leases) if (lease.deliveryId === deliveryId) lease.isOver = true;
-    }
+    const entry = this.#tokens.get(deliveryId);
+    if (entry !== undefined) this.lease(entry, deliveryId).isOver = true;
     if (holder.kind === 'eas') holder.open.delete(deliveryId);
   }
 
   /** A holder lost its connection, and with it all leases but those it means to resume. */
   lost(holder: Holder, keeps: ReadonlySet<number>): void {
     this.losses += 1;
+    this.#doubtUnseen(holder);
     for (const lease of this.#leasesOf(holder)) {
       if (keeps.has(lease.deliveryId)) lease.cutAt = Math.min(lease.cutAt, this.#stage.now);
       else lease.isOver = true;
     }
     for (const deliveryId of holder.open)
       if (!keeps.has(deliveryId)) holder.open.delete(deliveryId);
+  }
+
+  /** What was on its way to a holder that is gone was delivered, and unseen it ended badly. */
+  #doubtUnseen(holder: Holder): void {
+    if (holder.gid !== serviceName) return;
+    const waiting = this.ledger.entries.filter(
+      (entry) =>
+        entry.index !== undefined &&
+        !entry.isGone &&
+        entry.leases.every((lease) => this.#mayBeOver(lease)),
+    );
+    waiting.sort((one, other) => (isBefore(one, other) ? -1 : 1));
+    for (const entry of waiting.slice(0, holder.window + 5)) {
+      entry.unseen += 1;
+      this.#doubtLife(entry);
+    }
+  }
+
+  #doubtLife(entry: Entry): void {
+    const isOver = entry.badPossible + entry.unseen >= this.deliveryMaxLow;
+    if (isOver) entry.causes.add('dead');
+  }
+
+  get deliveryMaxLow(): number {
+    return this.#deliveryMax.low;
   }
 
   /** A holder is connected again and was told which of its leases it still has. */
@@ -355,18 +356,20 @@ export class Oracle {
     holder.open.delete(deliveryId);
   }
 
-  // Results.
-
   /** An answer or a reader showed the index of a result: there is only one. */
   told(entry: Entry, index: number): ResultNote {
     const first = entry.resultIndex;
-    fact(first === undefined || first === index, '5', `${entry.index}: two results`);
+    fact(
+      first === undefined || first === index,
+      '5',
+      `${entry.index}: two results, ${first} and ${index}`,
+    );
     const known = this.ledger.results.get(index);
     const isMine = known === undefined || known.entry === entry;
     fact(isMine, '8', `sink index ${index} names two results`);
     entry.resultIndex = index;
     const { now } = this.#stage;
-    const fresh = { index, entry, removals: 0, isGone: false, takenAt: undefined };
+    const fresh = { index, entry, removals: 0, isGone: false, takenAt: undefined, takenSince: 0 };
     const note: ResultNote = known ?? {
       ...fresh,
       toldAt: undefined,
@@ -378,8 +381,6 @@ export class Oracle {
     this.#checkCapacity();
     return note;
   }
-
-  // The end of a stream.
 
   endAnswered(answer: Answer<void>): void {
     if (answer.kind === 'ok') this.#endedSince = this.#stage.now;

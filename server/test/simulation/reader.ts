@@ -38,6 +38,7 @@ async function fetch(play: Play, request: GetRequest): Promise<void> {
   const gone = new AbortController();
   const isImpatient = !stage.isCalm && random.chance(0.1);
   if (isImpatient) stage.clock.after(random.fraction() * 300, () => giveUp(play, gone));
+  const askedAt = stage.now;
   const answer = await stage.ask((queues) =>
     queues.get('sink', request, gone.signal).catch((error: unknown) => {
       if (gone.signal.aborted) return undefined;
@@ -46,7 +47,7 @@ async function fetch(play: Play, request: GetRequest): Promise<void> {
   );
   if (answer.kind !== 'ok' || answer.value === undefined) return;
   const { life } = stage;
-  const notes = answer.value.messages.map((message) => see(play, message, request));
+  const notes = answer.value.messages.map((message) => see(play, message, request, askedAt));
   await stage.clock.sleep(random.chance(0.5) ? 0 : random.fraction() * 30);
   if (stage.life !== life || stage.queues === undefined) return;
   finish(play, answer.value, notes, request);
@@ -57,10 +58,10 @@ function giveUp({ results }: Play, gone: AbortController): void {
   gone.abort();
 }
 
-function see(play: Play, message: Message, request: GetRequest): ResultNote {
+function see(play: Play, message: Message, request: GetRequest, askedAt: number): ResultNote {
   const { stage, results } = play;
   stage.note(`get sink ${message.index}${request.autoDelete ? ' with auto delete' : ''}`);
-  const note = results.seen(message, 'get');
+  const note = results.seen(message, request.autoDelete ? { by: 'take' } : { by: 'get', askedAt });
   if (request.autoDelete) note.hiddenSince = stage.now;
   return note;
 }
@@ -76,6 +77,7 @@ function finish(
   stage.note(`${isTaken ? 'took' : 'cut'} [${indexes}]`);
   for (const note of notes) {
     if (!request.autoDelete) continue;
+    note.takenSince = note.hiddenSince ?? 0;
     note.hiddenSince = undefined;
     note.shownAt = stage.now;
     if (!isTaken) continue;
@@ -104,6 +106,7 @@ export async function watchSink(play: Play, uid: string): Promise<void> {
       const answer = await stage.ask((queues) => queues.commit('sink', [note.index], by));
       if (answer.kind !== 'ok') return;
       note.isGone = true;
+      note.takenSince = stage.now;
       note.takenAt ??= stage.now;
     };
     const request = { from: 0, indexOnly: false, autoCommit: false, tags: new Map() };
@@ -117,7 +120,7 @@ export async function watchSink(play: Play, uid: string): Promise<void> {
             if (!isAlive) return;
             stage.note(`deliver sink ${delivery.index} to ${uid}`);
             try {
-              take(results.seen(delivery, 'watch')).catch((error: unknown) => {
+              take(results.seen(delivery, { by: 'watch' })).catch((error: unknown) => {
                 stage.failure ??= error;
               });
             } catch (error) {
@@ -134,7 +137,8 @@ export async function watchSink(play: Play, uid: string): Promise<void> {
     if (answer.kind === 'ok') {
       await Promise.race([ended, stage.clock.sleep(random.fraction() * 4_000)]);
       isAlive = false;
-      if (stage.life === life) await stage.ask(() => answer.value.close('cut'));
+      if (stage.life === life && stage.queues !== undefined)
+        await stage.ask(() => answer.value.close('cut'));
     }
     isAlive = false;
     await stage.clock.sleep(random.fraction() * 300);

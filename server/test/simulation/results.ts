@@ -4,12 +4,18 @@ import type { Message } from '../../src/broker/queues.ts';
 import type { RequestRecord } from '../../src/queue/record.ts';
 import type { Entry, ResultNote } from './ledger.ts';
 import type { Oracle } from './oracle.ts';
-import type { Stage } from './stage.ts';
+import { type Stage, serviceName } from './stage.ts';
 import { fact, Violation } from './trace.ts';
 
 const settledMs = 2_000;
 /** Longer than any poll: what it hides is known by then. */
 const onTheWayMs = 1_000;
+
+/** Only an answer with auto delete proves that nobody else had it: others may have been chosen
+ * before that and come later. */
+export type SeenBy =
+  | { readonly by: 'get'; readonly askedAt: number }
+  | { readonly by: 'watch' | 'take' };
 
 export class Results {
   readonly #stage: Stage;
@@ -28,8 +34,8 @@ export class Results {
     this.#refused.add(`r${entry.token}.${mark}`);
   }
 
-  /** A reader of the sink was handed a message. */
-  seen(message: Message, how: 'get' | 'watch'): ResultNote {
+  /** A reader of the sink was handed a message that it asked for at `askedAt`. */
+  seen(message: Message, how: SeenBy): ResultNote {
     const { ledger } = this.#oracle;
     const { index, id, payload } = message;
     const entry = ledger.byId(id);
@@ -49,15 +55,19 @@ export class Results {
     return note;
   }
 
-  #checkAgain(note: ResultNote, how: 'get' | 'watch'): void {
+  #checkAgain(note: ResultNote, how: SeenBy): void {
     const { now, upsets } = this.#stage;
-    const { takenAt, hiddenSince, index } = note;
-    if (hiddenSince !== undefined && how === 'get') {
+    const { takenAt, takenSince, hiddenSince, index } = note;
+    const isAfter = (at: number): boolean => {
+      if (how.by === 'get') return how.askedAt > at;
+      return how.by === 'take' || now > at + settledMs;
+    };
+    if (hiddenSince !== undefined && isAfter(hiddenSince)) {
       const isLost = upsets.some((at) => at >= hiddenSince);
       fact(isLost, '13', `sink ${index} was handed out twice`);
     }
-    if (takenAt === undefined || (how === 'watch' && now <= takenAt + settledMs)) return;
-    const isLost = upsets.some((at) => at >= takenAt && at <= takenAt + settledMs);
+    if (takenAt === undefined || !isAfter(takenAt)) return;
+    const isLost = upsets.some((at) => at >= takenSince && at <= takenAt + settledMs);
     fact(isLost, '13', `sink ${index} was seen again after it was taken`);
   }
 
@@ -132,9 +142,10 @@ export class Results {
 
   #checkDead(entry: Entry, record: RequestRecord): void {
     const { settings } = this.#stage;
-    const unseen = record.deliveries - entry.leases.length;
+    const seen = entry.leases.filter((lease) => lease.gid === serviceName).length;
+    const unseen = record.deliveries - seen;
     const bad = entry.badPossible + Math.max(0, unseen);
-    fact(bad >= settings.deliveryMax, '9', `${entry.index} is dead after ${bad}`);
+    fact(bad >= this.#oracle.deliveryMaxLow, '9', `${entry.index} is dead after ${bad}`);
     const isOwed = settings.deadNotice && entry.home === 'sink' && settings.declaresInstances;
     fact(!isOwed || record.resultIndex > 0, '10', `${entry.index} is dead without a notice`);
   }

@@ -52,6 +52,7 @@ export async function run({ seed, steps, print }: RunOptions): Promise<RunResult
     await leave(stage, actors);
   } catch (error) {
     violation = error instanceof Violation ? error.message : describe(error);
+    trace.add(stage.now, left(stage));
     stage.isCalm = true;
     stage.isOver = true;
   }
@@ -143,8 +144,19 @@ async function drive(stage: Stage, isDone: () => boolean, until = Number.MAX_VAL
   while (!isDone()) {
     const went = await stage.clock.step(until);
     if (stage.failure !== undefined) throw stage.failure;
-    if (!went) throw new Violation('rule 14: not every message came to rest');
+    if (!went) throw new Violation(`rule 14: not every message came to rest: ${left(stage)}`);
   }
+}
+
+function left({ queues }: Stage): string {
+  if (queues === undefined) return 'no process serves';
+  return (['input', 'sink'] as const)
+    .map((name) => queues.view(name))
+    .map(
+      ({ name, waiting, backingOff, leased, reserved }) =>
+        `${name}: ${waiting} wait, ${backingOff} back off, ${leased} leased, ${reserved} reserved`,
+    )
+    .join('; ');
 }
 
 function isAtRest(stage: Stage): boolean {

@@ -125,10 +125,16 @@ export class Stage {
     this.#deathListeners.push(listener);
   }
 
+  /** Changes the settings; the next process begins with them whatever becomes of the call. */
   async change(settings: ServiceSettings): Promise<void> {
     this.settings = settings;
     const life = await this.#up();
-    await Promise.race([life.broker.change(serviceName, settings), life.death]);
+    try {
+      await Promise.race([life.broker.change(serviceName, settings), life.death]);
+    } catch (error) {
+      if (!(error instanceof PlatformError) && !(error instanceof ProcessDied)) throw error;
+      this.note('the change of settings was not answered');
+    }
   }
 
   /** One call of a client; waits for a process that serves. */

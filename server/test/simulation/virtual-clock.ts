@@ -12,6 +12,10 @@ interface Pending {
   cancelled: boolean;
 }
 
+/** Callbacks that may run in one moment; each further one takes some time. */
+const spinsFree = 500;
+const spinMs = 0.1;
+
 /** A clock for one process of the simulated world; when it is cut, its callbacks never run. */
 export interface ProcessClock extends Clock {
   cut(): void;
@@ -25,6 +29,8 @@ export class VirtualClock implements Clock {
   #ready: Pending[] = [];
   #timers: Pending[] = [];
   #steps = 0;
+  #spins = 0;
+  #spunAt = 0;
 
   constructor(random: SeededRandom) {
     this.#random = random;
@@ -128,10 +134,19 @@ export class VirtualClock implements Clock {
       const [chosen] = this.#ready.splice(at, 1);
       if (chosen === undefined || chosen.cancelled) continue;
       this.#steps += 1;
+      this.#creep();
       chosen.run();
       return true;
     }
     return false;
+  }
+
+  /** Work takes time: who spins until something happens does not stop the world. */
+  #creep(): void {
+    this.#spins = this.#mono === this.#spunAt ? this.#spins + 1 : 0;
+    if (this.#spins >= spinsFree) this.#moveTo(this.#mono + spinMs);
+    this.#spunAt = this.#mono;
+    if (this.#spins >= spinsFree) this.#spins = spinsFree;
   }
 
   #moveToNext(limit: number): boolean {

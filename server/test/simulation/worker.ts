@@ -6,14 +6,14 @@ import { type Entry, resultPayload } from './ledger.ts';
 import { Link } from './link.ts';
 import type { Holder } from './oracle.ts';
 import { type Play, plainPut } from './play.ts';
-import { serviceName } from './stage.ts';
+import { said, serviceName } from './stage.ts';
 
 type Deed = 'succeed' | 'empty' | 'fail' | 'counted' | 'uncounted' | 'hang';
 
 export async function work(play: Play, kind: Holder['kind'], key: string): Promise<void> {
   const { stage, random } = play;
   const window = random.between(1, 3);
-  const holder: Holder = { key, gid: serviceName, kind, window, open: new Set() };
+  const holder: Holder = { key, gid: serviceName, kind, window, open: new Set(), hung: new Set() };
   const voids = new Set<number>();
   const link = new Link(play, holder, {
     deliver: (entry, delivery) => start(play, () => serve(play, holder, entry, delivery, voids)),
@@ -67,7 +67,10 @@ async function serve(
   const isCareless = random.chance(0.2);
   if (voids.has(deliveryId) && !isCareless) return;
   if (!holder.open.has(deliveryId) && !isCareless) return;
-  if (deed === 'hang' && random.chance(0.5)) return;
+  if (deed === 'hang' && random.chance(0.5)) {
+    holder.hung.add(deliveryId);
+    return;
+  }
   if (deed === 'counted' || deed === 'uncounted') {
     await giveBack(play, holder, entry, deliveryId, deed === 'counted');
     return;
@@ -128,7 +131,7 @@ async function putAndCommit(
     oracle.resultAsked(entry);
     const request = { ...plainPut(resultPayload(entry, `e${deliveryId}`), by), id: entry.id };
     const answer = await stage.ask((queues) => queues.put('sink', request));
-    stage.note(`result of ${entry.index} by ${holder.key}: ${answer.kind}`);
+    stage.note(`result of ${entry.index} by ${holder.key}: ${said(answer)}`);
     if (answer.kind !== 'ok') return giveBack(play, holder, entry, deliveryId, true);
     if (answer.value.index > 0) oracle.told(entry, answer.value.index);
     if (random.chance(0.1)) return;
@@ -162,7 +165,14 @@ async function giveBack(
 /** A group that only wants copies. */
 export async function copy(play: Play, key: string): Promise<void> {
   const { stage, oracle, random } = play;
-  const holder: Holder = { key, gid: 'copies', kind: 'eas', window: 2, open: new Set() };
+  const holder: Holder = {
+    key,
+    gid: 'copies',
+    kind: 'eas',
+    window: 2,
+    open: new Set(),
+    hung: new Set(),
+  };
   const by = { gid: holder.gid, uid: key };
   const link = new Link(play, holder, {
     deliver: (entry, { index, deliveryId }) =>

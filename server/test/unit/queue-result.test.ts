@@ -49,7 +49,7 @@ async function complete(
 }
 
 describe('reserved places (rule 3)', () => {
-  it('reserves one place in the sink for each message first leased to the working group', async () => {
+  it('reserves a place in the sink for each message first leased to the working group', async () => {
     await inWorld({ ...declared, sink: { capacity: 3 } }, async (world) => {
       await world.worker('w', { window: 2 });
       for (const body of 'abc') await world.put(body);
@@ -137,6 +137,21 @@ describe('reserved places (rule 3)', () => {
       expect(await putResult(world, 'w', id, 'late')).toBe(first);
       await world.crash();
       expect(await putResult(world, 'w', id, 'later')).toBe(first);
+      expect(world.view('sink').length).toBe(1);
+    });
+  });
+
+  it('knows a request for ten minutes after its rest, however long it waited before', async () => {
+    await inWorld(declared, async (world) => {
+      const index = await world.put('a', { id: 'one' });
+      await world.advance(3_600_000);
+      const worker = await world.worker('w', { kind: 'eas' });
+      const first = await putResult(world, 'w', 'one', 'r');
+      await world.commit(worker, index);
+      await world.advance(5 * 60_000);
+      expect(await putResult(world, 'w', 'one', 'late')).toBe(first);
+      await world.crash();
+      expect(await putResult(world, 'w', 'one', 'later')).toBe(first);
       expect(world.view('sink').length).toBe(1);
     });
   });
