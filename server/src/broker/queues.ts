@@ -3,7 +3,13 @@
 // nothing.
 
 import type { Tags } from '@sluice/sdk/wire';
+import type { WatchEnd } from '../queue/decision.ts';
 import type { Home, QueueName } from '../queue/message.ts';
+import type { ConsumerKind } from '../queue/state.ts';
+import type { QueueView, SearchAnswer } from '../queue/view.ts';
+
+export type { ConsumerView, GroupView } from '../queue/view.ts';
+export type { ConsumerKind, QueueView, SearchAnswer, WatchEnd };
 
 /** Who calls: the consumer identity of the EAS protocol. */
 export interface Identity {
@@ -79,12 +85,6 @@ export interface Delivery extends Message {
   readonly deliveries: number;
 }
 
-/** eas: leases end with the connection, slots of taken leases are free at once.
- * stream: leases survive the connection for `resumeMs`.
- * stream and worker: a slot whose lease was taken stays occupied until `freed`, or until the
- * consumer says anything about that delivery, or leaves. */
-export type ConsumerKind = 'eas' | 'stream' | 'worker';
-
 export interface WatchRequest {
   readonly by: Identity;
   readonly kind: ConsumerKind;
@@ -98,9 +98,6 @@ export interface WatchRequest {
   /** Delivery ids a resuming consumer still works on; its other leases go back uncounted. */
   readonly holding: readonly number[];
 }
-
-/** Why a watch was closed by the server. */
-export type WatchEnd = 'ended' | 'replaced' | 'deleted' | 'stopping' | 'recovering';
 
 /** The receiving end of a watch. */
 export interface WatchSink {
@@ -151,51 +148,6 @@ export interface GiveBackRequest {
   readonly delayMs: number;
   /** The model may still be at work on it: the slot stays taken until `freed`. Default false. */
   readonly occupies?: boolean;
-}
-
-export interface SearchAnswer {
-  readonly consumerId: string;
-  readonly isPending: boolean;
-  readonly waitCount: number;
-}
-
-export interface ConsumerView {
-  readonly gid: string;
-  readonly uid: string;
-  readonly index: number;
-  readonly pending: number;
-  readonly status: 'Running' | 'Leaving' | 'Exit' | 'Complete';
-  readonly idleMs: number;
-  readonly window: number;
-  readonly slots: number;
-  readonly autoCommit: boolean;
-  readonly tags: Tags;
-}
-
-export interface GroupView {
-  readonly gid: string;
-  readonly index: number;
-  readonly pending: number;
-  readonly delivered: number;
-  readonly consumers: number;
-}
-
-export interface QueueView {
-  readonly name: QueueName;
-  readonly ended: boolean;
-  readonly payloadBytesMax: number;
-  readonly capacity: number;
-  /** Stored and visible. */
-  readonly length: number;
-  readonly waiting: number;
-  readonly backingOff: number;
-  readonly leased: number;
-  /** Reserved places (sink only). */
-  readonly reserved: number;
-  readonly firstIndex: number;
-  readonly lastIndex: number;
-  readonly consumers: readonly ConsumerView[];
-  readonly groups: readonly GroupView[];
 }
 
 /** Counters since the start of the process, for metrics. */

@@ -2,8 +2,8 @@
 // says that there is more.
 
 import type { Change } from './change.ts';
-import { changing, type Decision, type Effect, unchanged } from './decision.ts';
-import { finish } from './lease-end.ts';
+import { changing, type Decision, unchanged } from './decision.ts';
+import { type Consequences, finish } from './lease-end.ts';
 import type { QueueName } from './message.ts';
 import { comesBefore, type Offer } from './offers.ts';
 import {
@@ -93,47 +93,32 @@ function decideFor(
     const own = consumer.cursors === undefined ? undefined : consumer.number;
     changes.push({ kind: 'advance', queue: queue.name, gid: group.gid, consumer: own, cursors });
   }
-  const effects: Effect[] = [];
-  if (chosen === undefined && elsewhere !== undefined) {
-    // All that is left is what this consumer gave back, and another one has room for it.
-    send(state, queue, group, elsewhere.consumer, elsewhere.index, now, changes, effects);
-    return { ...changing(changes, effects), more: true };
+  // All that is left may be what this consumer gave back, while another one has room for it.
+  const to = chosen === undefined ? elsewhere?.consumer : consumer;
+  const index = chosen?.index ?? elsewhere?.index;
+  if (to !== undefined && index !== undefined) {
+    const send = to.autoCommit ? sendWithoutLease : sendUnderLease;
+    const sent = send({ state, queue, group, consumer: to, index, now });
+    return { ...changing([...changes, ...sent.changes], sent.effects), more: true };
   }
-  if (chosen === undefined) {
-    // Only part of a long queue was looked at: go on in the next decision.
-    if (fresh.isPartial) return { ...changing(changes), more: true };
-    changes.push({ kind: 'dry', consumer: consumer.number });
-    return { ...changing(changes), more: true };
-  }
-  send(state, queue, group, consumer, chosen.index, now, changes, effects);
-  return { ...changing(changes, effects), more: true };
+  // Only part of a long queue was looked at: the next decision goes on.
+  if (!fresh.isPartial) changes.push({ kind: 'dry', consumer: consumer.number });
+  return { ...changing(changes), more: true };
 }
 
-function send(
-  state: State,
-  queue: QueueState,
-  group: Group,
-  consumer: Consumer,
-  index: number,
-  now: Time,
-  changes: Change[],
-  effects: Effect[],
-): void {
-  const how = consumer.autoCommit ? sendWithoutLease : sendUnderLease;
-  how(state, queue, group, consumer, index, now, changes, effects);
+interface Sending {
+  readonly state: State;
+  readonly queue: QueueState;
+  readonly group: Group;
+  readonly consumer: Consumer;
+  readonly index: number;
+  readonly now: Time;
 }
 
 /** A lease, with a place in the sink for its result if it is the working group's first. */
-function sendUnderLease(
-  state: State,
-  queue: QueueState,
-  group: Group,
-  consumer: Consumer,
-  index: number,
-  now: Time,
-  changes: Change[],
-  effects: Effect[],
-): void {
+function sendUnderLease(sending: Sending): Consequences {
+  const { state, queue, group, consumer, index, now } = sending;
+  const changes: Change[] = [];
   if (state.deliveries + 1 >= counterMax) changes.push({ kind: 'epoch', epoch: state.epoch + 1 });
   const deliveryId = nextDeliveryId(state, 1);
   const before = group.entries.get(index)?.mark;
@@ -152,18 +137,25 @@ function sendUnderLease(
     outcomes: before?.outcomes ?? [],
   };
   const { name } = queue;
-  changes.push({
-    kind: 'deliver',
-    queue: name,
-    gid: group.gid,
-    group: group.number,
-    consumer: consumer.number,
-    index,
-    mark,
-  });
-  const { deliveries } = mark;
+  const { gid, number } = group;
   const to = consumer.number;
-  effects.push({ kind: 'deliver', consumer: to, queue: name, index, deliveryId, deliveries });
+  changes.push({ kind: 'deliver', queue: name, gid, group: number, consumer: to, index, mark });
+  const { deliveries } = mark;
+  return {
+    changes,
+    effects: [{ kind: 'deliver', consumer: to, queue: name, index, deliveryId, deliveries }],
+  };
+}
+
+function sendWithoutLease(sending: Sending): Consequences {
+  const { state, queue, group, consumer, index, now } = sending;
+  const to = consumer.number;
+  const { name } = queue;
+  const deliveries = (group.entries.get(index)?.mark.deliveries ?? 0) + 1;
+  const { changes, effects } = finish(state, queue, group, index, undefined, 'committed', now);
+  changes.unshift({ kind: 'served', consumer: to, index });
+  effects.unshift({ kind: 'deliver', consumer: to, queue: name, index, deliveryId: 0, deliveries });
+  return { changes, effects };
 }
 
 /** The fencing token of the `ahead`-th delivery from now (rule 5). */
@@ -172,26 +164,6 @@ export function nextDeliveryId(state: State, ahead: number): number {
   return count < counterMax
     ? state.epoch * counterMax + count
     : (state.epoch + 1) * counterMax + (count - counterMax + 1);
-}
-
-function sendWithoutLease(
-  state: State,
-  queue: QueueState,
-  group: Group,
-  consumer: Consumer,
-  index: number,
-  now: Time,
-  changes: Change[],
-  effects: Effect[],
-): void {
-  const to = consumer.number;
-  const deliveries = (group.entries.get(index)?.mark.deliveries ?? 0) + 1;
-  changes.push({ kind: 'served', consumer: to, index });
-  const finished = finish(state, queue, group, index, undefined, 'committed', now);
-  changes.push(...finished.changes);
-  effects.push(...finished.effects);
-  const { name } = queue;
-  effects.push({ kind: 'deliver', consumer: to, queue: name, index, deliveryId: 0, deliveries });
 }
 
 function takesPlace(state: State, queue: QueueState, group: Group, index: number): boolean {

@@ -5,7 +5,7 @@ import { type ErrorCode, PlatformError } from '@sluice/sdk/wire';
 import type { Change } from './change.ts';
 import type { QueueName } from './message.ts';
 
-/** Why the server closes a watch. */
+/** Why a watch was closed by the server. */
 export type WatchEnd = 'ended' | 'replaced' | 'deleted' | 'stopping' | 'recovering';
 
 export type Effect =

@@ -13,6 +13,10 @@ import { RecordBook, type RecordLimits } from './record-book.ts';
 import type { ServiceSettings } from './settings.ts';
 import type { ServiceState as DurableState, Mark } from './transition.ts';
 
+/** eas: leases end with the connection, slots of taken leases are free at once.
+ * stream: leases survive the connection for `resumeMs`.
+ * stream and worker: a slot whose lease was taken stays occupied until `freed`, or until the
+ * consumer says anything about that delivery, or leaves. */
 export type ConsumerKind = 'eas' | 'stream' | 'worker';
 
 /** One message in one group, held or come back. */

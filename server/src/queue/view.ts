@@ -15,7 +15,7 @@ import {
 } from './state.ts';
 import type { Time } from './time.ts';
 
-export interface ConsumerLine {
+export interface ConsumerView {
   readonly gid: string;
   readonly uid: string;
   readonly index: number;
@@ -28,7 +28,7 @@ export interface ConsumerLine {
   readonly tags: Tags;
 }
 
-export interface GroupLine {
+export interface GroupView {
   readonly gid: string;
   readonly index: number;
   readonly pending: number;
@@ -36,30 +36,32 @@ export interface GroupLine {
   readonly consumers: number;
 }
 
-export interface QueueLines {
+export interface QueueView {
   readonly name: QueueName;
   readonly ended: boolean;
   readonly payloadBytesMax: number;
   readonly capacity: number;
+  /** Stored and visible. */
   readonly length: number;
   readonly waiting: number;
   readonly backingOff: number;
   readonly leased: number;
+  /** Reserved places (sink only). */
   readonly reserved: number;
   readonly firstIndex: number;
   readonly lastIndex: number;
-  readonly consumers: readonly ConsumerLine[];
-  readonly groups: readonly GroupLine[];
+  readonly consumers: readonly ConsumerView[];
+  readonly groups: readonly GroupView[];
 }
 
 /** Everything attributes and metrics tell of a queue. */
-export function viewQueue(state: State, queue: QueueState, now: Time): QueueLines {
-  const consumers: ConsumerLine[] = [];
-  const groups: GroupLine[] = [];
+export function viewQueue(state: State, queue: QueueState, now: Time): QueueView {
+  const consumers: ConsumerView[] = [];
+  const groups: GroupView[] = [];
   for (const group of queue.groups.values()) {
     let connected = 0;
     for (const consumer of group.consumers.values()) {
-      consumers.push(consumerLine(queue, consumer, now));
+      consumers.push(consumerViewOf(queue, consumer, now));
       if (consumer.connected) connected += 1;
     }
     const next = group.cursors.get(0) ?? 0;
@@ -101,7 +103,7 @@ function backingOffOf(state: State, queue: QueueState): number {
 /** After leaving a consumer shows as `Leaving` for this long. */
 const leavingMs = 60_000;
 
-function consumerLine(queue: QueueState, consumer: Consumer, now: Time): ConsumerLine {
+function consumerViewOf(queue: QueueState, consumer: Consumer, now: Time): ConsumerView {
   const taken = slotsTaken(consumer);
   const idleMs = consumer.connected ? 0 : Math.max(0, now.mono - consumer.lostAt);
   return {
@@ -118,13 +120,14 @@ function consumerLine(queue: QueueState, consumer: Consumer, now: Time): Consume
   };
 }
 
-function statusOf(queue: QueueState, consumer: Consumer, idleMs: number): ConsumerLine['status'] {
+function statusOf(queue: QueueState, consumer: Consumer, idleMs: number): ConsumerView['status'] {
   if (consumer.connected) return consumer.leaving ? 'Leaving' : 'Running';
   if (idleMs < leavingMs) return 'Leaving';
   return queue.messages.length === 0 ? 'Complete' : 'Exit';
 }
 
-export interface Position {
+/** Where a message stands for a group. */
+export interface SearchAnswer {
   /** The consumer that has it, as `gid.uid`; of the caller itself when nobody has it. */
   readonly consumerId: string;
   readonly isPending: boolean;
@@ -137,7 +140,7 @@ export function positionOf(
   index: number,
   gid: string,
   uid: string,
-): Position | undefined {
+): SearchAnswer | undefined {
   if (!queue.messages.has(index) || queue.messages.isHidden(index)) return undefined;
   const group = queue.groups.get(gid);
   const holder = group?.entries.get(index)?.consumer;
