@@ -49,7 +49,7 @@ async function complete(
 }
 
 describe('reserved places (rule 3)', () => {
-  it('reserves a place in the sink for each message first leased to the working group', async () => {
+  it('reserves a place for each message that is first leased to the working group', async () => {
     await inWorld({ ...declared, sink: { capacity: 3 } }, async (world) => {
       await world.worker('w', { window: 2 });
       for (const body of 'abc') await world.put(body);
