@@ -2,6 +2,7 @@
 // commands of the state machine and the machine's effects into deliveries and answers.
 
 import { PlatformError } from '@sluice/sdk/wire';
+import type { GiveBackCommand } from '../queue/decide-lease.ts';
 import { removeStep } from '../queue/decide-remove.ts';
 import { hashBody } from '../queue/hash.ts';
 import type { QueueName, StoredMessage } from '../queue/message.ts';
@@ -58,6 +59,7 @@ export class ServiceQueues implements Queues {
       pause: (consumer, paused) => {
         this.#machine.tell({ kind: 'pause', consumer, paused }, () => undefined);
       },
+      isCurrent: (deliveryId) => this.#machine.state.leases.has(deliveryId),
       leased: (queue: QueueName, message: StoredMessage) => {
         if (this.#machine.state.queues[queue].messages.isLeased(message.meta.index)) {
           this.#machine.stored.leased(queue, message.meta);
@@ -273,7 +275,9 @@ export class ServiceQueues implements Queues {
       resume: () => this.#watches.setPaused(watch, false),
       close: async (how) => {
         if (!this.#watches.has(watch.consumer)) return;
-        this.#watches.remove(watch.consumer);
+        for (const deliveryId of this.#watches.remove(watch)) {
+          this.#machine.tell(unsent(watch.queue, deliveryId), () => undefined);
+        }
         await this.#machine.ask({ kind: 'detach', consumer: watch.consumer, how });
       },
     };
@@ -333,6 +337,12 @@ export class ServiceQueues implements Queues {
     this.#polls.failAll(new PlatformError('unavailable', text, { retryAfterMs: 1_000 }));
     this.#watches.closeAll(reason);
   }
+}
+
+/** What was never handed over cannot have ended badly. */
+function unsent(queue: QueueName, deliveryId: number): GiveBackCommand {
+  const cause = { counted: false, code: '', reason: 'never sent', delayMs: 0 };
+  return { kind: 'giveBack', queue, deliveryId, ...cause };
 }
 
 function unexpected(kind: string): Error {

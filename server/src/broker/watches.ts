@@ -32,6 +32,8 @@ export interface OpenWatch {
 export interface WatchEvents {
   /** The consumer must get nothing more, or may get more again. */
   pause(consumer: number, paused: boolean): void;
+  /** Whether a lease has not ended, also in a turn that is not durable yet. */
+  isCurrent(deliveryId: number): boolean;
   /** A message is on its way under lease. */
   leased(queue: QueueName, message: StoredMessage): void;
   /** The service closed the watch. */
@@ -77,8 +79,11 @@ export class Watches {
     return this.#open.has(consumer);
   }
 
-  remove(consumer: number): void {
-    this.#open.delete(consumer);
+  /** Its owner is gone; answers the leases whose messages were never handed over. */
+  remove(watch: OpenWatch): readonly number[] {
+    this.#open.delete(watch.consumer);
+    const unsent = watch.outgoing.splice(0);
+    return unsent.map(({ effect }) => effect.deliveryId).filter((id) => id !== 0);
   }
 
   handle(effect: Effect, message: StoredMessage | undefined): void {
@@ -152,7 +157,11 @@ export class Watches {
       }
       const outgoing = watch.outgoing.shift();
       if (outgoing?.message === undefined) continue;
-      if (outgoing.effect.deliveryId !== 0) this.#events.leased(watch.queue, outgoing.message);
+      const { deliveryId } = outgoing.effect;
+      if (deliveryId !== 0) {
+        if (!this.#events.isCurrent(deliveryId)) continue;
+        this.#events.leased(watch.queue, outgoing.message);
+      }
       watch.sink.deliver(deliveryOf(outgoing.effect, outgoing.message, watch.indexOnly));
       if (!this.#open.has(watch.consumer)) return;
     }

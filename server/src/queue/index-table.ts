@@ -71,8 +71,7 @@ export class IndexTable<Columns> {
   }
 
   has(index: number): boolean {
-    const chunk = this.#chunks[this.#chunkOf(index)];
-    return chunk !== undefined && chunk.indexes[rowOf(chunk, index)] === index;
+    return this.read(index, () => true) ?? false;
   }
 
   /** Removes a live row; false when there is none. */
@@ -134,8 +133,7 @@ export class IndexTable<Columns> {
     while (low < high) {
       const middle = (low + high) >>> 1;
       const chunk = this.#chunks[middle];
-      const last = chunk === undefined ? 0 : Math.abs(chunk.indexes[chunk.size - 1] ?? 0);
-      if (last < index) low = middle + 1;
+      if (chunk !== undefined && lastOf(chunk) < index) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -180,6 +178,13 @@ export class IndexTable<Columns> {
       to.live += 1;
     }
   }
+}
+
+/** The last index of a chunk, removed or not. The last chunk may be empty: all that is not in the
+ * chunks before it belongs there. */
+function lastOf(chunk: Chunk<unknown>): number {
+  if (chunk.size === 0) return Number.POSITIVE_INFINITY;
+  return Math.abs(chunk.indexes[chunk.size - 1] ?? 0);
 }
 
 /** The first row of a chunk whose index (removed or not) is not below `index`. */
