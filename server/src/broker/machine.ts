@@ -37,6 +37,8 @@ export interface MachineEvents {
   visible(queue: QueueName, index: number): void;
   /** Everything volatile is gone: watches and polls are over. */
   reset(reason: 'recovering' | 'stopping'): void;
+  /** Recovered in place: what is told now comes before everything else. */
+  recovered(): void;
 }
 
 /** Commands and reads that wait for a turn. */
@@ -78,6 +80,11 @@ export class Machine {
   get state(): State {
     if (this.#state === undefined) throw this.#unavailable();
     return this.#state;
+  }
+
+  /** Serving, or about to again. */
+  get isOpen(): boolean {
+    return this.#phase === 'open' || this.#phase === 'recovering';
   }
 
   /** How often this service was recovered in place. */
@@ -128,7 +135,8 @@ export class Machine {
 
   /** Like `ask`, with a callback. */
   tell(command: Command, done: (reply: Reply) => void): void {
-    const refusal = this.#refusal();
+    // Whatever makes room is never refused for lack of it.
+    const refusal = this.#refusal(command.kind === 'put' ? inboxMax : Number.POSITIVE_INFINITY);
     if (refusal !== undefined) {
       done({ kind: 'refused', error: refusal });
       return;
@@ -139,7 +147,7 @@ export class Machine {
   }
 
   read(reader: Reader): void {
-    const refusal = this.#refusal();
+    const refusal = this.#refusal(inboxMax);
     if (refusal !== undefined) {
       reader.fail(refusal);
       return;
@@ -154,10 +162,10 @@ export class Machine {
     return new TurnRunner({ clock, random, visible }, state, this.#stored);
   }
 
-  #refusal(): PlatformError | undefined {
+  #refusal(waitingMax: number): PlatformError | undefined {
     if (this.#phase === 'closed' || this.#phase === 'recovering') return this.#unavailable();
-    if (this.#inbox.length < inboxMax) return undefined;
-    const text = `${inboxMax} operations of ${this.#options.service} wait already; come back later`;
+    if (this.#inbox.length < waitingMax) return undefined;
+    const text = `${waitingMax} operations of ${this.#options.service} wait already; come back later`;
     return new PlatformError('rate_limited', text, { retryAfterMs });
   }
 
@@ -303,6 +311,7 @@ export class Machine {
     this.#stored = new Stored();
     this.#runner = this.#createRunner(this.state);
     this.#phase = 'open';
+    if (this.#life > 1) this.#events.recovered();
     this.#sweepAt = 0;
     this.#schedule();
   }

@@ -3,6 +3,7 @@
 
 import { PlatformError } from '@sluice/sdk/wire';
 import type { Clock, Timer } from '../kernel/clock.ts';
+import type { DeleteCommand } from '../queue/decide-remove.ts';
 import type { QueueName, StoredMessage } from '../queue/message.ts';
 import { type Filter, filterOf } from '../queue/messages.ts';
 import type { QueueState, State } from '../queue/state.ts';
@@ -48,6 +49,8 @@ export class Polls {
     sinkRear: new Set(),
   };
   #waiting = 0;
+  /** Handed out and taken, but not durably deleted yet. */
+  readonly #owed = new Set<DeleteCommand>();
 
   constructor(machine: Machine, loader: Loader, clock: Clock) {
     this.#machine = machine;
@@ -267,9 +270,22 @@ export class Polls {
     };
   }
 
+  /** After a recovery in place, before anything else is served: what clients have is deleted. */
+  recovered(): void {
+    for (const command of this.#owed) this.#tellDelete(command);
+  }
+
   #delete(queue: QueueName, indexes: readonly number[]): void {
-    const command = { kind: 'delete', queue, indexes, cause: 'handedOut' } as const;
-    this.#machine.tell(command, () => undefined);
+    const command: DeleteCommand = { kind: 'delete', queue, indexes, cause: 'handedOut' };
+    this.#owed.add(command);
+    this.#tellDelete(command);
+  }
+
+  #tellDelete(command: DeleteCommand): void {
+    this.#machine.tell(command, (reply) => {
+      const isLost = reply.kind === 'refused' && reply.error.retry;
+      if (!isLost || !this.#machine.isOpen) this.#owed.delete(command);
+    });
   }
 
   /** Recovery shows everything again; what was hidden after it is not ours to show. */

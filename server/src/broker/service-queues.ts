@@ -52,6 +52,7 @@ export class ServiceQueues implements Queues {
       effect: (effect, message) => this.#watches.handle(effect, message),
       visible: (queue, index) => this.#polls.wake(queue, index, this.#machine.state),
       reset: (reason) => this.#reset(reason),
+      recovered: () => this.#polls.recovered(),
     });
     const loader = new Loader(options.engine, options.number, () => this.#machine.stored);
     this.#polls = new Polls(this.#machine, loader, options.clock);
