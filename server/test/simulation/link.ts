@@ -85,6 +85,7 @@ export class Link {
     stage.note(`${this.holder.key} leaves: ${how}`);
     this.#down(how);
     await stage.ask(() => watch.close(how));
+    this.#play.oracle.doubtUnseen(this.holder);
   }
 
   #session = 0;

@@ -126,7 +126,7 @@ export class Oracle {
     fact(!this.#voidedUnseen.has(deliveryId), '5', `${deliveryId} was given after it was voided`);
     fact(!entry.isGone, '5', `${index} was delivered after it had left`);
     this.#checkLast(holder, entry, deliveryId);
-    if (holder.gid === serviceName) this.#deliveredToWork(holder, entry, deliveryId);
+    if (holder.gid === serviceName) this.#deliveredToWork(holder, entry, delivery);
     const { now } = this.#stage;
     const { key, gid } = holder;
     const cutAt = Number.POSITIVE_INFINITY;
@@ -154,13 +154,15 @@ export class Oracle {
     last.isOver = true;
   }
 
-  #deliveredToWork(holder: Holder, entry: Entry, deliveryId: number): void {
+  #deliveredToWork(holder: Holder, entry: Entry, delivery: Delivery): void {
+    const seen = entry.leases.filter(({ gid }) => gid === serviceName).length;
+    entry.unseen = Math.max(entry.unseen, delivery.deliveries - 1 - seen);
     fact(
       entry.badCertain < this.#deliveryMax.high,
       '9',
       `${entry.index} was delivered after its last`,
     );
-    this.#order.check(holder.key, entry, deliveryId);
+    this.#order.check(holder.key, entry, delivery.deliveryId);
     entry.hasPlace = true;
     entry.waitingSince = Number.POSITIVE_INFINITY;
     entry.badPossible += 1;
@@ -193,7 +195,7 @@ export class Oracle {
   /** A holder lost its connection, and with it all leases but those it means to resume. */
   lost(holder: Holder, keeps: ReadonlySet<number>): void {
     this.losses += 1;
-    this.#doubtUnseen(holder);
+    this.doubtUnseen(holder);
     for (const lease of this.#leasesOf(holder)) {
       if (keeps.has(lease.deliveryId)) lease.cutAt = Math.min(lease.cutAt, this.#stage.now);
       else lease.isOver = true;
@@ -203,7 +205,7 @@ export class Oracle {
   }
 
   /** What was on its way to a holder that is gone was delivered, and unseen it ended badly. */
-  #doubtUnseen(holder: Holder): void {
+  doubtUnseen(holder: Holder): void {
     if (holder.gid !== serviceName) return;
     const waiting = this.ledger.entries.filter(
       (entry) =>
@@ -212,7 +214,7 @@ export class Oracle {
         entry.leases.every((lease) => this.#mayBeOver(lease)),
     );
     waiting.sort((one, other) => (isBefore(one, other) ? -1 : 1));
-    for (const entry of waiting.slice(0, holder.window + 5)) {
+    for (const entry of waiting.slice(0, holder.window + 20)) {
       entry.unseen += 1;
       this.#doubtLife(entry);
     }

@@ -77,10 +77,11 @@ function finish(
   stage.note(`${isTaken ? 'took' : 'cut'} [${indexes}]`);
   for (const note of notes) {
     if (!request.autoDelete) continue;
-    note.takenSince = note.hiddenSince ?? 0;
+    const { hiddenSince } = note;
     note.hiddenSince = undefined;
     note.shownAt = stage.now;
     if (!isTaken) continue;
+    note.takenSince = hiddenSince ?? 0;
     note.removals += 1;
     note.takenAt = stage.now;
   }

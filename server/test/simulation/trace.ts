@@ -9,6 +9,7 @@ export class Trace {
   #one = 0x811c9dc5;
   #two = 0x9747b28c;
   #count = 0;
+  readonly #words = new Map<string, number>();
 
   constructor(print: boolean) {
     this.#print = print;
@@ -21,6 +22,8 @@ export class Trace {
       this.#two = Math.imul(this.#two ^ full.charCodeAt(at), 0x85ebca6b) ^ (this.#two >>> 13);
     }
     this.#count += 1;
+    for (const word of line.match(/[a-z]+/g) ?? [])
+      this.#words.set(word, (this.#words.get(word) ?? 0) + 1);
     if (this.#print) process.stdout.write(`${full}\n`);
     this.#lines.push(full);
     if (this.#lines.length > 2 * keptLines) this.#lines = this.#lines.slice(-keptLines);
@@ -31,9 +34,14 @@ export class Trace {
     return `${hex(this.#one)}${hex(this.#two)}-${this.#count}`;
   }
 
-  /** The last lines, those that contain `word` only if one is given. */
-  tail(count: number, word = ''): readonly string[] {
-    return this.#lines.filter((line) => line.includes(word)).slice(-count);
+  /** How many lines had this word in them. */
+  count(word: string): number {
+    return this.#words.get(word) ?? 0;
+  }
+
+  /** The last lines. */
+  tail(count: number): readonly string[] {
+    return this.#lines.slice(-count);
   }
 }
 

@@ -71,9 +71,9 @@ describe('the table of messages', () => {
     both.compare();
   });
 
-  it('holds the same as a plain list', () => {
-    fc.assert(
-      fc.property(fc.array(anyStep, { maxLength: 25 }), (steps) => {
+  it('holds the same as a plain list', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyStep, { maxLength: 25 }), async (steps) => {
         const both = new Both();
         for (const step of steps) {
           both.play(step);
