@@ -2,7 +2,7 @@
 // `serve`, `attach`, `verify`, `init` and `mock-model` speaks to a server through the SDK.
 
 import { PlatformError } from '@sluice/sdk';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { ConfigError, processEnvironment } from '../config/load.ts';
 import { version } from '../config/version.ts';
 import { systemClock } from '../kernel/clock.ts';
@@ -24,15 +24,19 @@ import { tokenCommand } from './commands/token.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { watchCommand } from './commands/watch.ts';
 import { CommandError, type Context } from './context.ts';
-import { Output, printable, type Terminal } from './output.ts';
+import { Output, OutputClosed, printable, type Terminal } from './output.ts';
 
 /** A closed terminal ends a server as gently as Ctrl-C. */
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** What a shell shows for a command that was ended by this signal: 128 and its number. */
+const signalCodes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129, SIGPIPE: 141 } as const;
 
 /** Runs one command line and answers its exit code. Never throws. */
 export async function run(args: readonly string[]): Promise<number> {
   const terminal: Terminal = process;
   const interrupt = new AbortController();
+  let interruptCode = 0;
   const context: Context = {
     terminal,
     output: new Output(terminal),
@@ -42,19 +46,26 @@ export async function run(args: readonly string[]): Promise<number> {
     interrupted: interrupt.signal,
   };
   // The second signal ends the process at once, as it would without us.
-  const stop = (): void => interrupt.abort();
+  const stop = (signal: (typeof signals)[number]): void => {
+    interruptCode ||= signalCodes[signal];
+    interrupt.abort();
+  };
   for (const signal of signals) process.once(signal, stop);
   try {
     await program(context).parseAsync([...args], { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
-    return fail(context.output, error, interrupt.signal.aborted);
+    // A command that was interrupted has nothing to explain. Those that end by Ctrl-C as a matter
+    // of course, the servers, do not come here.
+    if (interrupt.signal.aborted) return interruptCode;
+    return fail(context.output, error);
   } finally {
     for (const signal of signals) process.removeListener(signal, stop);
   }
 }
 
-function program(context: Context): Command {
+/** Every command, with its options and its help. */
+export function program(context: Context): Command {
   const root = new Command('sluice')
     .description('A durable queue in front of any model server.')
     .version(version, '-V, --version')
@@ -67,7 +78,7 @@ function program(context: Context): Command {
       outputError: (text) => context.output.note(text.trim()),
     })
     .configureHelp({ showGlobalOptions: true })
-    .showHelpAfterError('(see --help)');
+    .showHelpAfterError('(sluice --help shows what there is)');
   const groups: readonly (readonly [string, readonly Command[]])[] = [
     ['Server:', [serveCommand(context), attachCommand(context), verifyCommand(context)]],
     [
@@ -92,6 +103,7 @@ function program(context: Context): Command {
   for (const [heading, commands] of groups) {
     for (const command of commands) {
       root.addCommand(command.helpGroup(heading).copyInheritedSettings(root));
+      command.showHelpAfterError(`(sluice ${command.name()} --help shows how)`);
     }
   }
   root.hook('preAction', (_root, command) => {
@@ -100,10 +112,13 @@ function program(context: Context): Command {
   return root;
 }
 
-function fail(output: Output, error: unknown, isInterrupted: boolean): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 1;
-  if (isInterrupted) return 130;
-  if (error instanceof CommandError) {
+function fail(output: Output, error: unknown): number {
+  if (error instanceof OutputClosed) return signalCodes.SIGPIPE;
+  if (error instanceof CommanderError && !(error instanceof InvalidArgumentError)) {
+    // Commander has said it.
+    return error.exitCode === 0 ? 0 : 1;
+  }
+  if (error instanceof CommandError || error instanceof InvalidArgumentError) {
     output.error(error.message);
   } else if (error instanceof ConfigError) {
     for (const mistake of error.mistakes) output.error(mistake);

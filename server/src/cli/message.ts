@@ -1,7 +1,7 @@
 // How a message is shown: its payload as it is on standard output, everything else beside it.
 
 import type { Message } from '@sluice/sdk';
-import type { Context } from './context.ts';
+import { CommandError, type Context } from './context.ts';
 import { printable } from './output.ts';
 
 export interface ShownMessage {
@@ -23,11 +23,17 @@ export function shownMessage(message: Message): ShownMessage {
   return { ...head, base64: Buffer.from(payload).toString('base64') };
 }
 
-/** Head on standard error, payload on standard output; one line of JSON with `--json`. */
-export async function printMessage(context: Context, message: Message): Promise<void> {
+/** Head on standard error, payload on standard output; one line of JSON with `--json`. A payload
+ * that is the only one goes into a pipe or file as it is, byte for byte; of several, or on a
+ * terminal, each text ends its line. */
+export async function printMessage(
+  context: Context,
+  message: Message,
+  how: 'only' | 'oneOfMany',
+): Promise<void> {
   const { output } = context;
   if (output.isJson) {
-    output.record(shownMessage(message), () => []);
+    await output.print(shownMessage(message), () => []);
     return;
   }
   output.note(headOf(message));
@@ -36,9 +42,20 @@ export async function printMessage(context: Context, message: Message): Promise<
     output.note(`(${message.payload.byteLength} bytes that are no text)`);
     return;
   }
-  await output.bytes(message.payload);
-  if (text !== undefined && !text.endsWith('\n')) await output.bytes(Buffer.from('\n'));
+  const isLine = output.isTerminal || how === 'oneOfMany';
+  const lacksEnd = isLine && text !== undefined && !text.endsWith('\n');
+  await output.bytes(lacksEnd ? Buffer.concat([message.payload, lineEnd]) : message.payload);
 }
+
+/** The result of a request that failed makes the command fail, once it is printed. */
+export function throwIfFailed({ tags }: Message): void {
+  const code = tags.get('lastCode');
+  if (code === undefined) return;
+  const reason = tags.get('lastReason') ?? '';
+  throw new CommandError(`the request failed with ${code}${reason === '' ? '' : `: ${reason}`}`);
+}
+
+const lineEnd = Buffer.from('\n');
 
 /** `#12 5f0c... lastCode=500` */
 function headOf({ index, id, tags }: Message): string {

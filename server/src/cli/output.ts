@@ -16,6 +16,11 @@ export interface Column<Row> {
   read(row: Row): string | number;
 }
 
+/** Whoever read the output has left (`sluice watch demo | head -1`): nothing more is to be done. */
+export class OutputClosed extends Error {
+  override readonly name = 'OutputClosed';
+}
+
 export class Output {
   readonly #terminal: Terminal;
   #isJson = false;
@@ -23,7 +28,8 @@ export class Output {
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
-    // A reader that left (`sluice ls | head -1`) is no failure of ours.
+    // A reader that left (`sluice ls | head -1`) is no failure of ours. Who prints on and on learns
+    // of it from `print`.
     for (const stream of [terminal.stdout, terminal.stderr]) stream.on('error', () => undefined);
   }
 
@@ -51,15 +57,22 @@ export class Output {
   /** One of many results: one line of JSON, or the lines for people. */
   record(value: unknown, lines: () => readonly string[]): void {
     this.#clearProgress();
-    const text = this.#isJson ? [JSON.stringify(value)] : lines();
-    for (const line of text) this.#terminal.stdout.write(`${line}\n`);
+    this.#terminal.stdout.write(this.#recordText(value, lines));
   }
 
-  /** Bytes as they are. Resolves when the stream has taken them. */
+  /** As `record`. Resolves when the stream has taken it; rejects with `OutputClosed`. */
+  print(value: unknown, lines: () => readonly string[]): Promise<void> {
+    return this.bytes(Buffer.from(this.#recordText(value, lines)));
+  }
+
+  /** Bytes as they are. Resolves when the stream has taken them; rejects with `OutputClosed`. */
   bytes(bytes: Uint8Array): Promise<void> {
     this.#clearProgress();
-    return new Promise((resolve) => {
-      this.#terminal.stdout.write(bytes, () => resolve());
+    return new Promise((resolve, reject) => {
+      this.#terminal.stdout.write(bytes, (error) => {
+        if (error === undefined || error === null) resolve();
+        else reject(new OutputClosed('standard output is closed', { cause: error }));
+      });
     });
   }
 
@@ -93,6 +106,11 @@ export class Output {
     } finally {
       dialog.close();
     }
+  }
+
+  #recordText(value: unknown, lines: () => readonly string[]): string {
+    const text = this.#isJson ? [JSON.stringify(value)] : lines();
+    return text.map((line) => `${line}\n`).join('');
   }
 
   #clearProgress(): void {

@@ -3,6 +3,7 @@
 import { type Client, connect, type QueueClient } from '@sluice/sdk';
 import { type Command, Option } from 'commander';
 import { type Context, findServer } from './context.ts';
+import { explained } from './services.ts';
 
 export interface QueueChoice {
   readonly input?: boolean;
@@ -18,9 +19,13 @@ export async function withQueues<Result>(
   run: (queues: Client) => Promise<Result>,
   options: { readonly gid?: string } = {},
 ): Promise<Result> {
-  const { url, token } = await findServer(context, command);
+  const server = await findServer(context, command);
+  const { url, token } = server;
   const { interrupted: signal } = context;
-  const client = await connect(url, { service, token, signal, ...options });
+  const connected = connect(url, { service, token, signal, ...options });
+  const client = await connected.catch(async (error: unknown) => {
+    throw await explained(error, server, service);
+  });
   try {
     return await run(client);
   } finally {

@@ -38,7 +38,7 @@ export async function serve(
   try {
     const server = { url: platform.url, token: platform.adminToken.reveal() };
     if (isLoopback(config.listen.host)) {
-      serverFile = await writeServerFile(serversFolder(context.environment), server);
+      serverFile = await tellCommands(context, server, config);
     }
     announce(context, config, platform);
     for (const path of config.serviceFiles) await applyFile(context, platform, path);
@@ -54,6 +54,26 @@ export async function serve(
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.removeListener(signal, endAtOnce);
   }
   context.output.note('Stopped');
+}
+
+/** Other commands find the server by its file. Where none can be written it serves all the same. */
+async function tellCommands(
+  { environment, output }: Context,
+  server: ServerAddress,
+  config: Config,
+): Promise<string | undefined> {
+  const folder = serversFolder(environment);
+  try {
+    return await writeServerFile(folder, server);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    output.note(`remark: other commands are not told of this server (${why})`);
+    const token = config.adminToken === undefined ? join(config.dataFolder, 'admin', 'token') : '';
+    output.note(
+      `        give them --url ${server.url} and --token${token && `, which is in ${token}`}`,
+    );
+    return undefined;
+  }
 }
 
 async function startPatiently(context: Context, config: Config): Promise<Platform> {

@@ -37,7 +37,8 @@ export interface CommandWorld {
 }
 
 export interface StartOptions {
-  readonly input?: string | undefined;
+  /** What it reads; `open`: nothing comes and it does not end. */
+  readonly input?: string | { readonly kind: 'open' } | undefined;
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -73,7 +74,7 @@ function startCommand(
     env: { PATH, HOME: home, ...options.environment },
     stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
-  child.stdin?.end(options.input);
+  if (typeof options.input === 'string') child.stdin?.end(options.input);
   const output = { stdout: '', stderr: '' };
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     output.stdout += text;

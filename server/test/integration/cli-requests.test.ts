@@ -52,9 +52,9 @@ describe('put', () => {
     const put = await world.run(['put', 'demo', '--data', 'hello', '--id', 'mine']);
     expect(put.stdout).toMatch(/^index \d+ {2}request id mine\n$/);
     const got = await world.run(['get', 'demo', '--id', 'mine', '--timeout', '20s']);
-    expect(got.stdout).toBe('hello\n');
+    expect(got.stdout).toBe('hello');
     const waited = await world.run(['put', 'demo', '--wait'], { input: 'from a pipe' });
-    expect(waited.stdout).toBe('from a pipe\n');
+    expect(waited.stdout).toBe('from a pipe');
     expect(waited.stderr).toMatch(/^index \d+/);
   });
 
@@ -67,6 +67,10 @@ describe('put', () => {
     const failed = await world.run(['put', 'failing', '--data', 'x', '--wait']);
     expect(failed.code).toBe(1);
     expect(failed.stderr).toContain('failed with 500');
+    await world.run(['put', 'failing', '--data', 'x', '--id', 'later']);
+    const got = await world.run(['get', 'failing', '--id', 'later', '--timeout', '20s', '--json']);
+    expect(JSON.parse(got.stdout)).toMatchObject([{ id: 'later', tags: { lastCode: '500' } }]);
+    expect(got).toMatchObject({ code: 1, stderr: expect.stringContaining('failed with 500') });
   });
 
   test('names what is wrong', async () => {
@@ -108,7 +112,7 @@ test('watch prints results as they come and commits them', async () => {
   await world.run(['put', 'demo', '--data', 'two', '--id', 'w2']);
   await watch.says(/"id":"w2"/);
   watch.child.kill('SIGINT');
-  expect((await watch.ended).code).toBe(0);
+  expect((await watch.ended).code).toBe(130);
   const { stdout } = await world.run(['attrs', 'demo', '--sink', '--json']);
   expect(JSON.parse(stdout)).toMatchObject({ 'stream.length': '0' });
 });

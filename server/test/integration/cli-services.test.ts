@@ -74,10 +74,10 @@ describe('a service', () => {
     const follow = world.start(['logs', 'demo', '--follow', '--tail', '1']);
     await follow.says(/Mock model on http:/);
     follow.child.kill('SIGINT');
-    expect((await follow.ended).code).toBe(0);
+    expect((await follow.ended).code).toBe(130);
     const nobody = await world.run(['logs', 'demo', 'demo-nobody']);
     expect(nobody).toMatchObject({ code: 1 });
-    expect(nobody.stderr).toContain('demo-nobody');
+    expect(nobody.stderr).toMatch(/has no instance demo-nobody; it has: demo-\w+/);
   });
 
   test('has tokens that are added, removed and rotated', async () => {
@@ -90,6 +90,8 @@ describe('a service', () => {
     expect(rotated.stdout.trim()).not.toBe(token);
     expect((await world.run(['token', 'demo', '--remove', 'web'])).code).toBe(0);
     expect((await world.run(['token', 'demo', '--add', 'x'])).stderr).toContain('--scope');
+    const lone = await world.run(['token', 'demo', '--scope', 'read']);
+    expect(lone).toMatchObject({ code: 1, stderr: expect.stringContaining('--add NAME') });
   });
 
   test('that needs something missing is created and says what', async () => {
@@ -120,7 +122,9 @@ describe('a service', () => {
     expect(asked.stderr).toContain('--yes');
     const deleted = await world.run(['delete', 'demo', '--yes']);
     expect(deleted.stdout).toContain('Service demo is deleted');
-    expect((await world.run(['desc', 'demo'])).stderr).toContain('no service demo');
+    expect((await world.run(['desc', 'demo'])).stderr).toContain(
+      'there is no service demo; there are: later',
+    );
   });
 });
 

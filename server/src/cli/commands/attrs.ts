@@ -10,6 +10,13 @@ export function attrsCommand(context: Context): Command {
     .description('the attributes of a queue')
     .argument('<service>');
   for (const option of queueOptions('input')) command.addOption(option);
+  command.addHelpText(
+    'after',
+    `
+Examples:
+  sluice attrs demo
+  sluice attrs demo --sink --json | jq -r '."stream.length"'`,
+  );
   return command.action(async (service: string, options: QueueChoice) => {
     const attributes = await withQueues(context, command, service, (queues) =>
       chosenQueue(queues, options, 'input').attributes({ signal: context.interrupted }),

@@ -1,11 +1,11 @@
 // `sluice create`: deploys a service.json and waits until the service works, or says why not.
 
-import { readFile } from 'node:fs/promises';
 import { AdminClient, type ApplyAnswer, PlatformError, type ServiceDescription } from '@sluice/sdk';
 import { Command } from 'commander';
 import { parseJsonc } from '../../config/jsonc.ts';
 import { duration } from '../arguments.ts';
 import { CommandError, type Context, findServer, pause } from '../context.ts';
+import { readInput } from '../input.ts';
 import { pairs } from '../output.ts';
 
 interface CreateOptions {
@@ -43,7 +43,7 @@ Examples:
       const answer = await send(client, definition, options);
       report(context, answer);
       const service = options.wait
-        ? await waitUntilRunning(context, client, answer.name, options.timeout)
+        ? await waited(context, client, answer.name, options)
         : undefined;
       if (context.output.isJson) {
         context.output.result({ ...answer, status: service?.status ?? '' }, () => []);
@@ -53,11 +53,13 @@ Examples:
 
 /** Reads a service.json with comments. Mistakes name the file. */
 export async function readDefinition(context: Context, file: string): Promise<unknown> {
-  const text = file === '-' ? await readAll(context) : await readFile(file, 'utf8').catch(cannot);
+  const text = Buffer.from(await readInput(context, file)).toString('utf8');
+  const place = file === '-' ? 'standard input' : file;
+  if (text.trim() === '') throw new CommandError(`${place} is empty; \`sluice init\` writes one`);
   try {
     return parseJsonc(text);
   } catch (error) {
-    throw new CommandError(`${file}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new CommandError(`${place}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
@@ -101,6 +103,22 @@ function report(context: Context, answer: ApplyAnswer): void {
   ]);
 }
 
+function waited(
+  context: Context,
+  client: AdminClient,
+  name: string,
+  { timeout }: CreateOptions,
+): Promise<ServiceDescription> {
+  return waitUntilRunning(context, client, name, timeout).catch((error: unknown) => {
+    if (context.interrupted.aborted) {
+      context.output.note(`The service goes on without us: sluice desc ${name} shows how it is`);
+    } else if (error instanceof CommandError) {
+      throw new CommandError(`${error.message} (sluice logs ${name} shows what it wrote)`);
+    }
+    throw error;
+  });
+}
+
 /** Shows what the service waits for until it runs, has failed, or stays as it is. */
 export async function waitUntilRunning(
   context: Context,
@@ -134,14 +152,4 @@ export async function waitUntilRunning(
     if (now - startedAt >= timeoutMs) throw new CommandError(`${line}; not waiting any longer`);
     await pause(context, pollMs);
   }
-}
-
-async function readAll(context: Context): Promise<string> {
-  const pieces: Buffer[] = [];
-  for await (const piece of context.terminal.stdin) pieces.push(Buffer.from(piece));
-  return Buffer.concat(pieces).toString('utf8');
-}
-
-function cannot(error: unknown): never {
-  throw new CommandError(error instanceof Error ? error.message : String(error));
 }

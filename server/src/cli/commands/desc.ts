@@ -1,14 +1,10 @@
 // `sluice desc`: everything about one service.
 
-import {
-  AdminClient,
-  type InstanceInfo,
-  type QueueInfo,
-  type ServiceDescription,
-} from '@sluice/sdk';
+import type { InstanceInfo, QueueInfo, ServiceDescription } from '@sluice/sdk';
 import { Command } from 'commander';
-import { type Context, findServer } from '../context.ts';
+import type { Context } from '../context.ts';
 import { type Column, pairs, table } from '../output.ts';
+import { withService } from '../services.ts';
 
 export function descCommand(context: Context): Command {
   const command = new Command('desc');
@@ -16,13 +12,17 @@ export function descCommand(context: Context): Command {
     .alias('describe')
     .description('everything about one service')
     .argument('<service>')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  sluice desc demo
+  sluice desc demo --json | jq .queues`,
+    )
     .action(async (name: string) => {
-      const client = new AdminClient(await findServer(context, command));
-      const [service, instances, queues] = await Promise.all([
-        client.service(name),
-        client.instances(name),
-        client.queues(name),
-      ]);
+      const [service, instances, queues] = await withService(context, command, name, (client) =>
+        Promise.all([client.service(name), client.instances(name), client.queues(name)]),
+      );
       context.output.result({ ...service, instanceList: instances, queues }, () => [
         ...describe(service),
         '',

@@ -1,9 +1,11 @@
 // `sluice get`: takes results out of the sink queue, or messages out of another one.
 
+import type { Message, QueueClient } from '@sluice/sdk';
 import { Command } from 'commander';
+import { showDuration } from '../../config/duration.ts';
 import { collectTag, duration, positiveNumber, wholeNumber } from '../arguments.ts';
 import { CommandError, type Context } from '../context.ts';
-import { printMessage, shownMessage } from '../message.ts';
+import { printMessage, shownMessage, throwIfFailed } from '../message.ts';
 import { chosenQueue, type QueueChoice, queueOptions, withQueues } from '../queues.ts';
 
 interface GetOptions extends QueueChoice {
@@ -14,6 +16,8 @@ interface GetOptions extends QueueChoice {
   readonly timeout: number;
   readonly keep?: boolean;
 }
+
+const shownAfterMs = 1000;
 
 export function getCommand(context: Context): Command {
   const command = new Command('get')
@@ -30,30 +34,56 @@ export function getCommand(context: Context): Command {
     .addHelpText(
       'after',
       `
-Ends with exit code 1 when there is nothing.
+Ends with exit code 1 when there is nothing, or when the request of --id has failed.
 
 Examples:
-  sluice get demo --timeout 30s
+  sluice get demo --timeout 30s > result.json
   sluice get demo --id 0b7e... --keep
   sluice get demo --input --rear --length 10 --keep     what is dead`,
     )
     .action(async (service: string, options: GetOptions) => {
       const messages = await withQueues(context, command, service, (queues) =>
-        chosenQueue(queues, options, 'sink').get({
-          id: options.id,
-          tags: options.tag,
-          from: options.from,
-          length: options.length,
-          waitMs: options.timeout,
-          autoDelete: options.keep !== true,
-          signal: context.interrupted,
-        }),
+        get(context, chosenQueue(queues, options, 'sink'), options),
       );
       if (context.output.isJson) {
         context.output.result(messages.map(shownMessage), () => []);
       } else {
-        for (const message of messages) await printMessage(context, message);
+        const how = options.length > 1 ? 'oneOfMany' : 'only';
+        for (const message of messages) await printMessage(context, message, how);
       }
-      if (messages.length === 0) throw new CommandError('nothing there');
+      const [first] = messages;
+      if (first === undefined) throw new CommandError(nothing(options));
+      if (options.id !== undefined) throwIfFailed(first);
     });
+}
+
+/** A wait that lasts is shown, so that nobody takes it for a hang. */
+async function get(
+  context: Context,
+  queue: QueueClient,
+  options: GetOptions,
+): Promise<readonly Message[]> {
+  const { id, tag, from, length, timeout, keep } = options;
+  const waiting = context.clock.after(shownAfterMs, () =>
+    context.output.progress(`Waiting at most ${showDuration(timeout)} (Ctrl-C ends it)`),
+  );
+  try {
+    return await queue.get({
+      id,
+      tags: tag,
+      from,
+      length,
+      waitMs: timeout,
+      autoDelete: keep !== true,
+      signal: context.interrupted,
+    });
+  } finally {
+    waiting.cancel();
+  }
+}
+
+function nothing({ timeout, id }: GetOptions): string {
+  const what = id === undefined ? 'nothing there' : `no result of request ${id}`;
+  if (timeout > 0) return `${what} after ${showDuration(timeout)}`;
+  return `${what} now (--timeout 30s waits for it)`;
 }

@@ -4,7 +4,9 @@
 import { access, constants, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { Command } from 'commander';
+import { parseJsonc } from '../../config/jsonc.ts';
 import { CommandError, type Context } from '../context.ts';
+import { fileProblem } from '../input.ts';
 
 interface InitOptions {
   readonly file: string;
@@ -20,8 +22,9 @@ export function initCommand(context: Context): Command {
     .addHelpText(
       'after',
       `
-Example:
-  sluice init ocr && sluice create service.json`,
+Examples:
+  sluice init ocr && sluice create service.json
+  sluice init ocr --file - --json           without the comments`,
     )
     .action(async (name: string, options: InitOptions) => {
       if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) {
@@ -29,7 +32,9 @@ Example:
       }
       const text = template(name, await ownCommand(context));
       if (options.file === '-') {
-        await context.output.bytes(Buffer.from(text));
+        const isJson = context.output.isJson;
+        const shown = isJson ? `${JSON.stringify(parseJsonc(text), undefined, 2)}\n` : text;
+        await context.output.bytes(Buffer.from(shown));
         return;
       }
       const flag = options.force === true ? 'w' : 'wx';
@@ -44,7 +49,7 @@ function refused(file: string): (error: unknown) => never {
   return (error) => {
     const exists = error instanceof Error && 'code' in error && error.code === 'EEXIST';
     if (exists) throw new CommandError(`${file} exists (--force overwrites it)`);
-    throw new CommandError(error instanceof Error ? error.message : String(error));
+    throw new CommandError(fileProblem(file, error));
   };
 }
 

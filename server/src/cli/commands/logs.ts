@@ -1,9 +1,10 @@
 // `sluice logs`: what the instances of a service wrote.
 
-import { AdminClient } from '@sluice/sdk';
+import type { AdminClient } from '@sluice/sdk';
 import { Command } from 'commander';
 import { wholeNumber } from '../arguments.ts';
-import { CommandError, type Context, findServer } from '../context.ts';
+import { CommandError, type Context } from '../context.ts';
+import { withService } from '../services.ts';
 
 interface LogsOptions {
   readonly follow?: boolean;
@@ -18,16 +19,44 @@ export function logsCommand(context: Context): Command {
     .argument('[instance]', 'one instance; all of them without it')
     .option('-f, --follow', 'go on with what is written from now on')
     .option('-n, --tail <lines>', 'begin with that many lines', wholeNumber)
-    .action(async (name: string, only: string | undefined, options: LogsOptions) => {
-      const client = new AdminClient(await findServer(context, command));
-      const all = (await client.instances(name)).map((instance) => instance.name);
-      const chosen = only === undefined ? all : [only];
-      if (chosen.length === 0) throw new CommandError(`${name} has no instances`);
-      const print = (instance: string): Promise<void> =>
-        printLog(context, client, { name, instance, options, isOneOf: chosen.length });
-      if (options.follow === true) await Promise.all(chosen.map(print));
-      else for (const instance of chosen) await print(instance);
-    });
+    .addHelpText(
+      'after',
+      `
+Examples:
+  sluice logs demo --tail 100
+  sluice logs demo --follow             until Ctrl-C
+  sluice logs demo demo-sky7m           one of its instances (sluice desc demo names them)`,
+    )
+    .action((name: string, only: string | undefined, options: LogsOptions) =>
+      withService(context, command, name, (client) =>
+        printLogs(context, client, { name, only, options }),
+      ),
+    );
+}
+
+async function printLogs(
+  context: Context,
+  client: AdminClient,
+  choice: {
+    readonly name: string;
+    readonly only: string | undefined;
+    readonly options: LogsOptions;
+  },
+): Promise<void> {
+  const { name, only, options } = choice;
+  const all = (await client.instances(name)).map((instance) => instance.name);
+  if (only !== undefined && !all.includes(only)) {
+    const others = all.length === 0 ? 'it has none' : `it has: ${all.join(', ')}`;
+    throw new CommandError(`${name} has no instance ${only}; ${others}`);
+  }
+  const chosen = only === undefined ? all : [only];
+  if (chosen.length === 0) {
+    throw new CommandError(`${name} has no instances now (sluice desc ${name} says why)`);
+  }
+  const print = (instance: string): Promise<void> =>
+    printLog(context, client, { name, instance, options, isOneOf: chosen.length });
+  if (options.follow === true) await Promise.all(chosen.map(print));
+  else for (const instance of chosen) await print(instance);
 }
 
 interface Log {
@@ -45,19 +74,16 @@ async function printLog(context: Context, client: AdminClient, log: Log): Promis
     signal: context.interrupted,
     ...(tail === undefined ? {} : { tail }),
   });
-  const print = (line: string): void =>
-    context.output.record({ instance: log.instance, line }, () => [
+  const print = (line: string): Promise<void> =>
+    context.output.print({ instance: log.instance, line }, () => [
       log.isOneOf > 1 ? `${log.instance} | ${line}` : line,
     ]);
   let rest = '';
-  try {
-    for await (const piece of pieces) {
-      const lines = `${rest}${piece}`.split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) print(line);
-    }
-  } catch (error) {
-    if (!context.interrupted.aborted) throw error;
+  for await (const piece of pieces) {
+    const lines = `${rest}${piece}`.split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) await print(line);
   }
-  if (rest !== '') print(rest);
+  if (rest !== '') await print(rest);
+  if (context.interrupted.aborted) throw new CommandError('interrupted');
 }

@@ -11,6 +11,13 @@ export function lsCommand(context: Context): Command {
   return command
     .alias('list')
     .description('list the services')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  sluice ls
+  sluice ls --json | jq -r '.[] | select(.status != "Running") | .name'`,
+    )
     .action(async () => {
       const services = await new AdminClient(await findServer(context, command)).services();
       context.output.result(services, () =>

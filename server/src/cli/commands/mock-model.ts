@@ -2,17 +2,22 @@
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseAddress, showAddress } from '../../config/address.ts';
-import { collect, duration, positiveNumber, wholeNumber } from '../arguments.ts';
+import { duration, positiveNumber, wholeNumber } from '../arguments.ts';
 import { CommandError, type Context } from '../context.ts';
 import type { BatchSettings } from '../mock-model/batcher.ts';
 import { seededChance } from '../mock-model/chance.ts';
 import { type Latency, parseLatency } from '../mock-model/latency.ts';
 import { MockModel, type MockModelSettings } from '../mock-model/model.ts';
 
+interface Failure {
+  readonly status: number;
+  readonly rate: number;
+}
+
 interface MockModelOptions {
   readonly listen?: string;
   readonly latency: Latency;
-  readonly fail?: readonly string[];
+  readonly fail?: readonly Failure[];
   readonly cut: number;
   readonly tokens: number;
   readonly pace: number;
@@ -32,7 +37,7 @@ export function mockModelCommand(context: Context): Command {
     .description('run a model server with set latency and failures; it answers what it is sent')
     .option('--listen <address>', 'HOST:PORT; else HOST and PORT, else 127.0.0.1:9000')
     .option('--latency <distribution>', 'time of one request', readLatency, fixed(0))
-    .option('--fail <status=rate>', 'share of requests that get that status', collect)
+    .option('--fail <status=rate>', 'share of requests with that status; repeatable', failures)
     .option('--cut <rate>', 'share of answers that are cut in the middle', rate, 0)
     .option('--tokens <count>', 'answer that many words one by one', wholeNumber, 0)
     .option('--pace <time>', 'time between two words', duration, 20)
@@ -85,7 +90,7 @@ function settingsOf(context: Context, options: MockModelOptions): MockModelSetti
   return {
     listen: addressOf(context, options),
     latency: options.latency,
-    failures: (options.fail ?? []).map(failure),
+    failures: options.fail ?? [],
     cutRate: options.cut,
     tokens: options.tokens,
     paceMs: options.pace,
@@ -112,10 +117,12 @@ function batchOf(options: MockModelOptions): BatchSettings | undefined {
   return { sizeMax: options.batch, waitMs: options.batchWait, baseMs, itemMs };
 }
 
-function failure(text: string): { status: number; rate: number } {
+function failures(text: string, before: readonly Failure[] | undefined): readonly Failure[] {
   const [status = '', share = ''] = text.split('=');
-  if (!/^[3-5]\d\d$/.test(status)) throw new CommandError(`--fail ${text}: no status from 300`);
-  return { status: Number(status), rate: rate(share) };
+  if (!/^[3-5]\d\d$/.test(status)) {
+    throw new InvalidArgumentError('Not a status from 300 to 599 and a share, such as 503=0.1.');
+  }
+  return [...(before ?? []), { status: Number(status), rate: rate(share) }];
 }
 
 function rate(text: string): number {
@@ -128,7 +135,9 @@ function rate(text: string): number {
 
 function readLatency(text: string): Latency {
   const latency = parseLatency(text);
-  if (latency === undefined) throw new InvalidArgumentError('Not a distribution.');
+  if (latency === undefined) {
+    throw new InvalidArgumentError('Not a distribution such as 50ms or lognormal:100ms,0.8.');
+  }
   return latency;
 }
 

@@ -1,12 +1,12 @@
 // `sluice put`: puts one request, and waits for its result if told to.
 
-import { readFile } from 'node:fs/promises';
 import { type Client, type Message, PlatformError } from '@sluice/sdk';
 import { Command, Option } from 'commander';
 import { showDuration } from '../../config/duration.ts';
 import { collectTag, duration, wholeNumber } from '../arguments.ts';
 import { CommandError, type Context, pause } from '../context.ts';
-import { printMessage } from '../message.ts';
+import { readInput } from '../input.ts';
+import { printMessage, throwIfFailed } from '../message.ts';
 import { withQueues } from '../queues.ts';
 
 interface PutOptions {
@@ -74,7 +74,15 @@ async function put(
   }
   if (!context.output.isJson) context.output.note(text);
   const result = await waitForResult(context, queues, answer, timeout);
-  if (result !== undefined) await printResult(context, result);
+  if (result !== undefined) {
+    await printMessage(context, result, 'only');
+    throwIfFailed(result);
+    return;
+  }
+  context.output.note('Done; the model’s answer was empty');
+  // Whoever reads the JSON gets the same fields as ever.
+  const empty = { index: 0, id: answer.id, tags: {}, text: '' };
+  if (context.output.isJson) await context.output.print(empty, () => []);
 }
 
 async function readPayload(
@@ -86,17 +94,12 @@ async function readPayload(
     if (file !== undefined) throw new CommandError('give a file or --data, not both');
     return Buffer.from(options.data);
   }
-  if (file !== undefined && file !== '-') {
-    return readFile(file).catch((error: unknown) => {
-      throw new CommandError(error instanceof Error ? error.message : String(error));
-    });
-  }
   if (context.terminal.stdin.isTTY === true && file === undefined) {
     throw new CommandError('nothing to put: name a file, use --data, or pipe it in');
   }
-  const pieces: Buffer[] = [];
-  for await (const piece of context.terminal.stdin) pieces.push(Buffer.from(piece));
-  return Buffer.concat(pieces);
+  const payload = await readInput(context, file ?? '-');
+  if (payload.byteLength === 0) context.output.note('remark: the payload is empty');
+  return payload;
 }
 
 /** undefined: the request is done and the model's answer was empty. */
@@ -118,10 +121,7 @@ async function waitForResult(
     try {
       const step = await look(queues, request, { waitMs, signal: interrupted });
       if (step.kind === 'result') return step.message;
-      if (step.kind === 'empty') {
-        output.note('Done; the model’s answer was empty');
-        return undefined;
-      }
+      if (step.kind === 'empty') return undefined;
       output.progress(step.text, `, ${showDuration(waited)}`);
     } catch (error) {
       if (interrupted.aborted) output.note(goesOn);
@@ -154,12 +154,4 @@ async function look(
   const { waitCount } = place;
   const text = waitCount === 0 ? 'Next in line' : `Waiting behind ${waitCount}`;
   return { kind: 'waiting', text };
-}
-
-async function printResult(context: Context, result: Message): Promise<void> {
-  await printMessage(context, result);
-  const code = result.tags.get('lastCode');
-  if (code === undefined) return;
-  const reason = result.tags.get('lastReason') ?? '';
-  throw new CommandError(`the request failed with ${code}${reason === '' ? '' : `: ${reason}`}`);
 }

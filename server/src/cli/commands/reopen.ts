@@ -1,8 +1,9 @@
 // `sluice reopen`: undoes an end of stream.
 
-import { AdminClient, type ServiceQueue } from '@sluice/sdk';
+import type { ServiceQueue } from '@sluice/sdk';
 import { Command } from 'commander';
-import { type Context, findServer } from '../context.ts';
+import type { Context } from '../context.ts';
+import { withService } from '../services.ts';
 
 interface ReopenOptions {
   readonly sink?: boolean;
@@ -16,10 +17,16 @@ export function reopenCommand(context: Context): Command {
     .argument('<service>')
     .option('--sink', 'the sink queue instead of the input queue')
     .option('--rear', 'the rear queue of the chosen one')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  sluice reopen demo              requests are taken again
+  sluice reopen demo --sink       results are`,
+    )
     .action(async (name: string, options: ReopenOptions) => {
-      const client = new AdminClient(await findServer(context, command));
       const queue = queueOf(options);
-      await client.reopen(name, queue);
+      await withService(context, command, name, (client) => client.reopen(name, queue));
       context.output.result({ service: name, queue, ended: false }, () => [
         `The ${queue} queue of ${name} takes messages again`,
       ]);

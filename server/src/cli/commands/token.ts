@@ -1,9 +1,10 @@
 // `sluice token`: shows, rotates, adds and removes the tokens of a service.
 
-import { AdminClient, type Scope } from '@sluice/sdk';
+import type { AdminClient, Scope } from '@sluice/sdk';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { CommandError, type Context, findServer } from '../context.ts';
+import { CommandError, type Context } from '../context.ts';
 import { table } from '../output.ts';
+import { withService } from '../services.ts';
 
 interface TokenOptions {
   readonly rotate?: boolean;
@@ -32,11 +33,15 @@ Examples:
   sluice token ocr --rotate                          a new main token; the old one ends at once`,
     )
     .action(async (name: string, options: TokenOptions) => {
-      const client = new AdminClient(await findServer(context, command));
-      if (options.add !== undefined) await add(context, client, name, options);
-      else if (options.remove !== undefined) await remove(context, client, name, options.remove);
-      else if (options.rotate === true) await rotate(context, client, name);
-      else await show(context, client, name);
+      if (options.scope !== undefined && options.add === undefined) {
+        throw new CommandError('--scope goes with --add NAME');
+      }
+      await withService(context, command, name, async (client) => {
+        if (options.add !== undefined) await add(context, client, name, options);
+        else if (options.remove !== undefined) await remove(context, client, name, options.remove);
+        else if (options.rotate === true) await rotate(context, client, name);
+        else await show(context, client, name);
+      });
     });
 }
 

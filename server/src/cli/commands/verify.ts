@@ -14,6 +14,15 @@ export function verifyCommand(context: Context): Command {
     'read everything in a data folder and say what is damaged; no server may be using it',
   );
   for (const option of serveOptions(['data'])) command.addOption(option);
+  command.addHelpText(
+    'after',
+    `
+Ends with exit code 1 when something is damaged.
+
+Examples:
+  sluice verify
+  sluice verify --data /var/lib/sluice --json | jq .damages`,
+  );
   return command.action(async () => {
     const { data } = settingValues(command);
     const { environment, output } = context;

@@ -2,7 +2,7 @@
 
 import { Command } from 'commander';
 import { collectTag, positiveNumber } from '../arguments.ts';
-import type { Context } from '../context.ts';
+import { CommandError, type Context } from '../context.ts';
 import { printMessage } from '../message.ts';
 import { chosenQueue, type QueueChoice, queueOptions, withQueues } from '../queues.ts';
 
@@ -22,6 +22,16 @@ export function watchCommand(context: Context): Command {
     .option('--tag <name=value>', 'only messages with that tag; repeatable', collectTag)
     .option('--id <id>', 'only the result of that request');
   for (const option of queueOptions('sink')) command.addOption(option);
+  command.addHelpText(
+    'after',
+    `
+A result is committed, and so removed, once it is printed; what can't be printed any more stays.
+
+Examples:
+  sluice watch demo
+  sluice watch demo --tag user=7 --json | jq -r .text
+  sluice watch demo --input --rear          what dies from now on`,
+  );
   return command.action(async (service: string, options: WatchOptions) => {
     await withQueues(context, command, service, async (queues) => {
       const queue = chosenQueue(queues, options, 'sink');
@@ -32,14 +42,13 @@ export function watchCommand(context: Context): Command {
         id: options.id,
         signal: context.interrupted,
       });
-      try {
-        for await (const delivery of watch) {
-          await printMessage(context, delivery);
-          if (options.autoCommit !== true) await delivery.commit();
-        }
-      } catch (error) {
-        if (!context.interrupted.aborted) throw error;
+      for await (const delivery of watch) {
+        // What could not be printed is not committed: somebody else gets it.
+        await printMessage(context, delivery, 'oneOfMany');
+        if (options.autoCommit !== true) await delivery.commit();
       }
+      if (context.interrupted.aborted) throw new CommandError('interrupted');
+      context.output.note('The queue has ended: nothing more will come');
     });
   });
 }

@@ -28,7 +28,11 @@ const unfinished = `${formatName}.new`;
  * `PlatformError` of code `unavailable` when it is in use (worth another try), else `conflict`.
  */
 export async function claimFolder(folder: string): Promise<FolderClaim> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const text = `The data folder ${folder} can't be made (${why}); name another one with --data.`;
+    throw new PlatformError('conflict', text, { cause });
+  });
   // Looked at before anything is written into it, and again when it can't change any more.
   await isNew(folder);
   const lock = await lockFolder(folder);
