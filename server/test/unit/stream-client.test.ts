@@ -226,7 +226,9 @@ describe('the stream client', () => {
   it('refuses a payload over the limit before it has come, and names the setting', async () => {
     const refused = client.input.put(new Uint8Array(300_000));
     await expect(refused).rejects.toMatchObject({ code: 'too_large' });
-    await expect(refused).rejects.toThrow('queue.source.max_payload_size_kb');
+    await expect(refused).rejects.toThrow(
+      /300000 bytes.*queue\.source\.max_payload_size_kb.*`sluice create --apply FILE`/,
+    );
     await expect(client.input.put('small')).resolves.toMatchObject({ index: 1 });
   });
 

@@ -6,7 +6,6 @@ import {
   Outbox,
   PlatformError,
   type ServerOperation,
-  type StreamQueue,
   serverCodec,
 } from '@sluice/sdk/wire';
 import type { Clock } from '../../kernel/clock.ts';
@@ -171,12 +170,6 @@ export class Link {
   #tooMuch(): boolean {
     return this.#outbox.buffered + this.#connection.buffered() > this.limits.bufferedBytes;
   }
-}
-
-/** Which setting raises the payload limit of a queue. */
-export function payloadSetting(queue: StreamQueue): string {
-  const side = queue === 'input' || queue === 'inputRear' ? 'source' : 'sink';
-  return `queue.${side}.max_payload_size_kb`;
 }
 
 function overLimit(limits: StreamLimits, name: 'operationsMax' | 'bytesMax'): PlatformError {

@@ -8,6 +8,7 @@ import {
   clientCodec,
   type Hello,
   type Open,
+  oversizedText,
   type Part,
   PlatformError,
   streamVersion,
@@ -21,7 +22,7 @@ import { type Describe, filterOf, type Place } from './calls.ts';
 import { Channel } from './channel.ts';
 import { Gets } from './gets.ts';
 import { type StreamLimits, streamLimitText } from './limits.ts';
-import { Link, payloadSetting } from './link.ts';
+import { Link } from './link.ts';
 import {
   isCall,
   isSized,
@@ -348,13 +349,10 @@ export class StreamConnection {
 
 function checkSize({ queues, channel }: Place, call: SizedCall): void {
   const queue = call.kind === 'put' ? channel.queue : 'sink';
-  const payloadBytesMax = queues.payloadBytesMax(queue);
-  if (call.size <= payloadBytesMax) return;
-  throw new PlatformError(
-    'too_large',
-    `a payload of ${call.size} bytes is over the limit of ${payloadBytesMax} bytes; raise ` +
-      `${payloadSetting(queue)} in the service's file and apply it with: sluice create FILE`,
-  );
+  const bytesMax = queues.payloadBytesMax(queue);
+  if (call.size <= bytesMax) return;
+  const what = call.kind === 'put' ? 'a payload' : 'a result';
+  throw new PlatformError('too_large', oversizedText({ what, bytes: call.size, bytesMax, queue }));
 }
 
 function checkName(name: string, limits: StreamLimits): void {
