@@ -1,9 +1,10 @@
-// The pages of the manual that are made from tables in the sources: errors, settings, metrics. A
-// tidy test compares the pages with the tables; `npm run docs` writes them anew.
+// The pages of the manual that are made from the sources: errors, settings, metrics, commands. A
+// tidy test compares the pages with the sources; `npm run docs` writes them anew.
 
 import { errorKinds } from '../sdk/src/errors.ts';
 import { settingDescriptions } from '../server/src/config/schema.ts';
 import { metricTable } from '../server/src/kernel/telemetry.ts';
+import { commandPage } from './commands.ts';
 
 /** Every generated page: its path below docs/ and its whole text. */
 export function generatedPages(): ReadonlyMap<string, string> {
@@ -11,6 +12,7 @@ export function generatedPages(): ReadonlyMap<string, string> {
     ['errors.md', errorPage()],
     ['settings.md', settingPage()],
     ['metrics.md', metricPage()],
+    ['commands.md', commandPage()],
   ]);
 }
 

@@ -1,6 +1,6 @@
 // How values on the command line are read; a wrong one is refused with its option's name.
 
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../config/duration.ts';
 
 /** 0 and up. */
@@ -21,6 +21,11 @@ export function duration(text: string): number {
   const value = parseDuration(text);
   if (value === undefined) throw new InvalidArgumentError('Not a duration such as 30s or 1m30s.');
   return value;
+}
+
+/** An option that takes a duration; help shows its default as people write it. */
+export function durationOption(flags: string, description: string, fallback: string): Option {
+  return new Option(flags, description).argParser(duration).default(duration(fallback), fallback);
 }
 
 /** For options that may be given several times. */

@@ -8,7 +8,7 @@ import { chosenQueue, type QueueChoice, queueOptions, withQueues } from '../queu
 export function attrsCommand(context: Context): Command {
   const command = new Command('attrs')
     .description('the attributes of a queue')
-    .argument('<service>');
+    .argument('<service>', 'its name');
   for (const option of queueOptions('input')) command.addOption(option);
   command.addHelpText(
     'after',

@@ -3,7 +3,7 @@
 import { AdminClient, type ApplyAnswer, PlatformError, type ServiceDescription } from '@sluice/sdk';
 import { Command } from 'commander';
 import { parseJsonc } from '../../config/jsonc.ts';
-import { duration } from '../arguments.ts';
+import { durationOption } from '../arguments.ts';
 import { CommandError, type Context, findServer, pause } from '../context.ts';
 import { readInput } from '../input.ts';
 import { pairs } from '../output.ts';
@@ -29,7 +29,7 @@ export function createCommand(context: Context): Command {
     .option('--apply', 'update the service when it exists')
     .option('--strict', 'refuse fields that Sluice does not act on')
     .option('--no-wait', 'do not wait until the service runs')
-    .option('--timeout <time>', 'how long to wait', duration, 600_000)
+    .addOption(durationOption('--timeout <time>', 'how long to wait', '10m'))
     .addHelpText(
       'after',
       `

@@ -14,7 +14,7 @@ export function deleteCommand(context: Context): Command {
   return command
     .alias('rm')
     .description('remove a service with its queues and everything in them')
-    .argument('<service>')
+    .argument('<service>', 'its name')
     .option('-y, --yes', 'do not ask')
     .addHelpText(
       'after',

@@ -11,7 +11,7 @@ export function descCommand(context: Context): Command {
   return command
     .alias('describe')
     .description('everything about one service')
-    .argument('<service>')
+    .argument('<service>', 'its name')
     .addHelpText(
       'after',
       `

@@ -3,7 +3,7 @@
 import type { Message, QueueClient } from '@sluice/sdk';
 import { Command } from 'commander';
 import { showDuration } from '../../config/duration.ts';
-import { collectTag, duration, positiveNumber, wholeNumber } from '../arguments.ts';
+import { collectTag, durationOption, positiveNumber, wholeNumber } from '../arguments.ts';
 import { CommandError, type Context } from '../context.ts';
 import { printMessage, shownMessage, throwIfFailed } from '../message.ts';
 import { chosenQueue, type QueueChoice, queueOptions, withQueues } from '../queues.ts';
@@ -22,12 +22,12 @@ const shownAfterMs = 1000;
 export function getCommand(context: Context): Command {
   const command = new Command('get')
     .description('take results out of the sink queue')
-    .argument('<service>')
+    .argument('<service>', 'its name')
     .option('--id <id>', 'only the result of that request')
     .option('--tag <name=value>', 'only messages with that tag; repeatable', collectTag)
     .option('--from <index>', 'the first index to consider', wholeNumber, 0)
     .option('-n, --length <count>', 'at most that many', positiveNumber, 1)
-    .option('-t, --timeout <time>', 'wait for them so long', duration, 0)
+    .addOption(durationOption('-t, --timeout <time>', 'wait for them so long', '0s'))
     .option('-k, --keep', 'leave them in the queue');
   for (const option of queueOptions('sink')) command.addOption(option);
   return command

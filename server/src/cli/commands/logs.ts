@@ -15,7 +15,7 @@ export function logsCommand(context: Context): Command {
   const command = new Command('logs');
   return command
     .description('what the instances of a service wrote')
-    .argument('<service>')
+    .argument('<service>', 'its name')
     .argument('[instance]', 'one instance; all of them without it')
     .option('-f, --follow', 'go on with what is written from now on')
     .option('-n, --tail <lines>', 'begin with that many lines', wholeNumber)

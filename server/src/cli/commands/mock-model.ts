@@ -2,7 +2,7 @@
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseAddress, showAddress } from '../../config/address.ts';
-import { duration, positiveNumber, wholeNumber } from '../arguments.ts';
+import { duration, durationOption, positiveNumber, wholeNumber } from '../arguments.ts';
 import { CommandError, type Context } from '../context.ts';
 import type { BatchSettings } from '../mock-model/batcher.ts';
 import { seededChance } from '../mock-model/chance.ts';
@@ -36,20 +36,28 @@ export function mockModelCommand(context: Context): Command {
   return new Command('mock-model')
     .description('run a model server with set latency and failures; it answers what it is sent')
     .option('--listen <address>', 'HOST:PORT; else HOST and PORT, else 127.0.0.1:9000')
-    .option('--latency <distribution>', 'time of one request', readLatency, fixed(0))
+    .addOption(
+      new Option('--latency <distribution>', 'time of one request')
+        .argParser(readLatency)
+        .default({ kind: 'fixed', ms: 0 }, '0s'),
+    )
     .option('--fail <status=rate>', 'share of requests with that status; repeatable', failures)
     .option('--cut <rate>', 'share of answers that are cut in the middle', rate, 0)
     .option('--tokens <count>', 'answer that many words one by one', wholeNumber, 0)
-    .option('--pace <time>', 'time between two words', duration, 20)
+    .addOption(durationOption('--pace <time>', 'time between two words', '20ms'))
     .option('--batch <size>', 'work on batches of at most that many', positiveNumber)
-    .option('--batch-wait <time>', 'how long a batch gathers', duration, 5)
-    .option('--batch-cost <base,item>', 'time of a batch: base + item each', batchCost, [50, 5])
+    .addOption(durationOption('--batch-wait <time>', 'how long a batch gathers', '5ms'))
+    .addOption(
+      new Option('--batch-cost <base,item>', 'time of a batch: base + item each')
+        .argParser(batchCost)
+        .default([50, 5], '50ms,5ms'),
+    )
     .option('--concurrency <count>', 'refuse more at a time; 0 = never', wholeNumber, 0)
     .addOption(
       new Option('--busy-status <status>', 'how it refuses').choices(['429', '503']).default('429'),
     )
     .option('--crash-after <count>', 'crash in the middle of that request', wholeNumber, 0)
-    .option('--startup <time>', '/healthz answers 503 for so long', duration, 0)
+    .addOption(durationOption('--startup <time>', '/healthz answers 503 for so long', '0s'))
     .option('--answer <text>', 'answer that text')
     .option('--seed <number>', 'repeat a run exactly', wholeNumber)
     .addHelpText(
@@ -139,10 +147,6 @@ function readLatency(text: string): Latency {
     throw new InvalidArgumentError('Not a distribution such as 50ms or lognormal:100ms,0.8.');
   }
   return latency;
-}
-
-function fixed(ms: number): Latency {
-  return { kind: 'fixed', ms };
 }
 
 function batchCost(text: string): [number, number] {

@@ -3,7 +3,7 @@
 import { type Client, type Message, PlatformError } from '@sluice/sdk';
 import { Command, Option } from 'commander';
 import { showDuration } from '../../config/duration.ts';
-import { collectTag, duration, wholeNumber } from '../arguments.ts';
+import { collectTag, durationOption, wholeNumber } from '../arguments.ts';
 import { CommandError, type Context, pause } from '../context.ts';
 import { readInput } from '../input.ts';
 import { printMessage, throwIfFailed } from '../message.ts';
@@ -26,7 +26,7 @@ export function putCommand(context: Context): Command {
   const command = new Command('put');
   return command
     .description('put a request into the input queue')
-    .argument('<service>')
+    .argument('<service>', 'its name')
     .argument('[file]', 'the payload; - or nothing reads standard input')
     .addOption(new Option('-d, --data <text>', 'the payload itself'))
     .option('--tag <name=value>', 'a tag; repeatable', collectTag)
@@ -35,7 +35,7 @@ export function putCommand(context: Context): Command {
     .option('--path <path>', 'path of this call below the model server’s own')
     .option('--content-type <type>', 'type of the payload')
     .option('-w, --wait', 'wait for the result and print it')
-    .option('--timeout <time>', 'how long to wait', duration, 600_000)
+    .addOption(durationOption('--timeout <time>', 'how long to wait', '10m'))
     .addHelpText(
       'after',
       `

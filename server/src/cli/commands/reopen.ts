@@ -14,7 +14,7 @@ export function reopenCommand(context: Context): Command {
   const command = new Command('reopen');
   return command
     .description('undo an end of stream: the queue takes messages again')
-    .argument('<service>')
+    .argument('<service>', 'its name')
     .option('--sink', 'the sink queue instead of the input queue')
     .option('--rear', 'the rear queue of the chosen one')
     .addHelpText(

@@ -19,7 +19,7 @@ export function tokenCommand(context: Context): Command {
   const command = new Command('token');
   return command
     .description('show, rotate, add or remove tokens of a service')
-    .argument('<service>')
+    .argument('<service>', 'its name')
     .addOption(new Option('--rotate', 'replace the main token').conflicts(['add', 'remove']))
     .addOption(new Option('--add <name>', 'make a further token').conflicts('remove'))
     .option('--scope <scopes>', 'what it may do: submit, read, consume, admin', parseScopes)

@@ -16,7 +16,7 @@ interface WatchOptions extends QueueChoice {
 export function watchCommand(context: Context): Command {
   const command = new Command('watch')
     .description('print results as they come; Ctrl-C ends it')
-    .argument('<service>')
+    .argument('<service>', 'its name')
     .option('--window <count>', 'uncommitted messages at a time', positiveNumber)
     .option('--auto-commit', 'commit when sent, not when printed: faster, at most once')
     .option('--tag <name=value>', 'only messages with that tag; repeatable', collectTag)
@@ -30,7 +30,7 @@ A result is committed, and so removed, once it is printed; what can't be printed
 Examples:
   sluice watch demo
   sluice watch demo --tag user=7 --json | jq -r .text
-  sluice watch demo --input --rear          what dies from now on`,
+  sluice watch demo --input --rear          what is dead, and dies from now on`,
   );
   return command.action(async (service: string, options: WatchOptions) => {
     await withQueues(context, command, service, async (queues) => {
