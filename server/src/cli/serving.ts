@@ -129,7 +129,8 @@ function announce(context: Context, config: Config, platform: Platform): void {
   if (!isLoopback(config.listen.host) && config.adminToken === undefined) {
     output.note(`The admin token is in ${join(config.dataFolder, 'admin', 'token')}`);
   }
-  if (config.plaintext && config.tls === undefined && !isLoopback(config.listen.host)) {
+  const addresses = [config.listen, ...config.rootQueues.map(({ listen }) => listen)];
+  if (config.tls === undefined && addresses.some(({ host }) => !isLoopback(host))) {
     output.note(
       'WARNING: listening beyond this machine without TLS: tokens can be read on the way',
     );

@@ -150,11 +150,15 @@ function contradictions(settings: Settings): string[] {
   if (tls !== (settings.tls_key !== undefined)) {
     mistakes.push('tls_cert, tls_key: give both or neither');
   }
-  const addresses = [settings.listen, ...settings.root_queue.map((queue) => queue.listen)];
-  const beyond = addresses.find((each) => !isLoopback(each.host));
-  if (beyond !== undefined && !tls && !settings.plaintext) {
+  if (tls || settings.plaintext) return mistakes;
+  const addresses = [
+    ['listen', settings.listen] as const,
+    ...settings.root_queue.map(({ listen }) => ['root_queue', listen] as const),
+  ];
+  for (const [key, { host }] of addresses) {
+    if (isLoopback(host)) continue;
     mistakes.push(
-      `listen: ${beyond.host} can be reached from other machines: give --tls-cert and --tls-key, ` +
+      `${key}: ${host} can be reached from other machines: give --tls-cert and --tls-key, ` +
         'or --plaintext to send tokens and data unencrypted',
     );
   }

@@ -105,7 +105,10 @@ function stoppedReason({ name, phase, isOpened, fault }: Hosted): string | undef
 
 function exposedReason({ name, definition }: Hosted, openAllowed: boolean): string | undefined {
   if (definition.tokens.main.kind !== 'open' || openAllowed) return undefined;
-  return `service ${name} is open, but Sluice listens beyond loopback: give it a token`;
+  return (
+    `service ${name} is open, but Sluice listens beyond loopback: set "token" in its file ` +
+    'and apply it'
+  );
 }
 
 /** The wanted state for whoever runs instances. */

@@ -72,7 +72,7 @@ describe('open service', () => {
     world.openAllowed = false;
     registry = await world.boot();
     expect(registry.find('a')).toMatchObject({ open: false, tokens: [] });
-    expect(registry.find('a')?.stopped).toContain('give it a token');
+    expect(registry.find('a')?.stopped).toContain('set "token" in its file');
     expect(registry.get('a')).toMatchObject({ status: 'Failed' });
     const { token } = await registry.apply(file());
     expect(token).toHaveLength(48);
