@@ -4,7 +4,7 @@
 
 import type { Delivery, PutAnswer } from '../../src/broker/queues.ts';
 import { type Entry, isBefore, type LeaseNote, Ledger, type ResultNote } from './ledger.ts';
-import { OrderCheck } from './order-check.ts';
+import { OrderCheck, onTheWayMs } from './order-check.ts';
 import { type Answer, type Stage, said, serviceName } from './stage.ts';
 import { fact } from './trace.ts';
 
@@ -173,7 +173,8 @@ export class Oracle {
   #mayBeOver(lease: LeaseNote): boolean {
     const { idleMs, resumeMs } = this.#stage.settings;
     const { now } = this.#stage;
-    const isIdle = idleMs > 0 && now >= lease.at + idleMs;
+    // The idle time began with the decision, a read and a flush before the delivery was seen.
+    const isIdle = idleMs > 0 && now + onTheWayMs >= lease.at + idleMs;
     return lease.isOver || isIdle || now >= lease.cutAt + resumeMs;
   }
 

@@ -8,7 +8,7 @@ import { Violation } from './trace.ts';
 /** Longer than any flush, read and turn together: what was so for this long has been seen. */
 const settledMs = 2_000;
 /** Longer than the read of a payload and a flush. */
-const onTheWayMs = 200;
+export const onTheWayMs = 200;
 
 export class OrderCheck {
   readonly #stage: Stage;

@@ -49,8 +49,6 @@ export class Stage {
   failure: unknown;
   /** Virtual times of crashes and of faults that made the broker recover. */
   readonly upsets: number[] = [];
-  /** How often the wall clock was moved. */
-  jumps = 0;
   #engine: FaultyEngine;
   #life: Life | undefined;
   #waiters: ((life: Life) => void)[] = [];

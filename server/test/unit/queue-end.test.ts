@@ -149,6 +149,18 @@ describe('end of stream (rule 16)', () => {
     });
   });
 
+  it('hands the last message over before it closes, with auto commit too', async () => {
+    for (const autoCommit of [false, true]) {
+      await inWorld({}, async (world) => {
+        const index = await world.put('a');
+        await world.run(world.queues.end('input', false));
+        const consumer = await world.watch('w', { autoCommit });
+        if (!autoCommit) await world.commit(consumer, index);
+        expect(consumer.told).toEqual([`delivered ${index}`, 'closed ended']);
+      });
+    }
+  });
+
   it('closes the watches of an empty queue at once and refuses new ones', async () => {
     await inWorld({}, async (world) => {
       const consumer = await world.watch('w');

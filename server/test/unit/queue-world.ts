@@ -63,6 +63,8 @@ export type GetChange = Partial<Omit<GetRequest, 'tags'>> & {
 export class Consumer {
   readonly deliveries: Delivery[] = [];
   readonly voids: { readonly deliveryId: number; readonly reason: string }[] = [];
+  /** Deliveries and the end in the order in which they came. */
+  readonly told: string[] = [];
   ended: WatchEnd | undefined;
   bufferedBytes = 0;
   #watch: Watch | undefined;
@@ -216,10 +218,14 @@ export class World {
     const { queue, request } = watchRequest(uid, change);
     const consumer = new Consumer(queue, request);
     const opened = this.queues.watch(queue, request, {
-      deliver: (delivery) => consumer.deliveries.push(delivery),
+      deliver: (delivery) => {
+        consumer.deliveries.push(delivery);
+        consumer.told.push(`delivered ${delivery.index}`);
+      },
       voided: (deliveryId, reason) => consumer.voids.push({ deliveryId, reason }),
       closed: (reason) => {
         consumer.ended = reason;
+        consumer.told.push(`closed ${reason}`);
       },
       buffered: () => consumer.bufferedBytes,
     });
