@@ -29,6 +29,9 @@ export interface MachineOptions {
   readonly log: Log;
 }
 
+/** Why everything volatile goes. */
+export type ResetReason = 'recovering' | 'stopping' | 'deleted';
+
 /** What the machine tells the parts around it. */
 export interface MachineEvents {
   /** A durable delivery or end of a watch. `message` is set for deliveries without a lease. */
@@ -36,7 +39,7 @@ export interface MachineEvents {
   /** A message became visible in this turn; called before the turn is durable. */
   visible(queue: QueueName, index: number): void;
   /** Everything volatile is gone: watches and polls are over. */
-  reset(reason: 'recovering' | 'stopping'): void;
+  reset(reason: ResetReason): void;
   /** Recovered in place: what is told now comes before everything else. */
   recovered(): void;
 }
@@ -105,22 +108,26 @@ export class Machine {
 
   /** Lets what is in the inbox finish, then ends. Later commands are refused. */
   async stop(): Promise<void> {
-    if (this.#phase === 'closed') return;
     await this.#recovery;
-    this.#phase = 'stopping';
-    this.#events.reset('stopping');
-    await this.#whenIdle();
-    this.#phase = 'closed';
-    this.#sweepTimer?.cancel();
-    this.#sweepAt = Number.POSITIVE_INFINITY;
-    this.#state = undefined;
+    await this.#end('stopping');
   }
 
   /** Ends at once: what waits gets an error. For a service that is deleted. */
   async abandon(): Promise<void> {
     await this.#recovery;
-    this.#refuseInbox(new PlatformError('not_found', `${this.#options.service} was deleted`));
-    await this.stop();
+    this.#refuseInbox(new PlatformError('not_found', `the service ${this.#options.service} was deleted`));
+    await this.#end('deleted');
+  }
+
+  async #end(reason: ResetReason): Promise<void> {
+    if (this.#phase === 'closed') return;
+    this.#phase = 'stopping';
+    this.#events.reset(reason);
+    await this.#whenIdle();
+    this.#phase = 'closed';
+    this.#sweepTimer?.cancel();
+    this.#sweepAt = Number.POSITIVE_INFINITY;
+    this.#state = undefined;
   }
 
   /** Resolves with the reply once the turn is durable; rejects with a refusal. */

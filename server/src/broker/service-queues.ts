@@ -329,13 +329,17 @@ export class ServiceQueues implements Queues {
   }
 
   #watchEnded(consumer: number, reason: WatchEnd): void {
-    if (reason === 'replaced' || reason === 'recovering' || reason === 'stopping') return;
+    // Of all these the machine needs no word: it has ended the consumer itself, or ends.
+    if (reason !== 'ended') return;
     this.#machine.tell({ kind: 'detach', consumer, how: 'drain' }, () => undefined);
   }
 
-  #reset(reason: 'recovering' | 'stopping'): void {
-    const text = `${this.service} is ${reason}`;
-    this.#polls.failAll(new PlatformError('unavailable', text, { retryAfterMs: 1_000 }));
+  #reset(reason: ResetReason): void {
+    const error =
+      reason === 'deleted'
+        ? new PlatformError('not_found', `the service ${this.service} was deleted`)
+        : new PlatformError('unavailable', `${this.service} is ${reason}`, { retryAfterMs: 1_000 });
+    this.#polls.failAll(error);
     this.#watches.closeAll(reason);
   }
 }

@@ -26,6 +26,8 @@ export interface OpenWatch {
   isOpen: boolean;
   isFull: boolean;
   isPausedByOwner: boolean;
+  /** Its queue has ended: it closes after what is outgoing. */
+  isEnding: boolean;
   readonly outgoing: Outgoing[];
 }
 
@@ -63,6 +65,7 @@ export class Watches {
       isOpen: false,
       isFull: false,
       isPausedByOwner: false,
+      isEnding: false,
       outgoing: [],
     };
     this.#open.set(consumer, watch);
@@ -98,7 +101,11 @@ export class Watches {
         watch.sink.voided(effect.deliveryId, effect.reason);
         return;
       case 'closed':
-        this.#close(watch, effect.reason);
+        if (effect.reason !== 'ended') this.#close(watch, effect.reason);
+        else {
+          watch.isEnding = true;
+          this.#flush(watch);
+        }
         return;
     }
   }
@@ -166,6 +173,7 @@ export class Watches {
       if (!this.#open.has(watch.consumer)) return;
     }
     this.#setFull(watch, watch.sink.buffered() > bufferedMax);
+    if (watch.isEnding && watch.outgoing.length === 0) this.#close(watch, 'ended');
   }
 
   #setFull(watch: OpenWatch, isFull: boolean): void {

@@ -2,7 +2,7 @@
 // in use, newer than this program or foreign gets one clear error and is left as it was.
 
 import { chmod, mkdir, open, readdir, readFile, rename, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { PlatformError } from '@sluice/sdk/wire';
 import { lockFolder, lockName } from './lock.ts';
 
@@ -28,7 +28,7 @@ const unfinished = `${formatName}.new`;
  * `PlatformError` of code `unavailable` when it is in use (worth another try), else `conflict`.
  */
 export async function claimFolder(folder: string): Promise<FolderClaim> {
-  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+  await makeFolder(folder).catch((cause: unknown) => {
     const why = cause instanceof Error ? cause.message : String(cause);
     const text = `The data folder ${folder} can't be made (${why}); name another one with --data.`;
     throw new PlatformError('conflict', text, { cause });
@@ -112,4 +112,17 @@ async function writeFormat(folder: string): Promise<void> {
   } finally {
     await directory.close();
   }
+}
+
+/** Makes a folder and those above it. Node's own way of doing so never ends where the system refuses
+ * a new folder with "no such file" (below /proc, for one). */
+async function makeFolder(folder: string): Promise<void> {
+  const make = (): Promise<void> => mkdir(folder, { mode: 0o700 });
+  await make().catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST') return;
+    const parent = dirname(folder);
+    if (error.code !== 'ENOENT' || parent === folder) throw error;
+    await makeFolder(parent);
+    await make();
+  });
 }
