@@ -8,6 +8,8 @@ import { type Stage, serviceName } from './stage.ts';
 import { fact, Violation } from './trace.ts';
 
 const settledMs = 2_000;
+/** How long before an answer the write may have failed that makes the broker begin anew. */
+const flushMs = 100;
 /** Longer than any poll: what it hides is known by then. */
 const onTheWayMs = 1_000;
 
@@ -63,11 +65,11 @@ export class Results {
       return how.by === 'take' || now > at + settledMs;
     };
     if (hiddenSince !== undefined && isAfter(hiddenSince)) {
-      const isLost = upsets.some((at) => at >= hiddenSince);
+      const isLost = upsets.some((at) => at >= hiddenSince - flushMs);
       fact(isLost, '13', `sink ${index} was handed out twice`);
     }
     if (takenAt === undefined || !isAfter(takenAt)) return;
-    const isLost = upsets.some((at) => at >= takenSince && at <= takenAt + settledMs);
+    const isLost = upsets.some((at) => at >= takenSince - flushMs && at <= takenAt + settledMs);
     fact(isLost, '13', `sink ${index} was seen again after it was taken`);
   }
 

@@ -153,8 +153,8 @@ function left({ queues }: Stage): string {
   return (['input', 'sink'] as const)
     .map((name) => queues.view(name))
     .map(
-      ({ name, waiting, backingOff, leased, reserved }) =>
-        `${name}: ${waiting} wait, ${backingOff} back off, ${leased} leased, ${reserved} reserved`,
+      ({ name, firstIndex, waiting, backingOff, leased, reserved }) =>
+        `${name} from ${firstIndex}: ${waiting} wait, ${backingOff} back off, ${leased} leased, ${reserved} reserved`,
     )
     .join('; ');
 }

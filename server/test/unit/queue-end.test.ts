@@ -272,6 +272,43 @@ describe('time (rule 17)', () => {
     });
   });
 
+  it('expires a message whose time came while a copy of it was under lease', async () => {
+    await inWorld({ ...declared, source: { expireMs: 10_000 } }, async (world) => {
+      const copies = await world.watch('w', { by: { gid: 'copies', uid: 'w' }, window: 1 });
+      const index = await world.put('a');
+      await world.advance(20_000);
+      expect(world.view('input').length).toBe(1);
+      await world.commit(copies, index);
+      await world.advance(5_000);
+      expect(world.view('input').length).toBe(0);
+      expect((await world.record(index))?.state).toBe('expired');
+    });
+  });
+
+  it('expires a message whose time came while an answer on its way hid it', async () => {
+    await inWorld({ source: { expireMs: 10_000 } }, async (world) => {
+      await world.put('a');
+      const handout = await world.handout('input');
+      await world.advance(20_000);
+      handout.cut();
+      await world.advance(5_000);
+      expect(world.view('input').length).toBe(0);
+    });
+  });
+
+  it('delivers a message again that had expired only for a clock that ran ahead', async () => {
+    await inWorld({ source: { expireMs: 60_000 } }, async (world) => {
+      const consumer = await world.watch('w', { window: 1 });
+      const [first, second] = [await world.put('a'), await world.put('b')];
+      world.clock.jumpWall(3_600_000);
+      await world.commit(consumer, first);
+      world.clock.jumpWall(-3_600_000);
+      await world.advance(10_000);
+      const state = (await world.record(second))?.state;
+      expect(consumer.indexes.includes(second) || state === 'expired').toBe(true);
+    });
+  });
+
   it('lets a jump of the wall clock neither end leases nor back-offs', async () => {
     await inWorld({ idleMs: 60_000 }, async (world) => {
       const consumer = await world.watch('w', { window: 1 });
