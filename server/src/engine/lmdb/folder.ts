@@ -119,7 +119,7 @@ async function writeFormat(folder: string): Promise<void> {
 async function makeFolder(folder: string): Promise<void> {
   const make = (): Promise<void> => mkdir(folder, { mode: 0o700 });
   await make().catch(async (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EEXIST') return;
+    if (error.code === 'EEXIST' && (await stat(folder)).isDirectory()) return;
     const parent = dirname(folder);
     if (error.code !== 'ENOENT' || parent === folder) throw error;
     await makeFolder(parent);
