@@ -114,8 +114,8 @@ async function writeFormat(folder: string): Promise<void> {
   }
 }
 
-/** Makes a folder and those above it. Node's own way of doing so never ends where the system refuses
- * a new folder with "no such file" (below /proc, for one). */
+/** Makes a folder and those above it. Node's own way of doing so never ends where the system
+ * refuses a new folder with "no such file" (below /proc, for one). */
 async function makeFolder(folder: string): Promise<void> {
   const make = (): Promise<void> => mkdir(folder, { mode: 0o700 });
   await make().catch(async (error: NodeJS.ErrnoException) => {
