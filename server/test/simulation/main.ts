@@ -1,5 +1,6 @@
-// `npm run sim -- --seeds N [--seed S] [--steps N] [--trace]`: runs so many seeds, or one of them
-// with everything that happens printed. Exit code 1 with the command that repeats what failed.
+// `npm run sim -- [--seeds N] [--seed S] [--steps N] [--trace]`: runs so many seeds, from S on or
+// from a random one; with `--seed` alone that one. `--trace` prints everything that happens. Exit
+// code 1 with the command that repeats what failed.
 
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
@@ -7,7 +8,7 @@ import { type RunResult, run } from './run.ts';
 
 const { values } = parseArgs({
   options: {
-    seeds: { type: 'string', default: '100' },
+    seeds: { type: 'string' },
     seed: { type: 'string' },
     steps: { type: 'string', default: '3000' },
     trace: { type: 'boolean', default: false },
@@ -16,7 +17,7 @@ const { values } = parseArgs({
 
 const steps = Number(values.steps);
 const first = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed);
-const count = values.seed === undefined ? Number(values.seeds) : 1;
+const count = Number(values.seeds ?? (values.seed === undefined ? 100 : 1));
 let stepsDone = 0;
 let violations = 0;
 let current = first;

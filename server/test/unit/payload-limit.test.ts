@@ -2,7 +2,8 @@
 // limit, setting and command.
 
 import { expect, it } from 'vitest';
-import { bytes, inWorld, putRequest, type World } from './queue-world.ts';
+import { bytes, putRequest } from './queue-requests.ts';
+import { inWorld, type World } from './queue-world.ts';
 
 const advice = (what: string, side: 'source' | 'sink'): string =>
   `${what} of 11 bytes is over the limit of 10 bytes: raise queue.${side}.max_payload_size_kb ` +

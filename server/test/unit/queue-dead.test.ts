@@ -2,7 +2,8 @@
 // had too many of them.
 
 import { describe, expect, it } from 'vitest';
-import { type Consumer, inWorld, serviceName, text, type World } from './queue-world.ts';
+import { text } from './queue-requests.ts';
+import { type Consumer, inWorld, serviceName, type World } from './queue-world.ts';
 
 const declared = { declaresInstances: true } as const;
 const once = { ...declared, deliveryMax: 1 } as const;

@@ -2,7 +2,8 @@
 // stream, and what depends on which clock.
 
 import { describe, expect, it } from 'vitest';
-import { inWorld, putRequest, refused, serviceName, watchRequest } from './queue-world.ts';
+import { putRequest, watchRequest } from './queue-requests.ts';
+import { inWorld, refused, serviceName } from './queue-world.ts';
 
 const declared = { declaresInstances: true } as const;
 

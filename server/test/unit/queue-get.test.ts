@@ -1,7 +1,8 @@
 // Rule 13 and the reading side: get, long polls, handing out with auto delete, count and search.
 
 import { describe, expect, it } from 'vitest';
-import { getRequest, inWorld, putRequest, text } from './queue-world.ts';
+import { getRequest, putRequest, text } from './queue-requests.ts';
+import { inWorld } from './queue-world.ts';
 
 describe('get', () => {
   it('answers in index order whatever the priorities, as many as asked for', async () => {

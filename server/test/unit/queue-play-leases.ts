@@ -3,8 +3,9 @@
 import { backOffMs, type Command } from './queue-commands.ts';
 import { fact, type ModelMessage, markOf } from './queue-model.ts';
 import { insertResult, nthOf } from './queue-play-puts.ts';
+import { bytes } from './queue-requests.ts';
 import type { Session, Slot } from './queue-session.ts';
-import { bytes, serviceName } from './queue-world.ts';
+import { serviceName } from './queue-world.ts';
 
 interface Held {
   readonly slot: Slot;

@@ -2,8 +2,9 @@
 
 import type { Command } from './queue-commands.ts';
 import { fact, type ModelMessage, type ModelQueueName } from './queue-model.ts';
+import { putRequest, submitter } from './queue-requests.ts';
 import type { Session } from './queue-session.ts';
-import { putRequest, serviceName, submitter } from './queue-world.ts';
+import { serviceName } from './queue-world.ts';
 
 /** Ids up to 7 come from the caller, each with one body, so that a second put is a repeated one. */
 export async function put(

@@ -5,8 +5,8 @@ import { type Command, stepMs } from './queue-commands.ts';
 import { fact, type ModelQueueName, markOf } from './queue-model.ts';
 import { commit, complete, completeStale, freed, giveBack, negative } from './queue-play-leases.ts';
 import { nameOf, nthOf, put, resultPut, sinkPut } from './queue-play-puts.ts';
+import { text } from './queue-requests.ts';
 import type { Session } from './queue-session.ts';
-import { text } from './queue-world.ts';
 
 export async function play(session: Session, command: Command): Promise<void> {
   switch (command.do) {

@@ -2,7 +2,8 @@
 // room, and what a repeated put answers.
 
 import { describe, expect, it } from 'vitest';
-import { inWorld, putRequest, refused } from './queue-world.ts';
+import { putRequest } from './queue-requests.ts';
+import { inWorld, refused } from './queue-world.ts';
 
 describe('indexes (rule 8)', () => {
   it('gives rising indexes from 1', async () => {

@@ -1,16 +1,8 @@
 // Rules 3, 4 and 12: places for results, completion in one step, and where a result has its home.
 
 import { describe, expect, it } from 'vitest';
-import {
-  bytes,
-  type Consumer,
-  inWorld,
-  putRequest,
-  refused,
-  serviceName,
-  text,
-  type World,
-} from './queue-world.ts';
+import { bytes, putRequest, text } from './queue-requests.ts';
+import { type Consumer, inWorld, refused, serviceName, type World } from './queue-world.ts';
 
 const declared = { declaresInstances: true } as const;
 const tinySink = { ...declared, sink: { capacity: 1 } } as const;
@@ -126,6 +118,17 @@ describe('reserved places (rule 3)', () => {
       await world.commit(worker, index);
       expect(await putResult(world, 'w', 'one', 'after rest')).toBe(first);
       expect(await world.read('sink')).toEqual([[first, 'r']]);
+    });
+  });
+
+  it('answers a completion after such a put with the index of the put', async () => {
+    await inWorld(declared, async (world) => {
+      const worker = await world.worker('w', { kind: 'eas' });
+      const index = await world.put('a', { id: 'one' });
+      const first = await putResult(world, 'w', 'one', 'put');
+      expect(await world.complete(worker, index, 'completed')).toBe(first);
+      expect(await world.read('sink')).toEqual([[first, 'put']]);
+      expect((await world.record(index))?.resultIndex).toBe(first);
     });
   });
 

@@ -14,7 +14,8 @@ import {
   markOf,
   QueueModel,
 } from './queue-model.ts';
-import { Consumer, serviceName, text, World } from './queue-world.ts';
+import { text } from './queue-requests.ts';
+import { Consumer, serviceName, World } from './queue-world.ts';
 
 type Event = { readonly mono: number; readonly wall: number; readonly slot: string } & (
   | { readonly kind: 'deliver'; readonly delivery: Delivery }

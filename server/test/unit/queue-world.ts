@@ -1,15 +1,13 @@
 // A broker on the memory engine and a virtual clock, with short ways to do what clients do: the
 // stage on which the tests of the rules play.
 
-import { type ErrorCode, noTags, PlatformError, type Tags } from '@sluice/sdk/wire';
+import { type ErrorCode, PlatformError } from '@sluice/sdk/wire';
 import { expect } from 'vitest';
 import { Broker } from '../../src/broker/broker.ts';
 import type {
   Delivery,
-  GetRequest,
   Handout,
   PutAnswer,
-  PutRequest,
   Queues,
   QueueView,
   Watch,
@@ -28,9 +26,18 @@ import {
 } from '../../src/queue/settings.ts';
 import { SeededRandom } from '../simulation/seeded-random.ts';
 import { type ProcessClock, VirtualClock } from '../simulation/virtual-clock.ts';
+import {
+  bytes,
+  type GetChange,
+  getRequest,
+  type PutChange,
+  putRequest,
+  text,
+  type WatchChange,
+  watchRequest,
+} from './queue-requests.ts';
 
 export const serviceName = 'scan';
-export const submitter = { gid: 'eas', uid: 'submitter' };
 
 export type SettingsChange = Partial<Omit<ServiceSettings, 'source' | 'sink'>> & {
   readonly source?: Partial<QueueSettings>;
@@ -45,19 +52,6 @@ export function settingsOf(change: SettingsChange): ServiceSettings {
     sink: { ...defaultSettings.sink, ...change.sink },
   };
 }
-
-export type PutChange = Partial<Omit<PutRequest, 'payload' | 'tags'>> & {
-  readonly tags?: Readonly<Record<string, string>>;
-};
-
-export type WatchChange = Partial<Omit<WatchRequest, 'tags'>> & {
-  readonly tags?: Readonly<Record<string, string>>;
-  readonly queue?: QueueName;
-};
-
-export type GetChange = Partial<Omit<GetRequest, 'tags'>> & {
-  readonly tags?: Readonly<Record<string, string>>;
-};
 
 /** The watching end of a test: it remembers all that it was told. */
 export class Consumer {
@@ -110,11 +104,11 @@ export class World {
   #process: ProcessClock;
   #settings: ServiceSettings;
 
-  constructor(settings: ServiceSettings, seed: number) {
+  constructor(settings: ServiceSettings, seed: number, engine: Engine = new MemoryEngine()) {
     this.random = new SeededRandom(seed);
     this.clock = new VirtualClock(this.random.fork());
     this.#settings = settings;
-    this.#engine = new MemoryEngine();
+    this.#engine = engine;
     this.#process = this.clock.process();
     this.#broker = this.#newBroker();
   }
@@ -166,6 +160,11 @@ export class World {
     });
     await this.run(this.#broker.change(serviceName, this.#settings));
     await this.settle();
+  }
+
+  /** The service is deleted. */
+  drop(): Promise<void> {
+    return this.#broker.drop(serviceName);
   }
 
   /** Waits for one answer, moving time only when nothing else can run. */
@@ -312,6 +311,18 @@ export async function inWorld(
   await world.close();
 }
 
+/** The same on an engine of the test's own. */
+export async function inWorldOn(
+  engine: Engine,
+  change: SettingsChange,
+  act: (world: World) => Promise<void>,
+): Promise<void> {
+  const world = new World(settingsOf(change), 1, engine);
+  await world.open();
+  await act(world);
+  await world.close();
+}
+
 /** Expects a refusal with this code. */
 export async function refused(code: ErrorCode, attempt: Promise<unknown>): Promise<void> {
   const answer = await attempt.then(
@@ -319,69 +330,4 @@ export async function refused(code: ErrorCode, attempt: Promise<unknown>): Promi
     (error: unknown) => (error instanceof PlatformError ? error.code : error),
   );
   expect(answer).toBe(code);
-}
-
-export function bytes(body: string): Uint8Array {
-  return new TextEncoder().encode(body);
-}
-
-export function text(payload: Uint8Array): string {
-  return new TextDecoder().decode(payload);
-}
-
-export function putRequest(body: string, change: PutChange = {}): PutRequest {
-  return {
-    id: undefined,
-    priority: 0,
-    by: submitter,
-    path: undefined,
-    contentType: undefined,
-    home: 'sink',
-    expiresAt: 0,
-    owner: undefined,
-    idempotencyKey: undefined,
-    callback: undefined,
-    ...change,
-    tags: tagsOf(change.tags),
-    payload: bytes(body),
-  };
-}
-
-export function getRequest(change: GetChange = {}): GetRequest {
-  return {
-    from: 0,
-    length: 1,
-    timeoutMs: 0,
-    autoDelete: true,
-    id: undefined,
-    by: submitter,
-    ...change,
-    tags: tagsOf(change.tags),
-  };
-}
-
-export function watchRequest(
-  uid: string,
-  change: WatchChange = {},
-): { queue: QueueName; request: WatchRequest } {
-  const { queue = 'input', tags, ...rest } = change;
-  return {
-    queue,
-    request: {
-      by: { gid: 'eas', uid },
-      kind: 'eas',
-      window: 10,
-      from: 0,
-      indexOnly: false,
-      autoCommit: false,
-      id: undefined,
-      holding: [],
-      ...rest,
-      tags: tagsOf(tags),
-    },
-  };
-}
-
-function tagsOf(tags: Readonly<Record<string, string>> | undefined): Tags {
-  return tags === undefined ? noTags : new Map(Object.entries(tags));
 }
