@@ -58,6 +58,7 @@ export class Machine {
   #inbox: Item[] = [];
   #turns: Turn[] = [];
   #isScheduled = false;
+  #isDeleted = false;
   #again = false;
   #life = 0;
   #stored = new Stored();
@@ -100,7 +101,7 @@ export class Machine {
     return this.#stored;
   }
 
-  /** Recovers the service and opens a new epoch. */
+  /** Recovers the service and opens a new epoch. Throws when its data can't be read. */
   async start(): Promise<void> {
     if (this.#phase !== 'closed') return;
     await this.#recover();
@@ -115,7 +116,8 @@ export class Machine {
   /** Ends at once: what waits gets an error. For a service that is deleted. */
   async abandon(): Promise<void> {
     await this.#recovery;
-    this.#refuseInbox(new PlatformError('not_found', `the service ${this.#options.service} was deleted`));
+    this.#isDeleted = true;
+    this.#refuseInbox(this.#unavailable());
     await this.#end('deleted');
   }
 
@@ -172,12 +174,15 @@ export class Machine {
   #refusal(waitingMax: number): PlatformError | undefined {
     if (this.#phase === 'closed' || this.#phase === 'recovering') return this.#unavailable();
     if (this.#inbox.length < waitingMax) return undefined;
-    const text = `${waitingMax} operations of ${this.#options.service} wait already; come back later`;
+    const { service } = this.#options;
+    const text = `${waitingMax} operations of ${service} wait already; come back later`;
     return new PlatformError('rate_limited', text, { retryAfterMs });
   }
 
   #unavailable(): PlatformError {
     const { service } = this.#options;
+    if (this.#isDeleted)
+      return new PlatformError('not_found', `the service ${service} was deleted`);
     const why = this.#phase === 'closed' ? 'is closed' : 'is recovering';
     return new PlatformError('unavailable', `${service} ${why}`, { retryAfterMs });
   }
@@ -308,6 +313,11 @@ export class Machine {
         this.#writer.restart(recovered.sequence);
         break;
       } catch (error) {
+        if (this.#life === 0 && !isPassing(error)) {
+          // Other services need not wait for one whose data are damaged.
+          this.#phase = 'closed';
+          throw error;
+        }
         log.error({ service, attempt, error }, 'recovery failed, trying again');
         await new Promise<void>((resolve) => {
           clock.after(Math.min(10_000, 100 * 2 ** attempt), resolve);
@@ -337,4 +347,8 @@ export class Machine {
     this.#idle = [];
     for (const resolve of waiting) resolve();
   }
+}
+
+function isPassing(error: unknown): boolean {
+  return error instanceof PlatformError && error.retry;
 }

@@ -1,6 +1,7 @@
 // Brings a service's state back from its engine and opens a new epoch, durably, before anything
 // is served.
 
+import { PlatformError } from '@sluice/sdk/wire';
 import type { Engine } from '../engine/engine.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { invariant } from '../kernel/invariant.ts';
@@ -28,7 +29,8 @@ export interface Recovered {
 
 const epochMax = 2 ** 21;
 
-/** Throws when the engine refuses the new epoch or cannot be read. */
+/** Throws `unavailable` when the engine refuses the new epoch, something else when what it keeps
+ * can't be read: trying again does not help then. */
 export async function recoverState(options: RecoveryOptions): Promise<Recovered> {
   const { clock, random } = options;
   const key = { low: random.uint32(), high: random.uint32() };
@@ -96,6 +98,7 @@ async function write(
     transitions: changes.filter(isDurable).map((change) => seal(change, undefined)),
   });
   if (outcome.kind !== 'durable') {
-    throw new Error(`the engine did not accept epoch ${state.epoch}: ${outcome.kind}`);
+    const text = `the engine did not accept epoch ${state.epoch}: ${outcome.kind}`;
+    throw new PlatformError('unavailable', text);
   }
 }

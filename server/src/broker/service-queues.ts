@@ -10,7 +10,7 @@ import type { ServiceSettings } from '../queue/settings.ts';
 import { payloadBytesMaxOf } from '../queue/state.ts';
 import { positionOf, viewQueue } from '../queue/view.ts';
 import { Loader } from './loader.ts';
-import { Machine, type MachineOptions } from './machine.ts';
+import { Machine, type MachineOptions, type ResetReason } from './machine.ts';
 import { Polls } from './polls.ts';
 import type {
   CompleteRequest,

@@ -64,11 +64,25 @@ export function encodeDefinition(definition: Definition): string {
   return JSON.stringify({ format, ...definition });
 }
 
-/** Throws when the text is not a definition of this format: the data are newer, or damaged. */
-export function decodeDefinition(name: string, text: string): Definition {
-  const result = definitionSchema.safeParse(decoded(name, text));
-  if (result.success) return result.data;
-  throw damaged(name, result.error);
+/** undefined: the text is damaged. Throws when it was written by a newer Sluice. */
+export function decodeDefinition(name: string, text: string): Definition | undefined {
+  const value = decoded(name, text);
+  return value === undefined ? undefined : definitionSchema.safeParse(value).data;
+}
+
+/** Stands for a definition that is damaged, until its file is applied again: it lets nobody in. */
+export function lostDefinition(name: string, tokens: TokenSet, at: number): Definition {
+  return {
+    state: 'live',
+    file: { metadata: { name } },
+    warnings: [],
+    tokens,
+    revision: 0,
+    sourceRevision: 0,
+    createdAt: at,
+    updatedAt: at,
+    history: [],
+  };
 }
 
 /** The row of the registry's own, beside those of services: the last number given out. */
@@ -80,31 +94,31 @@ export function encodeCounter(lastNumber: number): string {
   return JSON.stringify({ format, lastNumber });
 }
 
+/** Throws when the text is damaged: numbers would be given out twice. */
 export function decodeCounter(text: string): number {
   const result = counterSchema.safeParse(decoded(counterRow.name, text));
   if (result.success) return result.data.lastNumber;
-  throw damaged(counterRow.name, result.error);
+  throw new PlatformError('internal', 'the stored counter of services is damaged', {
+    cause: result.error,
+  });
 }
 
 const formatSchema = z.object({ format: z.int() });
 
+/** undefined: no JSON, or none that names its format. */
 function decoded(name: string, text: string): unknown {
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (cause) {
-    throw damaged(name, cause);
+  } catch {
+    return undefined;
   }
   const head = formatSchema.safeParse(value);
-  if (!head.success) throw damaged(name, head.error);
+  if (!head.success) return undefined;
   if (head.data.format === format) return value;
   throw new PlatformError(
     'internal',
     `the definition of ${name} has format ${head.data.format}, this Sluice reads ${format}: ` +
       'the data folder was used by a newer one',
   );
-}
-
-function damaged(name: string, cause: unknown): PlatformError {
-  return new PlatformError('internal', `the stored definition of ${name} is damaged`, { cause });
 }

@@ -17,6 +17,13 @@ export interface LedgerEntry {
   readonly definition: Definition;
 }
 
+/** What was found at a start; `definition` is undefined where it is damaged. */
+export interface LoadedEntry {
+  readonly number: number;
+  readonly name: string;
+  readonly definition: Definition | undefined;
+}
+
 export class Ledger {
   readonly #store: DefinitionStore;
   #lastNumber = 0;
@@ -26,9 +33,9 @@ export class Ledger {
     this.#store = store;
   }
 
-  /** Reads everything; throws when something was written by a newer Sluice or is damaged. */
-  async load(): Promise<readonly LedgerEntry[]> {
-    const entries: LedgerEntry[] = [];
+  /** Reads everything; throws when something was written by a newer Sluice. */
+  async load(): Promise<readonly LoadedEntry[]> {
+    const entries: LoadedEntry[] = [];
     for (const { number, name, definition } of await this.#store.definitions()) {
       if (number === counterRow.number) {
         this.#lastNumber = Math.max(this.#lastNumber, decodeCounter(definition));

@@ -2,18 +2,24 @@
 // that a start, a change and a deletion share. Each may be repeated after a crash or a failure.
 
 import { PlatformError } from '@sluice/sdk/wire';
+import type { Clock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
+import type { Random } from '../kernel/random.ts';
 import type { Catalog } from './catalog.ts';
+import { lostDefinition } from './definition.ts';
 import { deployed, type Hosted } from './hosted.ts';
-import type { Ledger, LedgerEntry } from './ledger.ts';
+import type { Ledger, LoadedEntry } from './ledger.ts';
 import { checkService, type ParsedService } from './parse.ts';
 import type { QueueHost, ServiceRuntime } from './ports.ts';
+import { firstTokens } from './tokens.ts';
 
 export interface LifecycleParts {
   readonly catalog: Catalog;
   readonly ledger: Ledger;
   readonly queues: QueueHost;
   readonly runtime: ServiceRuntime;
+  readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
 }
 
@@ -47,7 +53,8 @@ export class Lifecycle {
     }
   }
 
-  #remembered({ number, name, definition }: LedgerEntry): Hosted {
+  #remembered({ number, name, definition }: LoadedEntry): Hosted {
+    if (definition === undefined) return this.#lost(number, name);
     // The rules may be stricter than when the file was accepted: then the service stays visible.
     const outcome = checkService(definition.file, { strict: false, openAllowed: true });
     const isDeleting = definition.state === 'deleting';
@@ -62,6 +69,24 @@ export class Lifecycle {
     };
   }
 
+  /** Its queues stay as they are on disk, and nobody reaches them till it is declared anew. */
+  #lost(number: number, name: string): Hosted {
+    const { clock, random } = this.#parts;
+    return {
+      number,
+      name,
+      phase: 'live',
+      definition: lostDefinition(
+        name,
+        firstTokens({ kind: 'generated' }, random),
+        clock.now().wall,
+      ),
+      parsed: undefined,
+      isOpened: false,
+      fault: 'its stored definition is damaged: apply its file again, or delete it',
+    };
+  }
+
   /** One service that can't be opened must not keep the others from serving. */
   async #revive(hosted: Hosted): Promise<void> {
     if (hosted.parsed === undefined) {
@@ -71,7 +96,9 @@ export class Lifecycle {
     try {
       await this.deploy(await this.openQueues(hosted, hosted.parsed), hosted.parsed);
     } catch (error) {
-      this.#parts.catalog.put({ ...hosted, fault: `its queues did not open: ${reasonOf(error)}` });
+      const advice = 'stop Sluice and run sluice verify';
+      const fault = `its queues did not open: ${reasonOf(error)} (${advice})`;
+      this.#parts.catalog.put({ ...hosted, fault });
       this.#parts.log.error({ service: hosted.name, error }, 'service not opened');
     }
   }

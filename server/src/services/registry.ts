@@ -88,12 +88,12 @@ export class Registry implements Component {
 
   constructor(options: RegistryOptions) {
     this.#options = options;
-    const { queues, runtime, log } = options;
+    const { queues, runtime, log, clock, random } = options;
     const ledger = new Ledger(options.store);
     const catalog = new Catalog(options.openAllowed);
     this.#ledger = ledger;
     this.#catalog = catalog;
-    this.#lifecycle = new Lifecycle({ catalog, ledger, queues, runtime, log });
+    this.#lifecycle = new Lifecycle({ catalog, ledger, queues, runtime, clock, random, log });
   }
 
   /** Opens the queues of every known service and hands their wanted state on. Rejects only when the

@@ -148,7 +148,7 @@ test('every administrative call is refused on loopback without the admin token',
   expect((await run(server, 'ls')).stdout).toContain('m ');
 });
 
-test('web pages reach nothing: foreign hosts get 421, foreign origins 403, upgrades too', async () => {
+test('web pages get nothing: 421 for foreign hosts, 403 for origins, upgrades too', async () => {
   const server = await serve('--listen', '127.0.0.1:0');
   await run(server, 'create', file('open', { token: '' }));
   const upgrade = {

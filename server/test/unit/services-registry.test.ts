@@ -219,6 +219,38 @@ describe('restart', () => {
     expect(registry.get('a')).toMatchObject({ status: 'Running', number: 1 });
   });
 
+  it.each([
+    ['no text', ''],
+    ['half of it', '{"format":1,"state":"li'],
+    ['another shape', '{"format":1,"state":"live"}'],
+    ['no format', '{"state":"live"}'],
+  ])(
+    'serves the others when a definition is damaged (%s), until it is applied anew',
+    async (_, text) => {
+      await registry.apply(queuesOnly('a'));
+      await registry.apply(queuesOnly('b'));
+      await world.disk.saveDefinition({ number: 1, name: 'a', definition: text });
+      registry = await world.boot();
+      expect(registry.get('b')).toMatchObject({ status: 'Running' });
+      expect(registry.get('a')).toMatchObject({ status: 'Failed', number: 1 });
+      expect(registry.get('a')?.message).toContain('damaged: apply its file again, or delete it');
+      expect(registry.find('a')).toMatchObject({ open: false });
+      expect(registry.find('a')?.stopped).toContain('not open');
+      await registry.apply(queuesOnly('a'));
+      expect(registry.get('a')).toMatchObject({ status: 'Running', number: 1 });
+      expect(world.queues.byName.get('a')).toMatchObject({ number: 1 });
+      registry = await world.boot();
+      expect(registry.get('a')).toMatchObject({ status: 'Running', number: 1 });
+    },
+  );
+
+  it('deletes a service whose definition is damaged', async () => {
+    await world.disk.saveDefinition({ number: 1, name: 'a', definition: '{' });
+    registry = await world.boot();
+    await registry.delete('a');
+    expect(await world.disk.definitions()).toEqual([]);
+  });
+
   it('refuses to start on definitions of a newer format', async () => {
     const definition = JSON.stringify({ format: 2, state: 'live' });
     await world.disk.saveDefinition({ number: 1, name: 'a', definition });
