@@ -44,7 +44,8 @@ export async function startEmptyServer(world: World): Promise<EmptyServer> {
 }
 
 function startProgram(world: World, file: string): ChildProcess {
-  const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'bench/load', file)], {
+  const flags = [...world.flags('load'), '--import', 'tsx'];
+  const child = spawn(process.execPath, [...flags, join(root, 'bench/load', file)], {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     detached: true,

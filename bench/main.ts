@@ -2,7 +2,7 @@
 // 1 KB, and prints a table. What each scenario does stands in its own file of bench/scenarios/.
 //
 //   npm run bench -- [--only SCENARIO] [--rounds N] [--seconds N] [--quick] [--json FILE]
-//                    [--folder DIR]
+//                    [--folder DIR] [--profiles DIR]
 
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -29,6 +29,7 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     json: { type: 'string' },
     folder: { type: 'string' },
+    profiles: { type: 'string' },
   },
 });
 
@@ -49,7 +50,7 @@ async function main(): Promise<void> {
     throw new Error(`there is no scenario ${unknown.join(', ')}; there are: ${known}`);
   }
   const scale = scaleOf();
-  const world = openWorld(values.folder, scale);
+  const world = openWorld({ scale, folder: values.folder, profiles: values.profiles });
   const interrupted = (): void => {
     void world.close().finally(() => process.exit(130));
   };

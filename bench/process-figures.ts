@@ -13,6 +13,11 @@ export function cpuUs(pid: number): number {
   return (Number(fields[14 - 3]) + Number(fields[15 - 3])) * tickUs;
 }
 
+/** Of its main thread alone, the one that runs JavaScript. */
+export function mainThreadUs(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/schedstat`, 'latin1').split(' ')[0]) / 1000;
+}
+
 /** Memory that is not backed by a file: lmdb's map is left out. */
 export function anonymousBytes(pid: number): number {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1');

@@ -29,8 +29,8 @@ export interface ServerOptions {
   /** Holds data and definition; a further server on it finds what an earlier one left. */
   readonly folder: string;
   readonly collects?: boolean;
-  /** Extra flags of Node, such as `--cpu-prof`. */
-  readonly nodeFlags?: readonly string[];
+  /** Another build to measure; the one of this repository unless given. */
+  readonly program?: string;
 }
 
 const startMsMax = 120_000;
@@ -45,7 +45,7 @@ const definition = {
 
 /** Starts a server with the queues of one service; `ready` waits until it answers. */
 export async function spawnServer(world: World, options: ServerOptions): Promise<SluiceServer> {
-  const { folder, collects = false, nodeFlags = [] } = options;
+  const { folder, collects = false, program = join(root, 'server/bin/sluice.js') } = options;
   const file = join(folder, 'service.json');
   writeFileSync(file, JSON.stringify(definition));
   const port = await freePort();
@@ -56,8 +56,8 @@ export async function spawnServer(world: World, options: ServerOptions): Promise
     process.execPath,
     [
       ...(collects ? ['--expose-gc'] : []),
-      ...nodeFlags,
-      ...['--import', join(root, 'bench/server-hook.js'), join(root, 'server/bin/sluice.js')],
+      ...world.flags('server'),
+      ...['--import', join(root, 'bench/server-hook.js'), program],
       ...['serve', '--data', join(folder, 'data'), '--service', file],
       ...['--listen', `127.0.0.1:${port}`, '--log-level', 'warn'],
     ],
@@ -67,7 +67,6 @@ export async function spawnServer(world: World, options: ServerOptions): Promise
         PATH: process.env.PATH,
         HOME: folder,
         SLUICE_ADMIN_TOKEN: adminToken,
-        ...(process.env.BENCH_NODE_OPTIONS && { NODE_OPTIONS: process.env.BENCH_NODE_OPTIONS }),
       },
       stdio: ['ignore', output, output, 'ipc'],
       // A group of its own: Ctrl-C reaches it through the benchmark alone.

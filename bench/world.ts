@@ -4,7 +4,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root: string = fileURLToPath(new URL('..', import.meta.url));
@@ -20,6 +20,8 @@ export interface Scale {
 
 export interface World {
   readonly scale: Scale;
+  /** Flags of Node for the process so named; they make a profile when one was asked for. */
+  flags(name: string): readonly string[];
   /** A new folder below the run's own. */
   folder(name: string): string;
   /** Ends the process when the run ends, unless it has ended before. */
@@ -29,14 +31,29 @@ export interface World {
   close(): Promise<void>;
 }
 
-/** `base` undefined: below the repository, because /tmp may be memory. */
-export function openWorld(base: string | undefined, scale: Scale): World {
-  const parent = base ?? join(root, '.cache');
+export interface WorldOptions {
+  readonly scale: Scale;
+  /** undefined: below the repository, because /tmp may be memory. */
+  readonly folder: string | undefined;
+  /** Where processor profiles go; undefined: none are made. */
+  readonly profiles: string | undefined;
+}
+
+/** Nothing runs yet. */
+export function openWorld({ scale, folder, profiles }: WorldOptions): World {
+  const parent = resolve(folder ?? join(root, '.cache'));
   mkdirSync(parent, { recursive: true });
   const top = mkdtempSync(join(parent, 'bench-'));
   const children = new Set<ChildProcess>();
+  let profiled = 0;
   return {
     scale,
+    flags: (name) => {
+      if (profiles === undefined) return [];
+      profiled += 1;
+      const file = `${name}-${profiled}.cpuprofile`;
+      return ['--cpu-prof', `--cpu-prof-dir=${resolve(profiles)}`, `--cpu-prof-name=${file}`];
+    },
     folder: (name) => mkdtempSync(join(top, `${name}-`)),
     adopt: (child) => {
       children.add(child);

@@ -4,7 +4,7 @@
 
 import { type Figure, figure } from '../figures.ts';
 import { startLoader } from '../loader.ts';
-import { measure, type Round, targetOf } from '../measured.ts';
+import { explain, measure, type Round, rates, targetOf } from '../measured.ts';
 import { startServer } from '../sluice-server.ts';
 import type { World } from '../world.ts';
 
@@ -24,13 +24,7 @@ export async function cycles(world: World): Promise<Figure[]> {
     if (at > 0) found.push(round);
   }
   const delayS = await sluice.metric(loopDelay);
-  const of = (value: (round: Round) => number): number[] => found.map(value);
-  const full = figure(
-    'cycles_per_s',
-    '/s',
-    of((round) => round.perSecond),
-    { least: 8_000 },
-  );
+  const full = figure('cycles_per_s', '/s', rates(found), { least: 8_000 });
   const perSecond = full.spread.median / 2;
   const calm: Round[] = [];
   for (let at = 0; at < rounds; at++) {
@@ -39,41 +33,9 @@ export async function cycles(world: World): Promise<Figure[]> {
   await Promise.all([loader.stop(), sluice.stop()]);
   return [
     full,
-    figure(
-      'cycle_ms.p50',
-      'ms',
-      of(({ answer }) => answer.p50Ms),
-    ),
-    figure(
-      'cycle_ms.p99',
-      'ms',
-      of(({ answer }) => answer.p99Ms),
-    ),
-    figure(
-      'cycle_cpu_us.server',
-      'us',
-      of(({ serverUs }) => serverUs),
-    ),
-    figure(
-      'cycle_cpu_us.client',
-      'us',
-      of(({ clientUs }) => clientUs),
-    ),
+    ...explain('cycle', found),
     figure('loop_delay_ms.p99', 'ms', [delayS * 1000]),
-    figure(
-      'dispatch_per_s',
-      '/s',
-      calm.map((round) => round.perSecond),
-    ),
-    figure(
-      'dispatch_ms.p50',
-      'ms',
-      calm.map(({ answer }) => answer.p50Ms),
-    ),
-    figure(
-      'dispatch_ms.p99',
-      'ms',
-      calm.map(({ answer }) => answer.p99Ms),
-    ),
+    figure('dispatch_per_s', '/s', rates(calm)),
+    ...explain('dispatch', calm),
   ];
 }

@@ -3,7 +3,7 @@
 
 import { type Figure, figure } from '../figures.ts';
 import { startEmptyServer, startLoader } from '../loader.ts';
-import { measure, type Round, targetOf } from '../measured.ts';
+import { explain, measure, type Round, rates, targetOf } from '../measured.ts';
 import { service, startServer } from '../sluice-server.ts';
 import type { World } from '../world.ts';
 
@@ -33,48 +33,14 @@ export async function httpPut(world: World): Promise<Figure[]> {
     await loader.run({ kind: 'empty', target: targetOf(sluice) });
   }
   await Promise.all([loader.stop(), sluice.stop(), empty.stop()]);
-  const of = (value: (pair: Pair) => number): number[] => pairs.map(value);
+  const puts = pairs.map(({ put }) => put);
+  const nones = pairs.map(({ none }) => none);
+  const ratios = pairs.map(({ put, none }) => put.perSecond / none.perSecond);
   return [
-    figure(
-      'http_put_ratio',
-      '',
-      of(({ put, none }) => put.perSecond / none.perSecond),
-      { least: 0.75 },
-    ),
-    figure(
-      'http_put_per_s',
-      '/s',
-      of(({ put }) => put.perSecond),
-    ),
-    figure(
-      'empty_http_per_s',
-      '/s',
-      of(({ none }) => none.perSecond),
-    ),
-    figure(
-      'http_put_ms.p50',
-      'ms',
-      of(({ put }) => put.answer.p50Ms),
-    ),
-    figure(
-      'http_put_ms.p99',
-      'ms',
-      of(({ put }) => put.answer.p99Ms),
-    ),
-    figure(
-      'http_put_cpu_us.server',
-      'us',
-      of(({ put }) => put.serverUs),
-    ),
-    figure(
-      'http_put_cpu_us.client',
-      'us',
-      of(({ put }) => put.clientUs),
-    ),
-    figure(
-      'empty_http_cpu_us.server',
-      'us',
-      of(({ none }) => none.serverUs),
-    ),
+    figure('http_put_ratio', '', ratios, { least: 0.75 }),
+    figure('http_put_per_s', '/s', rates(puts)),
+    figure('empty_http_per_s', '/s', rates(nones)),
+    ...explain('http_put', puts),
+    ...explain('empty_http', nones),
   ];
 }

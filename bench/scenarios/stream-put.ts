@@ -3,7 +3,7 @@
 
 import { type Figure, figure } from '../figures.ts';
 import { startLoader } from '../loader.ts';
-import { measure, type Round, targetOf } from '../measured.ts';
+import { explain, measure, type Round, rates, targetOf } from '../measured.ts';
 import { startServer } from '../sluice-server.ts';
 import type { World } from '../world.ts';
 
@@ -24,33 +24,8 @@ export async function streamPut(world: World): Promise<Figure[]> {
     await loader.run({ kind: 'empty', target });
   }
   await Promise.all([loader.stop(), sluice.stop()]);
-  const of = (value: (round: Round) => number): number[] => found.map(value);
   return [
-    figure(
-      'stream_put_per_s',
-      '/s',
-      of((round) => round.perSecond),
-      { least: 25_000 },
-    ),
-    figure(
-      'stream_put_ms.p50',
-      'ms',
-      of(({ answer }) => answer.p50Ms),
-    ),
-    figure(
-      'stream_put_ms.p99',
-      'ms',
-      of(({ answer }) => answer.p99Ms),
-    ),
-    figure(
-      'stream_put_cpu_us.server',
-      'us',
-      of(({ serverUs }) => serverUs),
-    ),
-    figure(
-      'stream_put_cpu_us.client',
-      'us',
-      of(({ clientUs }) => clientUs),
-    ),
+    figure('stream_put_per_s', '/s', rates(found), { least: 25_000 }),
+    ...explain('stream_put', found),
   ];
 }
