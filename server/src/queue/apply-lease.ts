@@ -77,8 +77,6 @@ export function applyReturn(state: State, change: ReturnChange, now: Time): void
   } else {
     group.offers.add({ index: entry.index, priority: entry.priority });
   }
-  const expiresAt = queue.messages.facts(change.index)?.expiresAt ?? 0;
-  if (expiresAt > 0) queue.expiries.push(expiresAt, change.index);
   queue.counters.returned += 1;
   queue.version += 1;
   group.usedAt = now.mono;
@@ -144,6 +142,9 @@ function clearLeased(queue: QueueState, index: number): void {
   }
   queue.messages.setLeased(index, false);
   queue.leased -= 1;
+  // Expiry passes over what is under lease: it looks again now.
+  const expiresAt = queue.messages.facts(index)?.expiresAt ?? 0;
+  if (expiresAt > 0) queue.expiries.push(expiresAt, index);
 }
 
 /** The entry of a message in a group, made with a mark that holds nothing yet. */

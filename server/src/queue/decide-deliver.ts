@@ -270,14 +270,17 @@ function nextFresh(
     let at = start;
     for (let index = indexes.firstFrom(at); index > 0; index = indexes.firstFrom(index + 1)) {
       steps += 1;
-      if (isFresh(queue, group, consumer, index, now)) {
+      if (isFresh(queue, group, consumer, index)) {
         if (!isBlocked && at > start) moved.push([priority, at]);
-        if (hasPlace(state, queue, group, index, undefined)) {
+        const hasExpired = isExpired(queue, index, now);
+        if (!hasExpired && hasPlace(state, queue, group, index, undefined)) {
           return { found: { index, priority }, isBlocked, cursors: moved, isPartial: false };
         }
         const hasOtherHome = queue.recordHomes > 0 && queue.recordHomes < queue.messages.length;
         isBlocked = true;
-        if (!hasOtherHome || steps >= blockedStepsMax) {
+        // Behind what has expired, and may be there again after the clock was set back, all may go.
+        const mayFollow = hasExpired || hasOtherHome;
+        if (!mayFollow || steps >= blockedStepsMax) {
           return { found: undefined, isBlocked, cursors: moved, isPartial: false };
         }
       } else if (!isBlocked) {
@@ -293,15 +296,9 @@ function nextFresh(
   return { found: undefined, isBlocked, cursors: moved, isPartial: false };
 }
 
-function isFresh(
-  queue: QueueState,
-  group: Group,
-  consumer: Consumer,
-  index: number,
-  now: Time,
-): boolean {
+function isFresh(queue: QueueState, group: Group, consumer: Consumer, index: number): boolean {
   if (group.entries.has(index) || !isOpen(queue, group, index, undefined)) return false;
-  return suits(queue, consumer, index) && !isExpired(queue, index, now);
+  return suits(queue, consumer, index);
 }
 
 /** Rule 17: what has expired is not delivered, also before the next sweep takes it. */

@@ -117,10 +117,10 @@ describe('when the disk refuses', () => {
       const failed = refused('unavailable', waiting);
       await world.settle();
       fault = 'full';
-      const put = world.queues.put('input', putRequest('refused'));
+      const full = refused('disk_full', world.queues.put('input', putRequest('refused')));
       await world.settle();
       fault = 'none';
-      await refused('disk_full', world.run(put));
+      await world.run(full);
       await world.run(failed);
       await world.advance(1_000);
       expect((await world.read('input')).map(([, body]) => body)).toEqual(['before']);
@@ -134,10 +134,11 @@ describe('when the disk refuses', () => {
       const disk = new FaultyEngine({ inner: new MemoryEngine(), fault: () => fault });
       await inWorldOn(disk, {}, async (world) => {
         fault = lost;
-        const put = world.queues.put('input', putRequest('a', { id: 'mine' }));
+        const request = putRequest('a', { id: 'mine' });
+        const unknown = refused('outcome_unknown', world.queues.put('input', request));
         await world.settle();
         fault = 'none';
-        await refused('outcome_unknown', world.run(put));
+        await world.run(unknown);
         await world.advance(1_000);
         expect(await world.read('input')).toHaveLength(lost === 'unknownWritten' ? 1 : 0);
         const again = await world.putAnswer('input', 'a', { id: 'mine' });
