@@ -2,7 +2,6 @@
 // connects what one part needs with what another offers, starts them in order and stops them in
 // the reverse one.
 
-import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { PlatformError } from '@sluice/sdk/wire';
@@ -12,6 +11,7 @@ import { ensureAdminToken } from './config/admin-token.ts';
 import type { Config } from './config/load.ts';
 import type { Environment } from './config/places.ts';
 import type { Secret } from './config/secret.ts';
+import { readTls, type TlsFiles } from './config/tls.ts';
 import { version } from './config/version.ts';
 import type { Engine } from './engine/engine.ts';
 import { LmdbEngine } from './engine/lmdb/engine.ts';
@@ -71,6 +71,7 @@ export class Platform implements Component {
   #running: Running | undefined;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
+  #tls: TlsFiles | undefined;
   #notReady: string | undefined = 'starting';
   #isDraining = false;
 
@@ -141,6 +142,7 @@ export class Platform implements Component {
 
   async #start(): Promise<void> {
     const { clock, random, log } = this.#parts;
+    this.#tls = await readTls(this.#config.tls);
     await this.#probeAddresses();
     const engine = await this.#openEngine();
     const adminToken = this.#config.adminToken ?? (await this.#ownToken());
@@ -259,12 +261,12 @@ export class Platform implements Component {
     const common = { directory, backend, adminToken };
     const rootQueues: Edge[] = [];
     for (const { service, listen } of this.#config.rootQueues) {
-      const options = await this.#edgeBasics(common, listen);
+      const options = this.#edgeBasics(common, listen);
       rootQueues.push(await this.#begin(createRootQueue({ ...options, service })));
     }
     const edge = await this.#begin(
       createEdge({
-        ...(await this.#edgeBasics(common, this.#config.listen)),
+        ...this.#edgeBasics(common, this.#config.listen),
         stream: (_request, connection) => {
           // A client that comes back during a drain would be given work again.
           if (this.#isDraining) connection.close(1001, 'the server is stopping');
@@ -276,12 +278,12 @@ export class Platform implements Component {
     return { streams, edge, rootQueues };
   }
 
-  async #edgeBasics(
+  #edgeBasics(
     common: { directory: Directory; backend: string; adminToken: string },
     listen: Address,
-  ): Promise<EdgeBasics> {
+  ): EdgeBasics {
     const { clock, random, log } = this.#parts;
-    const { tls, allowHosts, allowOrigins } = this.#config;
+    const { allowHosts, allowOrigins } = this.#config;
     return {
       ...common,
       clock,
@@ -289,10 +291,7 @@ export class Platform implements Component {
       log,
       host: listen.host,
       port: listen.port,
-      tls:
-        tls === undefined
-          ? undefined
-          : { cert: await readFile(tls.certFile), key: await readFile(tls.keyFile) },
+      tls: this.#tls,
       access: { loopback: isLoopback(listen.host), allowHosts, allowOrigins },
       // Whoever starts the server sees that an address is busy, and tries again.
       limits: { bindRetryMs: 0 },

@@ -124,6 +124,9 @@ function fail(output: Output, error: unknown): number {
     for (const mistake of error.mistakes) output.error(mistake);
   } else if (error instanceof PlatformError) {
     for (const line of error.message.split('\n')) output.error(printable(line));
+    if (isConnectionRefused(error)) {
+      output.note('(`sluice serve` starts a server, --url names another one)');
+    }
     if (/certificate/.test(error.message)) {
       output.note('(NODE_EXTRA_CA_CERTS=FILE makes the commands trust a certificate of your own)');
     }
@@ -134,4 +137,11 @@ function fail(output: Output, error: unknown): number {
     output.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
   return 1;
+}
+
+/** Whether nothing listens at the address, however deep in the causes that stands. */
+function isConnectionRefused(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if ('code' in error && error.code === 'ECONNREFUSED') return true;
+  return isConnectionRefused(error.cause);
 }

@@ -12,6 +12,7 @@ import { removeServerFile, writeServerFile } from '../config/server-file.ts';
 import { version } from '../config/version.ts';
 import { type LogLevel, terminalLog } from '../kernel/log.ts';
 import { Platform } from '../platform.ts';
+import { ServiceFileError } from '../services/parse.ts';
 import { readDefinition } from './commands/create.ts';
 import { CommandError, type Context, pause, type ServerAddress } from './context.ts';
 
@@ -89,8 +90,9 @@ async function startPatiently(context: Context, config: Config): Promise<Platfor
       await platform.stop();
       const busy = whatIsBusy(error, config);
       if (busy === undefined) throw error;
-      if (clock.now().mono >= until) throw new CommandError(`${busy}; gave up waiting for it`);
-      output.progress(`${busy}; waiting up to ${showDuration(patienceMs)} for it`);
+      const { what, advice } = busy;
+      if (clock.now().mono >= until) throw new CommandError(`${what}; ${advice}`);
+      output.progress(`${what}; waiting up to ${showDuration(patienceMs)} for it`);
     }
     await pause(context, retryMs);
   }
@@ -101,15 +103,20 @@ function usualLevel(context: Context): LogLevel {
   return context.terminal.stderr.isTTY === true ? 'warn' : 'info';
 }
 
-function whatIsBusy(error: unknown, config: Config): string | undefined {
+function whatIsBusy(
+  error: unknown,
+  config: Config,
+): { readonly what: string; readonly advice: string } | undefined {
   if (!(error instanceof Error)) return undefined;
   const cause = error.cause instanceof Error ? error.cause : error;
   if ('code' in cause && cause.code === 'EADDRINUSE') {
     const { host, port } = { host: '', port: 0, ...addressOf(cause) };
-    return `${showAddress({ host, port })} is in use by another program`;
+    const what = `${showAddress({ host, port })} is in use by another program`;
+    return { what, advice: 'stop that one, or choose another address with --listen' };
   }
-  const isFolder = error instanceof PlatformError && error.code === 'unavailable';
-  return isFolder ? `The data folder ${config.dataFolder} is in use` : undefined;
+  if (!(error instanceof PlatformError && error.code === 'unavailable')) return undefined;
+  const what = `The data folder ${config.dataFolder} is in use`;
+  return { what, advice: 'stop the server that uses it, or choose another folder with --data' };
 }
 
 function addressOf(error: Error): { host?: string; port?: number } {
@@ -139,11 +146,9 @@ function announce(context: Context, config: Config, platform: Platform): void {
 
 async function applyFile(context: Context, platform: Platform, path: string): Promise<void> {
   const definition = await readDefinition(context, path);
-  const applied = await platform.administration.apply({
-    name: undefined,
-    definition,
-    how: 'apply',
-    strict: false,
+  const order = { name: undefined, definition, how: 'apply', strict: false } as const;
+  const applied = await platform.administration.apply(order).catch((error: unknown) => {
+    throw error instanceof ServiceFileError ? new CommandError(mistakesOf(path, error)) : error;
   });
   const { name, outcome, warnings } = applied;
   const endpoint = `${platform.url}/api/predict/${encodeURIComponent(name)}`;
@@ -151,6 +156,10 @@ async function applyFile(context: Context, platform: Platform, path: string): Pr
   context.output.record({ ...applied, endpoint }, () => [
     `  service ${name} is ${outcome}: ${endpoint}`,
   ]);
+}
+
+function mistakesOf(path: string, { message, mistakes }: ServiceFileError): string {
+  return [`${path}: ${message}`, ...mistakes.map((mistake) => `  ${mistake}`)].join('\n');
 }
 
 function untilInterrupted(context: Context): Promise<void> {

@@ -99,7 +99,8 @@ function readSettingsFile(file: string): Readonly<Record<string, unknown>> {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    throw new ConfigError([`${file}: cannot be read (${String(error)})`]);
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ConfigError([`${file}: cannot be read (${why})`]);
   }
   try {
     const value = parseJsonc(text);

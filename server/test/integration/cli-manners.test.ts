@@ -212,6 +212,25 @@ describe('a server', () => {
     expect((await server.ended).code).toBe(0);
   });
 
+  test('shows every mistake in a service that it is to serve', async () => {
+    const file = join(world.home, 'wrong.json');
+    writeFileSync(file, '{"metadata": {"name": "wrong", "instance": -1}, "token": 5}');
+    const args = ['serve', '--engine', 'memory', '--data', join(world.home, 'more')];
+    const refused = await world.run([...args, '--listen', '127.0.0.1:0', '--service', file]);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/wrong.json: service.json has 2 mistakes/);
+    expect(refused.stderr).toMatch(/ {2}metadata.instance: [\s\S]* {2}token: /);
+  });
+
+  test('that is away is told from one that refuses', async () => {
+    const elsewhere = ['--url', 'http://127.0.0.1:8', '--token', 'x'];
+    for (const args of [['ls'], ['put', 'queues', '--data', 'x']]) {
+      const { code, stderr } = await world.run([...args, ...elsewhere]);
+      expect(code).toBe(1);
+      expect(stderr).toContain('`sluice serve` starts a server, --url names another one');
+    }
+  });
+
   test('says that its data folder is none', async () => {
     const file = join(world.home, 'a-file');
     writeFileSync(file, '');
