@@ -4,6 +4,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { EdgeLimits } from './limits.ts';
+import type { BodyTaker, EdgeRequest } from './request.ts';
 
 export type BodyRefusal =
   /** `size` is what the client declared, or what had arrived when the limit was passed. */
@@ -21,7 +22,7 @@ const noBytes = new Uint8Array(0);
 
 export class Bodies {
   readonly #limits: EdgeLimits;
-  #arriving = 0;
+  readonly #all = { bytes: 0 };
 
   constructor(limits: EdgeLimits) {
     this.#limits = limits;
@@ -29,7 +30,7 @@ export class Bodies {
 
   /** Receives one body of at most `bytesMax` bytes; the chunk of a small one is handed on as is. */
   receive(
-    request: IncomingMessage,
+    request: EdgeRequest,
     response: ServerResponse,
     bytesMax: number,
     receiver: BodyReceiver,
@@ -46,67 +47,84 @@ export class Bodies {
       return;
     }
     if (request.headers.expect !== undefined) response.writeContinue();
-    this.#collect(request, { declared, bytesMax }, receiver);
+    const size = { declared, bytesMax };
+    request.takeBody(
+      new Arrival({ request, limits: this.#limits, all: this.#all, size, receiver }),
+    );
   }
 
   #refusal(declared: number | undefined, bytesMax: number): BodyRefusal | undefined {
     if (declared !== undefined && declared > bytesMax) {
       return { kind: 'tooLarge', size: declared, declared: true };
     }
-    const wanted = this.#arriving + (declared ?? 0);
+    const wanted = this.#all.bytes + (declared ?? 0);
     return wanted > this.#limits.bodiesBytesMax ? { kind: 'busy' } : undefined;
   }
+}
 
-  #collect(
-    request: IncomingMessage,
-    size: { readonly declared: number | undefined; readonly bytesMax: number },
-    receiver: BodyReceiver,
-  ): void {
-    // A declared body takes its room at once, another one as it arrives.
-    let held = size.declared ?? 0;
-    this.#arriving += held;
-    let received = 0;
-    let first: Uint8Array | undefined;
-    let chunks: Uint8Array[] | undefined;
-    let open = true;
-    const release = (): void => {
-      open = false;
-      this.#arriving -= held;
-    };
-    const refuse = (why: BodyRefusal): void => {
-      release();
-      request.off('data', take);
-      discardBody(request, this.#limits.discardBytesMax);
-      receiver.refused(why);
-    };
-    const take = (chunk: Uint8Array): void => {
-      received += chunk.length;
-      if (received > size.bytesMax) {
-        refuse({ kind: 'tooLarge', size: received, declared: false });
+interface ArrivalOptions {
+  readonly request: EdgeRequest;
+  readonly limits: EdgeLimits;
+  /** What all bodies on their way in have together. */
+  readonly all: { bytes: number };
+  readonly size: { readonly declared: number | undefined; readonly bytesMax: number };
+  readonly receiver: BodyReceiver;
+}
+
+/** One body on its way in. */
+class Arrival implements BodyTaker {
+  readonly #options: ArrivalOptions;
+  /** What it has of the room of all: a declared body all of it at once. */
+  #held: number;
+  #received = 0;
+  #first: Uint8Array | undefined;
+  #chunks: Uint8Array[] | undefined;
+
+  constructor(options: ArrivalOptions) {
+    this.#options = options;
+    this.#held = options.size.declared ?? 0;
+    options.all.bytes += this.#held;
+  }
+
+  chunk(bytes: Uint8Array): void {
+    const { all, limits, size } = this.#options;
+    this.#received += bytes.length;
+    if (this.#received > size.bytesMax) {
+      this.#refuse({ kind: 'tooLarge', size: this.#received, declared: false });
+      return;
+    }
+    if (this.#received > this.#held) {
+      all.bytes += this.#received - this.#held;
+      this.#held = this.#received;
+      if (all.bytes > limits.bodiesBytesMax) {
+        this.#refuse({ kind: 'busy' });
         return;
       }
-      if (received > held) {
-        this.#arriving += received - held;
-        held = received;
-        if (this.#arriving > this.#limits.bodiesBytesMax) {
-          refuse({ kind: 'busy' });
-          return;
-        }
-      }
-      if (first === undefined) first = chunk;
-      else if (chunks === undefined) chunks = [first, chunk];
-      else chunks.push(chunk);
-    };
-    request.on('data', take);
-    request.on('end', () => {
-      if (!open) return;
-      release();
-      receiver.done(chunks === undefined ? (first ?? noBytes) : Buffer.concat(chunks, received));
-    });
-    // Comes after every request; before its end only when the connection was lost.
-    request.on('close', () => {
-      if (open) release();
-    });
+    }
+    if (this.#first === undefined) this.#first = bytes;
+    else if (this.#chunks === undefined) this.#chunks = [this.#first, bytes];
+    else this.#chunks.push(bytes);
+  }
+
+  ended(): void {
+    this.cut();
+    const chunks = this.#chunks;
+    const first = this.#first ?? noBytes;
+    const body = chunks === undefined ? first : Buffer.concat(chunks, this.#received);
+    this.#options.receiver.done(body);
+  }
+
+  cut(): void {
+    this.#options.all.bytes -= this.#held;
+    this.#held = 0;
+  }
+
+  #refuse(why: BodyRefusal): void {
+    const { limits, receiver, request } = this.#options;
+    this.cut();
+    request.leaveBody();
+    discardBody(request, limits.discardBytesMax);
+    receiver.refused(why);
   }
 }
 

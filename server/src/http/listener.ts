@@ -11,6 +11,7 @@ import type { Component } from '../kernel/component.ts';
 import type { Log } from '../kernel/log.ts';
 import { type Refusal, refusalBytes } from './answer.ts';
 import { type EdgeLimits, limitText } from './limits.ts';
+import { EdgeRequest } from './request.ts';
 
 /** PEM text. */
 export interface TlsFiles {
@@ -20,7 +21,7 @@ export interface TlsFiles {
 
 /** What a listener hands its traffic to. Neither may throw. */
 export interface ListenerHandler {
-  request(request: IncomingMessage, response: ServerResponse): void;
+  request(request: EdgeRequest, response: ServerResponse): void;
   /** A WebSocket handshake; other upgrades are served as plain requests. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** A stop has begun: end what waits for long. */
@@ -48,7 +49,7 @@ const sweepEveryMs = 50;
 
 export class Listener implements Component {
   readonly #options: ListenerOptions;
-  readonly #server: Server;
+  readonly #server: EdgeServer;
   readonly #sockets = new Set<Socket>();
   /** Those on which nothing was ever asked; Node does not count them among the idle ones. */
   readonly #unused = new Set<Duplex>();
@@ -139,7 +140,7 @@ export class Listener implements Component {
     await Promise.all([closed, gone]);
   }
 
-  #request(request: IncomingMessage, response: ServerResponse): void {
+  #request(request: EdgeRequest, response: ServerResponse): void {
     if (this.#unused.size > 0) this.#unused.delete(request.socket);
     if (this.#draining) response.shouldKeepAlive = false;
     this.#options.handler.request(request, response);
@@ -195,8 +196,11 @@ export function refuseSocket(socket: Duplex, refusal: Refusal): void {
   socket.end(refusalBytes(refusal));
 }
 
-function makeServer({ tls, limits }: ListenerOptions): Server {
+type EdgeServer = Server<typeof EdgeRequest>;
+
+function makeServer({ tls, limits }: ListenerOptions): EdgeServer {
   const options = {
+    IncomingMessage: EdgeRequest,
     maxHeaderSize: limits.headersBytesMax,
     headersTimeout: limits.headersMs,
     requestTimeout: limits.requestMs,
@@ -221,7 +225,7 @@ function makeServer({ tls, limits }: ListenerOptions): Server {
   return server;
 }
 
-function listenOnce(server: Server, host: string, port: number): Promise<Error | undefined> {
+function listenOnce(server: EdgeServer, host: string, port: number): Promise<Error | undefined> {
   return new Promise((resolve) => {
     const failed = (error: Error): void => resolve(error);
     server.once('error', failed);

@@ -9,6 +9,7 @@ import type { QueueName } from '../../queue/message.ts';
 import type { Bodies } from '../body.ts';
 import type { Directory, Grant, HostedService } from '../directory.ts';
 import type { EdgeLimits } from '../limits.ts';
+import type { EdgeRequest } from '../request.ts';
 import type { WebSockets } from '../socket.ts';
 import type { Polls } from './polls.ts';
 import type { Query } from './query.ts';
@@ -42,5 +43,6 @@ export interface EasTarget {
 }
 
 export interface EasCall extends EasTarget {
+  readonly request: EdgeRequest;
   readonly response: ServerResponse;
 }

@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { PlatformError } from '@sluice/sdk/wire';
 import { Bodies } from '../body.ts';
+import type { EdgeRequest } from '../request.ts';
 import { handshakeFlaw, WebSockets } from '../socket.ts';
 import { grantOfRequest } from '../tokens.ts';
 import { parseEasPath, parseRootPath, pathOf, type QueueAddress, queryOf } from './address.ts';
@@ -66,7 +67,7 @@ export class EasHandler {
   }
 
   /** Answers one request; never throws. */
-  serve(request: IncomingMessage, response: ServerResponse): void {
+  serve(request: EdgeRequest, response: ServerResponse): void {
     try {
       const query = parseQuery(queryOf(request.url ?? '/'));
       const operation = operationOf(request.method, query);
