@@ -57,7 +57,10 @@ export async function run(args: readonly string[]): Promise<number> {
   } catch (error) {
     // A command that was interrupted has nothing to explain. Those that end by Ctrl-C as a matter
     // of course, the servers, do not come here.
-    if (interrupt.signal.aborted) return interruptCode;
+    if (interrupt.signal.aborted) {
+      context.output.endProgress();
+      return interruptCode;
+    }
     return fail(context.output, error);
   } finally {
     for (const signal of signals) process.removeListener(signal, stop);

@@ -97,12 +97,26 @@ export class Output {
     this.#progress = text;
   }
 
-  /** Asks a person; false without one, so that a script never hangs. */
-  async confirm(question: string): Promise<boolean> {
-    if (this.#terminal.stdin.isTTY !== true) return false;
-    const dialog = createInterface({ input: this.#terminal.stdin, output: this.#terminal.stderr });
+  /** Nothing is being waited for any more: the line that said so goes. */
+  endProgress(): void {
+    this.#clearProgress();
+  }
+
+  /** Asks a person; false without one, so that a script never hangs, and at the end of the input.
+   * Rejects when it is interrupted. */
+  async confirm(question: string, interrupted: AbortSignal): Promise<boolean> {
+    const { stdin: input, stderr: output } = this.#terminal;
+    if (input.isTTY !== true) return false;
+    // Not a `terminal`: that would take Ctrl-C and Ctrl-D for itself.
+    const dialog = createInterface({ input, output, terminal: false });
+    const ended = new Promise<undefined>((resolve) => {
+      dialog.once('close', () => resolve(undefined));
+    });
     try {
-      return /^y(es)?$/i.test((await dialog.question(`${question} [y/N] `)).trim());
+      const asked = dialog.question(`${question} [y/N] `, { signal: interrupted });
+      const answer = await Promise.race([asked, ended]);
+      if (answer === undefined) output.write('\n');
+      return /^y(es)?$/i.test(answer?.trim() ?? '');
     } finally {
       dialog.close();
     }

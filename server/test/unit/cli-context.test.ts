@@ -128,7 +128,24 @@ describe('output', () => {
   });
 
   test('takes no answer for a no, so that a script never hangs', async () => {
-    const output = context().output;
-    expect(await output.confirm('Delete?')).toBe(false);
+    const { output, interrupted } = context();
+    expect(await output.confirm('Delete?', interrupted)).toBe(false);
+  });
+
+  test('asks a person, who may answer, leave or interrupt', async () => {
+    const ask = (act: (stdin: PassThrough, interrupt: AbortController) => void) => {
+      const stdin = Object.assign(new PassThrough(), { isTTY: true });
+      const stderr = new PassThrough();
+      const output = new Output({ stdin, stdout: new PassThrough(), stderr });
+      const interrupt = new AbortController();
+      const answer = output.confirm('Delete?', interrupt.signal);
+      expect(String(stderr.read())).toBe('Delete? [y/N] ');
+      act(stdin, interrupt);
+      return answer;
+    };
+    expect(await ask((stdin) => stdin.write('y\n'))).toBe(true);
+    expect(await ask((stdin) => stdin.write('\n'))).toBe(false);
+    expect(await ask((stdin) => stdin.end())).toBe(false);
+    await expect(ask((_, interrupt) => interrupt.abort())).rejects.toThrow('abort');
   });
 });

@@ -38,7 +38,7 @@ async function remove(
   const held = `${waiting} waiting, ${running} running, ${results} results`;
   if (options.yes !== true) {
     const question = `Delete service ${name} with its queues (${held})?`;
-    if (!(await context.output.confirm(question))) {
+    if (!(await context.output.confirm(question, context.interrupted))) {
       throw new CommandError(`${name} was not deleted (--yes deletes without asking)`);
     }
   }
