@@ -152,10 +152,10 @@ function left({ queues }: Stage): string {
   if (queues === undefined) return 'no process serves';
   return (['input', 'sink'] as const)
     .map((name) => queues.view(name))
-    .map(
-      ({ name, firstIndex, waiting, backingOff, leased, reserved }) =>
-        `${name} from ${firstIndex}: ${waiting} wait, ${backingOff} back off, ${leased} leased, ${reserved} reserved`,
-    )
+    .map(({ name, firstIndex, waiting, backingOff, leased, reserved }) => {
+      const still = `${waiting} wait, ${backingOff} back off`;
+      return `${name} from ${firstIndex}: ${still}, ${leased} leased, ${reserved} reserved`;
+    })
     .join('; ');
 }
 

@@ -128,7 +128,7 @@ describe('when the disk refuses', () => {
     });
   });
 
-  it('calls the outcome unknown when the answer of the disk was lost, and shows what is true', async () => {
+  it('calls a write unknown whose answer was lost, and shows what is true', async () => {
     for (const lost of ['unknownLost', 'unknownWritten'] as const) {
       let fault: 'none' | typeof lost = 'none';
       const disk = new FaultyEngine({ inner: new MemoryEngine(), fault: () => fault });
