@@ -40,6 +40,11 @@ export interface Entry {
   unseen: number;
   /** Deliveries that certainly counted as ended badly. */
   badCertain: number;
+  /** It has had its last delivery. */
+  mustBeDead: boolean;
+  /** It was given back at `backOffAt` and may not come before `notBefore`. */
+  notBefore: number;
+  backOffAt: number;
   /** Since when it certainly waits, ready to be delivered to the working group. */
   waitingSince: number;
   lastReturnedBy: string;
@@ -96,6 +101,9 @@ export class Ledger {
       badPossible: 0,
       unseen: 0,
       badCertain: 0,
+      mustBeDead: false,
+      notBefore: 0,
+      backOffAt: 0,
       waitingSince: notYet,
       lastReturnedBy: '',
       hasPlace: false,

@@ -122,8 +122,8 @@ async function change({ stage, oracle, random }: Play): Promise<void> {
   };
   const { source, sink, deliveryMax } = changed;
   stage.note(`change to ${source.capacity}, ${sink.capacity}, ${deliveryMax}`);
-  oracle.settingsChange(changed);
-  await stage.change(changed);
+  oracle.limits.changing(changed);
+  if (await stage.change(changed)) oracle.limits.changed(changed);
 }
 
 async function fillDisk({ stage, random }: Play): Promise<void> {

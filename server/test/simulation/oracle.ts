@@ -4,6 +4,7 @@
 
 import type { Delivery, PutAnswer } from '../../src/broker/queues.ts';
 import { type Entry, isBefore, type LeaseNote, Ledger, type ResultNote } from './ledger.ts';
+import { Limits } from './limits.ts';
 import { OrderCheck, onTheWayMs } from './order-check.ts';
 import { type Answer, type Stage, said, serviceName } from './stage.ts';
 import { fact } from './trace.ts';
@@ -29,28 +30,12 @@ export class Oracle {
   losses = 0;
   readonly #voidedUnseen = new Set<number>();
   #endedSince: number | undefined;
-  #capacityMax = { source: 0, sink: 0 };
-  #deliveryMax = { low: 0, high: 0 };
+  readonly limits: Limits;
 
   constructor(stage: Stage) {
     this.#stage = stage;
     this.#order = new OrderCheck(stage, this.ledger, () => this.losses);
-    this.settingsChange();
-  }
-
-  /** Before a change of settings is asked: both the old and the new may hold from now on. */
-  settingsChange(settings = this.#stage.settings): void {
-    const { source, sink, deliveryMax } = settings;
-    const limit = deliveryMax === 0 ? Number.POSITIVE_INFINITY : deliveryMax;
-    this.#capacityMax = {
-      source: Math.max(this.#capacityMax.source, source.capacity),
-      sink: Math.max(this.#capacityMax.sink, sink.capacity),
-    };
-    const { low, high } = this.#deliveryMax;
-    this.#deliveryMax = {
-      low: low === 0 ? limit : Math.min(low, limit),
-      high: Math.max(high, limit),
-    };
+    this.limits = new Limits(stage.settings);
   }
 
   putAsked(how: Pick<Entry, 'home' | 'priority' | 'callerId'>): Entry {
@@ -98,7 +83,7 @@ export class Oracle {
 
   #checkCapacity(): void {
     const input = this.ledger.certainInput();
-    const { source, sink } = this.#capacityMax;
+    const { source, sink } = this.limits.capacityMax;
     const indexes = input.map((entry) => entry.index).join(' ');
     fact(input.length <= source, '11', `[${indexes}] in ${source} places`);
     if (this.#stage.settings.sink.autoEvict) return;
@@ -157,11 +142,9 @@ export class Oracle {
   #deliveredToWork(holder: Holder, entry: Entry, delivery: Delivery): void {
     const seen = entry.leases.filter(({ gid }) => gid === serviceName).length;
     entry.unseen = Math.max(entry.unseen, delivery.deliveries - 1 - seen);
-    fact(
-      entry.badCertain < this.#deliveryMax.high,
-      '9',
-      `${entry.index} was delivered after its last`,
-    );
+    fact(!entry.mustBeDead, '9', `${entry.index} was delivered after its last`);
+    const isEarly = this.#stage.now < entry.notBefore && this.#stage.isSteadySince(entry.backOffAt);
+    fact(!isEarly, '9', `${entry.index} was delivered before its back-off had ended`);
     this.#order.check(holder.key, entry, delivery.deliveryId);
     entry.hasPlace = true;
     entry.waitingSince = Number.POSITIVE_INFINITY;
@@ -222,12 +205,8 @@ export class Oracle {
   }
 
   #doubtLife(entry: Entry): void {
-    const isOver = entry.badPossible + entry.unseen >= this.deliveryMaxLow;
+    const isOver = entry.badPossible + entry.unseen >= this.limits.deliveryMaxLow;
     if (isOver) entry.causes.add('dead');
-  }
-
-  get deliveryMaxLow(): number {
-    return this.#deliveryMax.low;
   }
 
   /** A holder is connected again and was told which of its leases it still has. */
@@ -257,26 +236,29 @@ export class Oracle {
   }
 
   /** A call that ends a lease without success is asked. */
-  returnAsked(holder: Holder, entry: Entry, deliveryId: number): { readonly wasSure: boolean } {
-    const lease = this.lease(entry, deliveryId);
-    const wasSure = this.#isSure(entry, lease);
-    lease.isOver = true;
+  returnAsked(holder: Holder, entry: Entry, deliveryId: number): void {
+    this.lease(entry, deliveryId).isOver = true;
     holder.open.delete(deliveryId);
     entry.lastReturnedBy = holder.key;
-    return { wasSure };
   }
 
+  /** Answered with success it proves that the lease was current until then. */
   returnAnswered(
     entry: Entry,
     answer: Answer<void>,
-    how: { readonly counted: boolean; readonly delayed: boolean; readonly wasSure: boolean },
+    how: { readonly counted: boolean; readonly delayMs: number; readonly askedAt: number },
   ): void {
     this.#stage.note(`return ${entry.index} ${said(answer)}`);
     if (answer.kind !== 'ok') return;
-    if (how.wasSure && how.counted) entry.badCertain += 1;
-    if (!how.counted) entry.badPossible -= 1;
+    if (how.counted) entry.badCertain += 1;
+    else entry.badPossible -= 1;
+    // Limits that were lowered since count when the next one ends badly.
+    entry.mustBeDead ||= how.counted && this.limits.isLast(entry.badCertain);
+    entry.notBefore = how.askedAt + how.delayMs;
+    entry.backOffAt = how.askedAt;
     const isLast = entry.leases.every((lease) => lease.isOver);
-    if (isLast && !how.delayed && entry.causes.size === 0) entry.waitingSince = this.#stage.now;
+    if (isLast && how.delayMs === 0 && entry.causes.size === 0)
+      entry.waitingSince = this.#stage.now;
   }
 
   /** A call that ends the request is asked: a completion or a commit. */

@@ -6,7 +6,7 @@ import { type Stage, serviceName } from './stage.ts';
 import { Violation } from './trace.ts';
 
 /** Longer than any flush, read and turn together: what was so for this long has been seen. */
-const settledMs = 2_000;
+const settledMs = 300;
 /** Longer than the read of a payload and a flush. */
 export const onTheWayMs = 200;
 
@@ -25,7 +25,7 @@ export class OrderCheck {
   /** `chosen` was given to a holder of the working group under this token. */
   check(holder: string, chosen: Entry, deliveryId: number): void {
     const before = this.#stage.now - settledMs;
-    if (this.#stage.upsets.some((at) => at > before)) return;
+    if (!this.#stage.isSteadySince(before)) return;
     const needsPlace = !chosen.hasPlace && chosen.home === 'sink';
     for (const other of this.#ledger.entries) {
       if (other.waitingSince > before || other.causes.size > 0 || other.removals > 0) continue;
@@ -41,7 +41,7 @@ export class OrderCheck {
     const losses = this.#losses();
     const since = this.#stage.now;
     this.#stage.clock.after(onTheWayMs, () => {
-      const isUpset = this.#losses() > losses || this.#stage.upsets.some((at) => at >= since);
+      const isUpset = this.#losses() > losses || !this.#stage.isSteadySince(since);
       if (isUpset || other.causes.size > 0) return;
       const lease = other.leases.find(({ at, gid }) => at >= since && gid === serviceName);
       const isEarlier = lease !== undefined && lease.deliveryId < deliveryId;

@@ -147,7 +147,7 @@ export class Results {
     const seen = entry.leases.filter((lease) => lease.gid === serviceName).length;
     const unseen = record.deliveries - seen;
     const bad = entry.badPossible + Math.max(0, unseen);
-    fact(bad >= this.#oracle.deliveryMaxLow, '9', `${entry.index} is dead after ${bad}`);
+    fact(bad >= this.#oracle.limits.deliveryMaxLow, '9', `${entry.index} is dead after ${bad}`);
     const isOwed = settings.deadNotice && entry.home === 'sink' && settings.declaresInstances;
     fact(!isOwed || record.resultIndex > 0, '10', `${entry.index} is dead without a notice`);
   }

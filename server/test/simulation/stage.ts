@@ -123,15 +123,18 @@ export class Stage {
     this.#deathListeners.push(listener);
   }
 
-  /** Changes the settings; the next process begins with them whatever becomes of the call. */
-  async change(settings: ServiceSettings): Promise<void> {
+  /** Changes the settings; the next process begins with them whatever becomes of the call.
+   * Answers whether it certainly has happened. */
+  async change(settings: ServiceSettings): Promise<boolean> {
     this.settings = settings;
     const life = await this.#up();
     try {
       await Promise.race([life.broker.change(serviceName, settings), life.death]);
+      return true;
     } catch (error) {
       if (!(error instanceof PlatformError) && !(error instanceof ProcessDied)) throw error;
       this.note('the change of settings was not answered');
+      return false;
     }
   }
 
@@ -168,6 +171,11 @@ export class Stage {
     this.isCalm = true;
     this.#isFull = false;
     this.note('faults end');
+  }
+
+  /** Whether no process died and no write failed since then. */
+  isSteadySince(mono: number): boolean {
+    return !this.upsets.some((at) => at >= mono);
   }
 
   upset(): void {

@@ -156,10 +156,11 @@ async function giveBack(
 ): Promise<void> {
   const { stage, oracle, random } = play;
   const delayMs = random.chance(0.3) ? random.between(1, 1_000) : 0;
-  const { wasSure } = oracle.returnAsked(holder, entry, deliveryId);
+  const askedAt = stage.now;
+  oracle.returnAsked(holder, entry, deliveryId);
   const request = { deliveryId, counted, code: counted ? '504' : '429', reason: '', delayMs };
   const answer = await stage.ask((queues) => queues.giveBack('input', request));
-  oracle.returnAnswered(entry, answer, { counted, delayed: delayMs > 0, wasSure });
+  oracle.returnAnswered(entry, answer, { counted, delayMs, askedAt });
 }
 
 /** A group that only wants copies. */
