@@ -82,7 +82,7 @@ const always = { groupRetentionMs: 24 * 3_600_000, recordRetentionMs: 24 * 3_600
 
 // The clock of a run may move by 25 steps of 20 s: less than the ten minutes of rule 15.
 const anyCommands = fc
-  .array(anyCommand, { minLength: 1, maxLength: 60 })
+  .array(anyCommand, { minLength: 1, maxLength: 60, size: 'max' })
   .filter((commands) => commands.filter((command) => command.do === 'advance').length <= 25);
 
 describe('the broker and the plain model agree', () => {

@@ -22,6 +22,7 @@ export interface ModelMark {
   deliveries: number;
   bad: number;
   notBefore: number;
+  lastToken: number;
   /** Who gave it back last by a negative commit. */
   returnedBy: string;
 }
@@ -52,8 +53,10 @@ export interface ModelConsumer {
   leaving: boolean;
   /** Tokens of leases that were taken away and of which it has not said that it is free. */
   readonly occupied: Set<number>;
-  /** What a takeover sends again, whatever else waits. */
+  /** What a takeover sends again, whatever else waits, and though it may have expired. */
   readonly again: Set<number>;
+  /** Monotonic: it lost its connection and may come back until then. */
+  lostUntil: number;
 }
 
 export interface ModelQueue {
@@ -91,8 +94,8 @@ export class QueueModel {
     sink: new Map(),
   };
   /** Where the notice of a dead request was seen; several that die at once may come in any order. */
-  noticeIndex: (id: string) => number | undefined = () => undefined;
-  #lastToken = 0;
+  noticeIndex: (id: string) => number = () => this.sink.lastIndex + 1;
+  readonly #tokens = new Set<number>();
 
   constructor(settings: ServiceSettings, working: string) {
     this.settings = settings;
@@ -170,8 +173,10 @@ export class QueueModel {
       this.commit(queue, message, gid);
       return;
     }
-    fact(token > this.#lastToken, `${key}: token ${token} of ${index} is not new`);
-    this.#lastToken = token;
+    fact(!this.#tokens.has(token), `${key}: token ${token} of ${index} is not new`);
+    fact(token > mark.lastToken, `${key}: token ${token} of ${index} is lower than the last`);
+    this.#tokens.add(token);
+    mark.lastToken = token;
     const idle = this.settings.idleMs;
     const idleFrom = idle === 0 ? Number.POSITIVE_INFINITY : now.mono + idle;
     const lease = { token, holder: key, idleFrom, idleDueAt: idleFrom, resumeBy: 0 };
@@ -189,11 +194,18 @@ export class QueueModel {
     if (mark?.state === 'leased') return 'it is leased';
     if (mark?.state === 'committed') return 'the group committed it';
     if (mark !== undefined && mark.notBefore > now.mono) return 'it backs off';
-    if (message.expiresAt !== 0 && message.expiresAt <= now.wall) return 'it has expired';
+    const isOver = message.expiresAt !== 0 && message.expiresAt <= now.wall;
+    if (isOver && !isLeased(message) && !consumer.again.has(message.index)) return 'it has expired';
     if (!this.isWorked(queue) || gid !== this.working || message.home === 'record')
       return undefined;
     if (message.place !== 'none' || this.settings.sink.autoEvict) return undefined;
     return this.isFull('sink') ? 'its result has no place' : undefined;
+  }
+
+  /** While one group holds it, what is past its time is not taken; others may or may not get it. */
+  whyLate(message: ModelMessage, now: Moment): string | undefined {
+    const isOver = message.expiresAt !== 0 && message.expiresAt <= now.wall;
+    return isOver ? 'its time is over' : undefined;
   }
 
   pending(consumer: ModelConsumer): number {
@@ -210,7 +222,8 @@ export class QueueModel {
   #checkOrder(consumer: ModelConsumer, chosen: ModelMessage, now: Moment): void {
     if (consumer.again.has(chosen.index)) return;
     for (const other of this.queue(consumer.queue).messages) {
-      if (!isBefore(other, chosen) || this.whyNot(consumer, other, now) !== undefined) continue;
+      if (!isBefore(other, chosen) || this.whyLate(other, now) !== undefined) continue;
+      if (this.whyNot(consumer, other, now) !== undefined) continue;
       if (other.marks.get(consumer.gid)?.returnedBy === consumer.key) continue;
       fact(false, `${consumer.key}: delivered ${chosen.index} before ${other.index}`);
     }
@@ -252,11 +265,11 @@ export class QueueModel {
     this.dead[name].set(message.index, message.body);
     const leavesNotice = name === 'input' && message.place === 'held' && this.settings.deadNotice;
     if (leavesNotice) {
-      const { id, tag, priority } = message;
-      const index = this.noticeIndex(id) ?? this.sink.lastIndex + 1;
+      const { id, tag } = message;
+      const index = this.noticeIndex(id);
       message.place = index;
-      const notice = { index, id, tag, priority, body: '', home: 'sink', expiresAt: 0 } as const;
-      this.insert('sink', notice);
+      const plain = { priority: 0, body: '', home: 'sink', expiresAt: 0 } as const;
+      this.insert('sink', { ...plain, index, id, tag });
     }
     this.remove(name, message, 'dead');
   }
@@ -274,11 +287,17 @@ export class QueueModel {
       const counted = (how === 'cut' || how === 'dead') && consumer.queue === 'input';
       this.giveBack(consumer.queue, message, consumer.gid, { counted });
     }
-    consumer.occupied.clear();
+    const mayResume = consumer.kind === 'stream' && (how === 'cut' || how === 'replaced');
+    consumer.lostUntil = mayResume ? now.mono + this.settings.resumeMs : 0;
+    if (!mayResume) consumer.occupied.clear();
   }
 
   /** What time alone does: unresumed leases end, unleased messages expire. */
   passTime(now: Moment, slackMs: number): void {
+    for (const consumer of this.consumers.values()) {
+      if (!consumer.open && consumer.lostUntil <= now.mono) consumer.occupied.clear();
+    }
+    const again = [...this.consumers.values()].flatMap((consumer) => [...consumer.again]);
     for (const queue of [this.input, this.sink]) {
       for (const message of [...queue.messages]) {
         for (const [gid, { lease }] of [...message.marks]) {
@@ -286,6 +305,7 @@ export class QueueModel {
           this.giveBack(queue.name, message, gid, { counted: queue.name === 'input' });
         }
         const isOver = message.expiresAt !== 0 && message.expiresAt + slackMs <= now.wall;
+        if (again.includes(message.index) && queue.name === 'input') continue;
         if (!isOver || isLeased(message) || !queue.messages.includes(message)) continue;
         this.remove(queue.name, message, 'expired');
       }
@@ -316,6 +336,7 @@ export function markOf(message: ModelMessage, gid: string): ModelMark {
     deliveries: 0,
     bad: 0,
     notBefore: 0,
+    lastToken: 0,
     returnedBy: '',
   };
   message.marks.set(gid, fresh);

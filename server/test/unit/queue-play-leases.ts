@@ -82,6 +82,10 @@ export async function completeStale(session: Session, nth: number): Promise<void
         }),
   );
   fact('code' in answer && answer.code === 'stale_delivery', `stale token ${token} was taken`);
+  // Who says that it is done is free of it, too late or not.
+  for (const consumer of session.model.consumers.values()) {
+    if (consumer.queue === queue) consumer.occupied.delete(token);
+  }
 }
 
 export async function commit(session: Session, nth: number, byToken: boolean): Promise<void> {

@@ -65,7 +65,7 @@ export async function sinkPut(session: Session): Promise<void> {
   fact(!isExact || code === expected, `sink put was answered ${code}, not ${expected}`);
   if ('code' in answer) return;
   const { index, id } = answer.value;
-  insertResult(session, index, { id, tag: '', priority: 0 }, 's');
+  insertResult(session, index, { id, tag: '' }, 's');
 }
 
 export async function resultPut(session: Session, nth: number): Promise<void> {
@@ -84,7 +84,7 @@ export async function resultPut(session: Session, nth: number): Promise<void> {
   const { index } = answer.value;
   if (message?.place === 'held') {
     message.place = index;
-    insertResult(session, index, { id, tag: '', priority: 0 }, 'e');
+    insertResult(session, index, { id, tag: '' }, 'e');
     return;
   }
   const first = message === undefined ? rest?.result : message.place;
@@ -94,11 +94,12 @@ export async function resultPut(session: Session, nth: number): Promise<void> {
 export function insertResult(
   session: Session,
   index: number,
-  of: Pick<ModelMessage, 'id' | 'tag' | 'priority'>,
+  of: Pick<ModelMessage, 'id' | 'tag'>,
   body: string,
 ): void {
-  const { id, tag, priority } = of;
-  session.model.insert('sink', { index, id, tag, priority, body, home: 'sink', expiresAt: 0 });
+  const { id, tag } = of;
+  const plain = { priority: 0, home: 'sink', expiresAt: 0 } as const;
+  session.model.insert('sink', { ...plain, index, id, tag, body });
 }
 
 export function nthOf<Item>(items: readonly Item[], nth: number): Item | undefined {

@@ -80,7 +80,7 @@ async function watch(session: Session, nth: number, keep: number): Promise<void>
   fact(code === (isOver ? 'ended' : undefined), `${slot.key}: the watch was answered ${code}`);
   if (code !== undefined) return;
   if (isTakeover) model.close(known, 'replaced', session.now);
-  const consumer = known ?? { ...slot, open: true, leaving: false, ...freshSets() };
+  const consumer = known ?? { ...slot, open: true, leaving: false, lostUntil: 0, ...freshSets() };
   consumer.open = true;
   queue.groups.add(slot.gid);
   model.consumers.set(slot.key, consumer);
@@ -119,6 +119,7 @@ async function crash(session: Session, keep: number): Promise<void> {
   await session.crash();
   for (const consumer of model.consumers.values()) {
     model.close(consumer, consumer.kind === 'stream' ? 'cut' : 'drain', session.now);
+    consumer.occupied.clear();
   }
   for (const stream of back) {
     const nth = session.slots.findIndex((slot) => slot.key === stream.key);

@@ -43,12 +43,23 @@ export class Session {
   readonly #watches = new Map<string, Consumer>();
   #events: Event[] = [];
   #sinkIds = new Map<string, number>();
+  /** The last index of the sink when both sides were compared last. */
+  #sinkFloor = 0;
 
   constructor(settings: ServiceSettings, slots: readonly Slot[], seed: number) {
     this.world = new World(settings, seed);
     this.model = new QueueModel(settings, serviceName);
-    this.model.noticeIndex = (id) => this.#sinkIds.get(id);
+    this.model.noticeIndex = (id) => this.#sinkIds.get(id) ?? this.#lowestFree();
     this.slots = slots;
+  }
+
+  /** A notice that was evicted before anybody saw it had one of the indexes given out just now. */
+  #lowestFree(): number {
+    const taken = new Set(this.#sinkIds.values());
+    for (const { index } of this.model.sink.messages) taken.add(index);
+    let index = this.#sinkFloor + 1;
+    while (taken.has(index)) index += 1;
+    return index;
   }
 
   get now(): Moment {
@@ -131,7 +142,7 @@ export class Session {
 
   /** Judges everything that consumers were told since the last call. */
   judgeEvents(): void {
-    const events = this.#events;
+    const events = inFairOrder(this.#events);
     this.#events = [];
     for (const event of events) {
       const consumer = this.model.consumers.get(event.slot);
@@ -217,6 +228,7 @@ export class Session {
       if (consumer.open) this.#compareConsumer(consumer, now);
     }
     await this.#compareDead();
+    this.#sinkFloor = this.model.sink.lastIndex;
   }
 
   async #compareContent(name: ModelQueueName): Promise<void> {
@@ -263,7 +275,7 @@ export class Session {
     const pending = this.model.held(consumer).length;
     fact(seen.pending === pending, `${key}: ${seen.pending} pending, not ${pending}`);
     for (const message of this.model.queue(queue).messages) {
-      const why = this.model.whyNot(consumer, message, now);
+      const why = this.model.whyNot(consumer, message, now) ?? this.model.whyLate(message, now);
       fact(why !== undefined, `${key}: could have ${message.index}, which waits`);
     }
     const { ended, messages } = this.model.queue(queue);
@@ -292,5 +304,39 @@ export class Session {
     for (const { index } of records) {
       fact(this.model.rest.has(index), `a record of ${index}, which is not at rest`);
     }
+  }
+}
+
+/** Consumers learn of one turn in any order among themselves: deliveries of one moment are judged
+ * in the order of their tokens, ends last. Each consumer must be told its own in that order. */
+function inFairOrder(events: readonly Event[]): Event[] {
+  checkOwnOrder(events);
+  const ends = events.filter((event) => event.kind === 'closed');
+  const rest = events.filter((event) => event.kind !== 'closed');
+  const tokenOf = (event: Event): number =>
+    event.kind === 'deliver' ? event.delivery.deliveryId : 0;
+  for (const mono of new Set(rest.map((event) => event.mono))) {
+    const places = [...rest.keys()].filter((at) => {
+      const event = rest[at];
+      return event !== undefined && event.mono === mono && tokenOf(event) > 0;
+    });
+    const sorted = places.flatMap((at) => rest[at] ?? []);
+    sorted.sort((one, other) => tokenOf(one) - tokenOf(other));
+    for (const [nth, at] of places.entries()) rest.splice(at, 1, ...sorted.slice(nth, nth + 1));
+  }
+  return [...rest, ...ends];
+}
+
+function checkOwnOrder(events: readonly Event[]): void {
+  const last = new Map<string, number>();
+  const ended = new Set<string>();
+  for (const event of events) {
+    const { slot } = event;
+    fact(!ended.has(slot), `${slot}: told something after its end`);
+    if (event.kind === 'closed' && event.reason === 'ended') ended.add(slot);
+    if (event.kind !== 'deliver' || event.delivery.deliveryId === 0) continue;
+    const { deliveryId, index } = event.delivery;
+    fact(deliveryId > (last.get(slot) ?? 0), `${slot}: ${index} came out of order`);
+    last.set(slot, deliveryId);
   }
 }
