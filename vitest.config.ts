@@ -13,7 +13,15 @@ function project(name: string, include: string[], pool: 'threads' | 'forks', gro
   const timeouts = { testTimeout: 30_000, hookTimeout: 30_000 };
   return {
     ...sources,
-    test: { name, include, pool, isolate, ...timeouts, sequence: { groupOrder } },
+    test: {
+      name,
+      include,
+      pool,
+      isolate,
+      ...timeouts,
+      setupFiles: ['server/test/setup.ts'],
+      sequence: { groupOrder },
+    },
   };
 }
 
