@@ -201,6 +201,9 @@ export class Oracle {
     for (const entry of waiting.slice(0, holder.window + 20)) {
       entry.unseen += 1;
       this.#doubtLife(entry);
+      // A lease that nobody saw waits for its holder to come back.
+      const until = holder.kind === 'stream' ? this.#stage.settings.resumeMs : 0;
+      entry.waitingSince = Math.max(entry.waitingSince, this.#stage.now + until);
     }
   }
 

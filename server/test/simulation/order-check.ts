@@ -25,7 +25,8 @@ export class OrderCheck {
   /** `chosen` was given to a holder of the working group under this token. */
   check(holder: string, chosen: Entry, deliveryId: number): void {
     const before = this.#stage.now - settledMs;
-    if (!this.#stage.isSteadySince(before)) return;
+    // A lease that nobody saw may wait for its holder to come back for so long.
+    if (!this.#stage.isSteadySince(before - this.#stage.settings.resumeMs)) return;
     const needsPlace = !chosen.hasPlace && chosen.home === 'sink';
     for (const other of this.#ledger.entries) {
       if (other.waitingSince > before || other.causes.size > 0 || other.removals > 0) continue;

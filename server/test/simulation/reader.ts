@@ -61,7 +61,7 @@ function giveUp({ results }: Play, gone: AbortController): void {
 function see(play: Play, message: Message, request: GetRequest, askedAt: number): ResultNote {
   const { stage, results } = play;
   stage.note(`get sink ${message.index}${request.autoDelete ? ' with auto delete' : ''}`);
-  const note = results.seen(message, request.autoDelete ? { by: 'take' } : { by: 'get', askedAt });
+  const note = results.seen(message, { by: request.autoDelete ? 'take' : 'get', askedAt });
   if (request.autoDelete) note.hiddenSince = stage.now;
   return note;
 }

@@ -16,8 +16,8 @@ const onTheWayMs = 1_000;
 /** Only an answer with auto delete proves that nobody else had it: others may have been chosen
  * before that and come later. */
 export type SeenBy =
-  | { readonly by: 'get'; readonly askedAt: number }
-  | { readonly by: 'watch' | 'take' };
+  | { readonly by: 'get' | 'take'; readonly askedAt: number }
+  | { readonly by: 'watch' };
 
 export class Results {
   readonly #stage: Stage;
@@ -69,6 +69,8 @@ export class Results {
       fact(isLost, '13', `sink ${index} was handed out twice`);
     }
     if (takenAt === undefined || !isAfter(takenAt)) return;
+    // Decided before a commit whose answer, without a payload to be read, came first.
+    if (how.by === 'take' && note.isGone && how.askedAt <= takenAt) return;
     const isLost = upsets.some((at) => at >= takenSince - flushMs && at <= takenAt + settledMs);
     fact(isLost, '13', `sink ${index} was seen again after it was taken`);
   }

@@ -97,6 +97,7 @@ export class Stage {
     if (number !== this.#lives) return;
     this.#life = { number, clock, broker, queues, death, die };
     this.note(`process ${number} serves`);
+    this.upset();
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const wake of waiters) wake(this.#life);

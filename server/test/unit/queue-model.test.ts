@@ -56,7 +56,7 @@ const anySettings = fc.record({
     autoEvict: fc.nat({ max: 3 }).map((drawn) => drawn === 0),
   }),
   deliveryMax: fc.integer({ min: 0, max: 3 }),
-  idleMs: fc.constantFrom(0, 30_000),
+  idleMs: fc.constantFrom(0, 33_000),
   deadPolicy: fc.constantFrom('Rear' as const, 'Drop' as const),
   deadNotice: fc.boolean(),
 });

@@ -11,7 +11,7 @@ export interface ModelLease {
   readonly holder: string;
   /** Monotonic: before it, taking the lease away for idleness is wrong; after `idleDueAt` overdue. */
   readonly idleFrom: number;
-  readonly idleDueAt: number;
+  idleDueAt: number;
   /** Monotonic: its connection is lost and it waits to be resumed until then; 0 = connected. */
   resumeBy: number;
 }
@@ -177,10 +177,15 @@ export class QueueModel {
     fact(token > mark.lastToken, `${key}: token ${token} of ${index} is lower than the last`);
     this.#tokens.add(token);
     mark.lastToken = token;
-    const idle = this.settings.idleMs;
-    const idleFrom = idle === 0 ? Number.POSITIVE_INFINITY : now.mono + idle;
+    const idleFrom = this.idleEnd(now);
     const lease = { token, holder: key, idleFrom, idleDueAt: idleFrom, resumeBy: 0 };
     Object.assign(mark, { state: 'leased', lease, notBefore: 0, returnedBy: '' });
+  }
+
+  /** When a lease that begins now has been idle for too long. */
+  idleEnd(now: Moment): number {
+    const { idleMs } = this.settings;
+    return idleMs === 0 ? Number.POSITIVE_INFINITY : now.mono + idleMs;
   }
 
   /** Why this message may not go to this consumer now; undefined: it may. */

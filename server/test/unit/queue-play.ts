@@ -82,6 +82,7 @@ async function watch(session: Session, nth: number, keep: number): Promise<void>
   if (isTakeover) model.close(known, 'replaced', session.now);
   const consumer = known ?? { ...slot, open: true, leaving: false, lostUntil: 0, ...freshSets() };
   consumer.open = true;
+  consumer.leaving = false;
   queue.groups.add(slot.gid);
   model.consumers.set(slot.key, consumer);
   for (const message of held) {
@@ -120,6 +121,11 @@ async function crash(session: Session, keep: number): Promise<void> {
   for (const consumer of model.consumers.values()) {
     model.close(consumer, consumer.kind === 'stream' ? 'cut' : 'drain', session.now);
     consumer.occupied.clear();
+    // The idle time of a lease that survives may begin anew.
+    for (const message of model.held(consumer)) {
+      const { lease } = markOf(message, consumer.gid);
+      if (lease !== undefined) lease.idleDueAt = model.idleEnd(session.now);
+    }
   }
   for (const stream of back) {
     const nth = session.slots.findIndex((slot) => slot.key === stream.key);

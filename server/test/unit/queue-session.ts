@@ -164,6 +164,7 @@ export class Session {
 
   #judgeDelivery(consumer: ModelConsumer, delivery: Delivery, now: Moment): void {
     const { index, deliveryId, deliveries } = delivery;
+    this.model.passTime(now, 0);
     const message = this.model.message(consumer.queue, index);
     this.model.deliver(consumer, index, deliveryId, deliveries, now);
     fact(message?.body === text(delivery.payload), `${consumer.key}: wrong payload of ${index}`);
@@ -188,7 +189,8 @@ export class Session {
       `${consumer.key}: the lease of ${message.index} was taken without a reason`,
     );
     if (consumer.kind !== 'eas') consumer.occupied.add(token);
-    this.model.giveBack(consumer.queue, message, consumer.gid, { counted: true });
+    const how = { counted: true, returnedBy: consumer.key };
+    this.model.giveBack(consumer.queue, message, consumer.gid, how);
   }
 
   #judgeClose(consumer: ModelConsumer, reason: WatchEnd, now: Moment): void {
