@@ -203,6 +203,10 @@ test('secrets stay in files that only their owner may read', async () => {
   expect(lines.join('\n')).not.toContain('its-own-secret');
   expect(modesBelow(join(world.home, 'data'))).toEqual([]);
   expect(modesBelow(join(world.home, '.config', 'sluice'))).toEqual([]);
+  // The world ends its server the hard way; the model process would stay behind.
+  const deleted = await run(server, 'delete', 'm', '--yes');
+  expect(deleted.code).toBe(0);
+  await waitUntilGone(server.command.child.pid ?? 0);
 });
 
 test('the admin token is made at the first start, for its owner alone', async () => {
@@ -223,6 +227,11 @@ function modelFile(): string {
     "require('http').createServer((q, r) => r.end('ok')).listen(process.env.PORT, '127.0.0.1');",
   );
   return path;
+}
+
+/** Resolves when a process has no children any more. */
+async function waitUntilGone(parent: number): Promise<void> {
+  await expect.poll(() => childrenOf(parent), { timeout: 20_000 }).toEqual([]);
 }
 
 /** Processes that another one started, and what those started. */
