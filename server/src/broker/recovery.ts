@@ -7,7 +7,7 @@ import type { Clock } from '../kernel/clock.ts';
 import { invariant } from '../kernel/invariant.ts';
 import type { Random } from '../kernel/random.ts';
 import { apply } from '../queue/apply.ts';
-import { type Change, isDurable, seal } from '../queue/change.ts';
+import { type Change, type Durable, isDurable, seal } from '../queue/change.ts';
 import { decideRecovered, Restorer } from '../queue/restore.ts';
 import type { ServiceSettings } from '../queue/settings.ts';
 import { createState, durableState, type State } from '../queue/state.ts';
@@ -86,7 +86,7 @@ async function restoreRows(state: State, options: RecoveryOptions): Promise<void
 async function write(
   state: State,
   sequence: number,
-  changes: readonly Extract<Change, { kind: string }>[],
+  changes: readonly Durable[],
   options: RecoveryOptions,
 ): Promise<void> {
   const outcome = await options.engine.append({
@@ -95,7 +95,7 @@ async function write(
     sequence,
     state: durableState(state),
     // Recovery gives messages back and opens an epoch: nothing leaves, so nothing needs a meta.
-    transitions: changes.filter(isDurable).map((change) => seal(change, undefined)),
+    transitions: changes.map((change) => seal(change, undefined)),
   });
   if (outcome.kind !== 'durable') {
     const text = `the engine did not accept epoch ${state.epoch}: ${outcome.kind}`;

@@ -85,16 +85,14 @@ function lookAtIdle(state: State, deliveryId: number, now: Time): Decision {
   const place = state.leases.get(deliveryId);
   if (place === undefined) return unchanged;
   const { queue, group, entry } = place;
-  if (entry.idleAt > now.mono) return stillBusy(entry.idleAt, deliveryId);
+  if (entry.idleAt > now.mono) {
+    return changing([{ kind: 'lookAgain', deliveryId, at: entry.idleAt }]);
+  }
   const reason = `no commit within ${state.settings.idleMs} ms`;
   const cause = { counted: true, code: 'Idle', reason, delayMs: 0 };
   const end = { ...cause, avoid: entry.mark.uid, slot: 'taken' } as const;
   const { changes, effects } = endLease(state, queue, group, entry, end, now);
   return changing(changes, effects);
-}
-
-function stillBusy(idleAt: number, deliveryId: number): Decision {
-  return changing([{ kind: 'lookAgain', deliveryId, at: idleAt }]);
 }
 
 /** Rule 7: a group goes `group_retention` after its last consumer or lease, and what only it kept

@@ -321,7 +321,7 @@ export function isKept(state: State, queue: QueueState, group: Group, index: num
   return false;
 }
 
-export const emptyMark: Mark = {
+const emptyMark: Mark = {
   state: 'returned',
   deliveryId: 0,
   uid: '',
