@@ -12,6 +12,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     steps: { type: 'string', default: '3000' },
     trace: { type: 'boolean', default: false },
+    first: { type: 'boolean', default: false },
   },
 });
 
@@ -45,7 +46,7 @@ for (let nth = 0; nth < count; nth += 1) {
   if (result.violation !== undefined) {
     violations += 1;
     report(result);
-    if (violations >= 5) break;
+    if (violations >= (values.first ? 1 : 5)) break;
   }
 }
 process.stdout.write(`sim: ${count} seeds, ${stepsDone} steps, ${violations} violations\n`);

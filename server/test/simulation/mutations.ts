@@ -1,0 +1,146 @@
+// Mistakes planted one at a time into the rules and into the broker's ordering, to show that the
+// simulator sees them. Each replaces one exact piece of text of one source file, in a process of
+// its own; nothing of it is in the product.
+
+export interface Mutation {
+  /** What the changed product does wrong. */
+  readonly name: string;
+  /** From the root of the repository. */
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+export const mutations: readonly Mutation[] = [
+  {
+    name: 'answers before the append is durable',
+    file: 'server/src/broker/machine.ts',
+    find: "while (this.#turns[0]?.stage === 'durable') {",
+    replace: "while (this.#turns[0] !== undefined && this.#turns[0].stage !== 'decided') {",
+  },
+  {
+    name: 'releases what a later turn did before the turn ahead of it is durable',
+    file: 'server/src/broker/machine.ts',
+    find: `while (this.#turns[0]?.stage === 'durable') {
+      const turn = this.#turns.shift();`,
+    replace: `for (;;) {
+      const at = this.#turns.findIndex(({ stage }) => stage === 'durable');
+      if (at < 0) break;
+      const [turn] = this.#turns.splice(at, 1);`,
+  },
+  {
+    name: 'keeps what it had in memory after a failed append',
+    file: 'server/src/broker/machine.ts',
+    find: 'this.#state = recovered.state;',
+    replace: `const { epoch } = recovered.state;
+        this.#state = this.#state === undefined ? recovered.state : Object.assign(this.#state, { epoch });`,
+  },
+  {
+    name: 'takes a completion whose lease went to somebody else',
+    file: 'server/src/queue/apply-lease.ts',
+    find: '  state.leases.delete(entry.mark.deliveryId);\n',
+    replace: '',
+  },
+  {
+    name: 'takes a repeated put for a new message',
+    file: 'server/src/queue/decide-put.ts',
+    find: 'if (meta.callerId && state.settings.dedup) {',
+    replace: 'if (meta.callerId && state.settings.dedup && false) {',
+  },
+  {
+    name: 'does not count deliveries that ended badly',
+    file: 'server/src/queue/lease-end.ts',
+    find: 'bad: mark.bad + (counts ? 1 : 0),',
+    replace: 'bad: mark.bad,',
+  },
+  {
+    name: 'reserves no place for the result',
+    file: 'server/src/queue/decide-deliver.ts',
+    find: 'place: before?.place ?? takesPlace(state, queue, group, index),',
+    replace: 'place: before?.place ?? false,',
+  },
+  {
+    name: 'gives a consumer one more than its window',
+    file: 'server/src/queue/decide-deliver.ts',
+    find: 'consumer.window - slotsTaken(consumer);',
+    replace: 'consumer.window + 1 - slotsTaken(consumer);',
+  },
+  {
+    name: 'frees the slot of a lease that was taken away at once',
+    file: 'server/src/queue/state.ts',
+    find: 'return consumer.held.size + consumer.occupied.size;',
+    replace: 'return consumer.held.size;',
+  },
+  {
+    name: 'lets a message expire under a lease',
+    file: 'server/src/queue/decide-sweep.ts',
+    find: 'if (isOver && !facts.leased && !facts.hidden) {',
+    replace: 'if (isOver && !facts.hidden) {',
+  },
+  {
+    name: 'leaves no notice of a dead message',
+    file: 'server/src/queue/lease-end.ts',
+    find: 'mark.place && mark.placeIndex === 0;',
+    replace: 'mark.place && mark.placeIndex > 0;',
+  },
+  {
+    name: 'lets a consumer resume leases that were taken away',
+    file: 'server/src/queue/decide-consumer.ts',
+    find: '  return { changes, effects, held };\n}\n\nfunction sendAgain',
+    replace: '  return { changes, effects, held: [...command.holding] };\n}\n\nfunction sendAgain',
+  },
+  {
+    name: 'forgets the records of what is truncated',
+    file: 'server/src/queue/lease-end.ts',
+    find: "queue.name === 'input'\n      ? closingOf(workingMark(",
+    replace: "queue.name === 'input' && cause !== 'truncated'\n      ? closingOf(workingMark(",
+  },
+  {
+    name: 'gives a late result a place of its own',
+    file: 'server/src/queue/decide-put.ts',
+    find: 'if (known !== undefined) return repeated(sink, known.index);',
+    replace: '',
+  },
+  {
+    name: 'serves low priorities first',
+    file: 'server/src/queue/lanes.ts',
+    find: 'if ((this.#lanes[middle]?.priority ?? 0) > priority) low = middle + 1;',
+    replace: 'if ((this.#lanes[middle]?.priority ?? 0) < priority) low = middle + 1;',
+  },
+  {
+    name: 'delivers again before the back-off is over',
+    file: 'server/src/queue/apply-lease.ts',
+    find: 'if (change.backoffUntil > now.mono) {',
+    replace: 'if (change.backoffUntil > now.mono + 1e9) {',
+  },
+  {
+    name: 'hands one result to two readers',
+    file: 'server/src/broker/polls.ts',
+    find: "for (const index of indexes) turn.apply({ kind: 'hide', queue: name, index, hidden: true });",
+    replace: '',
+  },
+  {
+    name: 'shows again what a reader has taken',
+    file: 'server/src/broker/polls.ts',
+    find: 'taken: () => settle(() => this.#delete(queue, indexes)),',
+    replace: 'taken: () => settle(show),',
+  },
+  {
+    name: 'begins an epoch again after a restart',
+    file: 'server/src/broker/recovery.ts',
+    find: "{ kind: 'epoch', epoch: state.epoch + 1 }",
+    replace: "{ kind: 'epoch', epoch: Math.max(1, state.epoch) }",
+  },
+  {
+    name: 'takes a message more than the queue may hold',
+    file: 'server/src/queue/decide-put.ts',
+    find: 'if (used >= capacity) {',
+    replace: 'if (used > capacity) {',
+  },
+  {
+    name: 'takes messages after the end of the stream',
+    file: 'server/src/queue/decide-put.ts',
+    find: '  if (queue.ended) {',
+    replace: '  if (queue.ended && queue.messages.length === 0) {',
+  },
+];
