@@ -45,7 +45,7 @@ const exposedHeaders = [
 
 /** Refuses a request whose Host (421) or Origin (403) is not one of ours; undefined = it passes. */
 export function checkAccess(
-  request: IncomingMessage,
+  request: Pick<IncomingMessage, 'headers'>,
   settings: AccessSettings,
 ): Refusal | undefined {
   const { host, origin } = request.headers;

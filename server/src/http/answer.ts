@@ -2,17 +2,21 @@
 // become answers on everything that is not the request API, which writes problem documents.
 
 import { type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { PlatformError } from '@sluice/sdk/wire';
 
 /** Names and values in turn. */
 export type FlatHeaders = readonly string[];
 
-/** A refusal as it is known before it is written. */
-export interface Refusal {
+/** An answer as it is known before it is written. */
+export interface TextAnswer {
   readonly status: number;
   readonly text: string;
   readonly headers: FlatHeaders;
 }
+
+/** The answer to what was not done. */
+export type Refusal = TextAnswer;
 
 /** EAS answers 450 for a full queue; the HTTP standard has no name for it. */
 export function reasonPhrase(status: number): string {
@@ -55,19 +59,33 @@ export function answerRefusal(response: ServerResponse, refusal: Refusal): void 
   answerText(response, refusal.status, refusal.text, refusal.headers);
 }
 
-/** The same answer as bytes of a whole HTTP/1.1 message, for a socket that has no response. */
-export function refusalBytes(refusal: Refusal): Buffer {
-  const body = Buffer.from(refusal.text);
-  const lines = [
-    `HTTP/1.1 ${refusal.status} ${reasonPhrase(refusal.status)}`,
-    'Connection: close',
-    'Content-Type: text/plain; charset=utf-8',
-    `Content-Length: ${body.length}`,
-  ];
-  for (let at = 0; at + 1 < refusal.headers.length; at += 2) {
-    lines.push(`${refusal.headers[at]}: ${refusal.headers[at + 1]}`);
+/**
+ * The same answer as a whole HTTP/1.1 message for a socket that has no response, to be written as
+ * latin1. `connection`: header lines that say what becomes of the connection, each with its end.
+ */
+export function answerMessage(answer: TextAnswer, connection: string): string {
+  const { status, text, headers } = answer;
+  const bytes = Buffer.byteLength(text);
+  let head = `HTTP/1.1 ${status} ${reasonPhrase(status)}\r\n`;
+  for (let at = 0; at + 1 < headers.length; at += 2) {
+    head += `${headers[at]}: ${headers[at + 1]}\r\n`;
   }
-  return Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), body]);
+  head += `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${bytes}\r\n${connection}\r\n`;
+  // One string is one system call.
+  return head + (bytes === text.length ? text : Buffer.from(text).toString('latin1'));
+}
+
+/** Says that the connection ends with the answer. */
+export const closing = 'Connection: close\r\n';
+
+/** Answers on a socket that has no response, and closes it. */
+export function refuseSocket(socket: Duplex, refusal: Refusal): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  socket.once('finish', () => socket.destroy());
+  socket.end(answerMessage(refusal, closing), 'latin1');
 }
 
 function oneLine(text: string): string {

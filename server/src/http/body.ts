@@ -53,12 +53,27 @@ export class Bodies {
     );
   }
 
+  /** Takes room for a body that is collected elsewhere; false when there is none. */
+  reserve(bytes: number): boolean {
+    if (!this.#hasRoom(bytes)) return false;
+    this.#all.bytes += bytes;
+    return true;
+  }
+
+  /** Gives back what `reserve` took. */
+  release(bytes: number): void {
+    this.#all.bytes -= bytes;
+  }
+
+  #hasRoom(bytes: number): boolean {
+    return this.#all.bytes + bytes <= this.#limits.bodiesBytesMax;
+  }
+
   #refusal(declared: number | undefined, bytesMax: number): BodyRefusal | undefined {
     if (declared !== undefined && declared > bytesMax) {
       return { kind: 'tooLarge', size: declared, declared: true };
     }
-    const wanted = this.#all.bytes + (declared ?? 0);
-    return wanted > this.#limits.bodiesBytesMax ? { kind: 'busy' } : undefined;
+    return this.#hasRoom(declared ?? 0) ? undefined : { kind: 'busy' };
   }
 }
 

@@ -8,20 +8,14 @@ import type { Component } from '../kernel/component.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import { type AccessSettings, applyCors, checkAccess } from './access.ts';
-import { answerRefusal, refusalOf } from './answer.ts';
+import { answerRefusal, refusalOf, refuseSocket } from './answer.ts';
 import { discardBody } from './body.ts';
 import type { Connection } from './connection.ts';
 import type { Directory } from './directory.ts';
 import { easPrefix, pathOf } from './eas/address.ts';
 import { EasHandler } from './eas/handler.ts';
 import { defaultEdgeLimits, type EdgeLimits } from './limits.ts';
-import {
-  type BoundAddress,
-  Listener,
-  type ListenerHandler,
-  refuseSocket,
-  type TlsFiles,
-} from './listener.ts';
+import { type BoundAddress, Listener, type ListenerHandler, type TlsFiles } from './listener.ts';
 import { handshakeFlaw, WebSockets } from './socket.ts';
 import { presentedToken } from './tokens.ts';
 
@@ -103,6 +97,10 @@ export function createEdge(options: EdgeOptions): Edge {
       }
       refuseSocket(socket, { status: 404, text: 'no WebSocket here', headers: [] });
     },
+    plain: {
+      admit: (head) => (head.url.startsWith(easPrefix) ? eas.admit(head) : undefined),
+      bodies: eas.bodies,
+    },
     drain() {
       eas.drain();
       streams.closeAll();
@@ -153,6 +151,12 @@ function guarded(
       const refusal = checkAccess(request, access);
       if (refusal !== undefined) refuseSocket(socket, refusal);
       else handler.upgrade(request, socket, head);
+    },
+    plain: {
+      admit: (head) => {
+        return checkAccess(head, access) === undefined ? handler.plain.admit(head) : undefined;
+      },
+      bodies: handler.plain.bodies,
     },
     drain: () => handler.drain(),
   };

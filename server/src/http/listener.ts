@@ -9,7 +9,9 @@ import { PlatformError } from '@sluice/sdk/wire';
 import type { Clock } from '../kernel/clock.ts';
 import type { Component } from '../kernel/component.ts';
 import type { Log } from '../kernel/log.ts';
-import { type Refusal, refusalBytes } from './answer.ts';
+import { type Refusal, refuseSocket } from './answer.ts';
+import { Lane } from './lane/lane.ts';
+import type { PlainHandler } from './lane/plain.ts';
 import { type EdgeLimits, limitText } from './limits.ts';
 import { EdgeRequest } from './request.ts';
 
@@ -24,6 +26,8 @@ export interface ListenerHandler {
   request(request: EdgeRequest, response: ServerResponse): void;
   /** A WebSocket handshake; other upgrades are served as plain requests. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Plain requests that need nothing of node:http. */
+  readonly plain: PlainHandler;
   /** A stop has begun: end what waits for long. */
   drain(): void;
 }
@@ -51,8 +55,9 @@ export class Listener implements Component {
   readonly #options: ListenerOptions;
   readonly #server: EdgeServer;
   readonly #sockets = new Set<Socket>();
-  /** Those on which nothing was ever asked; Node does not count them among the idle ones. */
-  readonly #unused = new Set<Duplex>();
+  readonly #lane: Lane;
+  /** Gives a connection to node:http. */
+  readonly #serveByNode: (socket: Duplex) => void;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #draining = false;
@@ -64,11 +69,22 @@ export class Listener implements Component {
     // The handler decides whether the body may come: `Expect: 100-continue` is answered by bodies.
     this.#server.on('checkContinue', (request, response) => this.#request(request, response));
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
-    this.#server.on('connection', (socket) => this.#connected(socket));
+    this.#lane = new Lane({
+      handler: options.handler.plain,
+      limits: options.limits,
+      clock: options.clock,
+      handOver: (socket) => this.#serveByNode(socket),
+    });
+    // Every connection begins in the lane; Node gets it with the first request that is not plain.
     const opened = options.tls === undefined ? 'connection' : 'secureConnection';
+    const byNode = this.#server.listeners(opened);
+    this.#server.removeAllListeners(opened);
+    this.#serveByNode = (socket) => {
+      for (const listener of byNode) Reflect.apply(listener, this.#server, [socket]);
+    };
+    this.#server.on('connection', (socket) => this.#connected(socket));
     this.#server.on(opened, (socket: Duplex) => {
-      this.#unused.add(socket);
-      socket.once('close', () => this.#unused.delete(socket));
+      if (!socket.destroyed && socket.writable) this.#lane.take(socket);
     });
     this.#server.on('clientError', (error, socket) => this.#clientError(error, socket));
   }
@@ -129,8 +145,8 @@ export class Listener implements Component {
       // Connections become idle one by one as their answers end; the server closes only those
       // that are idle when it is told to.
       const sweep = (): void => {
+        this.#lane.closeAll();
         this.#server.closeIdleConnections();
-        for (const socket of this.#unused) socket.destroy();
         if (clock.now().mono >= until) for (const socket of this.#sockets) socket.destroy();
         if (this.#sockets.size === 0) resolve();
         else clock.after(sweepEveryMs, sweep);
@@ -141,13 +157,11 @@ export class Listener implements Component {
   }
 
   #request(request: EdgeRequest, response: ServerResponse): void {
-    if (this.#unused.size > 0) this.#unused.delete(request.socket);
     if (this.#draining) response.shouldKeepAlive = false;
     this.#options.handler.request(request, response);
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#unused.delete(socket);
     socket.on('error', ignore);
     if (request.headers.upgrade?.toLowerCase() === 'websocket') {
       this.#options.handler.upgrade(request, socket, head);
@@ -157,12 +171,10 @@ export class Listener implements Component {
     // Node has ended its reading of the connection, so the request is put back without the offer.
     socket.removeListener('error', ignore);
     socket.unshift(Buffer.concat([withoutUpgrade(request), head]));
-    const secure = this.#options.tls !== undefined;
-    this.#server.emit(secure ? 'secureConnection' : 'connection', socket);
+    this.#serveByNode(socket);
   }
 
   #connected(socket: Socket): void {
-    if (this.#sockets.has(socket)) return;
     const { limits, tls } = this.#options;
     if (this.#sockets.size >= limits.connectionsMax) {
       const text = `too many connections: ${limitText(limits, 'connectionsMax')}`;
@@ -184,16 +196,6 @@ export class Listener implements Component {
     if (!socket.writable || busy) socket.destroy();
     else refuseSocket(socket, clientErrorRefusal(error, this.#options.limits));
   }
-}
-
-/** Answers on a socket that has no response, and closes it. */
-export function refuseSocket(socket: Duplex, refusal: Refusal): void {
-  if (!socket.writable) {
-    socket.destroy();
-    return;
-  }
-  socket.once('finish', () => socket.destroy());
-  socket.end(refusalBytes(refusal));
 }
 
 type EdgeServer = Server<typeof EdgeRequest>;

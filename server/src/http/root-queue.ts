@@ -17,6 +17,7 @@ export function createRootQueue(options: RootQueueOptions): Edge {
   const handler: ListenerHandler = {
     request: (request, response) => eas.serve(request, response),
     upgrade: (request, socket, head) => eas.upgrade(request, socket, head),
+    plain: eas,
     drain: () => eas.drain(),
   };
   return edgeOf(handler, eas, { ...options, limits });

@@ -3,7 +3,7 @@
 import { decodeAttributes, decodeFrameList, PlatformError } from '@sluice/sdk/wire';
 import { describe, expect, it } from 'vitest';
 import type { Message, QueueView } from '../../src/broker/queues.ts';
-import { refusalBytes, refusalOf } from '../../src/http/answer.ts';
+import { answerMessage, closing, refusalOf } from '../../src/http/answer.ts';
 import { encodeMessages, encodeTexts, encodingOf } from '../../src/http/eas/encoding.ts';
 import { identityOf, priorityOf, putterOf, queueNameOf } from '../../src/http/eas/identity.ts';
 import { attributesOf } from '../../src/http/eas/inspect.ts';
@@ -186,13 +186,13 @@ describe('refusals', () => {
       text: 'full: nothing changed',
       headers: ['Retry-After', '2'],
     });
-    expect(refusalBytes(refusalOf(full)).toString()).toBe(
+    expect(answerMessage(refusalOf(full), closing)).toBe(
       [
         'HTTP/1.1 450 Queue Full',
-        'Connection: close',
+        'Retry-After: 2',
         'Content-Type: text/plain; charset=utf-8',
         'Content-Length: 21',
-        'Retry-After: 2',
+        'Connection: close',
         '',
         'full: nothing changed',
       ].join('\r\n'),

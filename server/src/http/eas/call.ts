@@ -31,9 +31,12 @@ export interface EasParts {
   readonly webSockets: WebSockets;
 }
 
+/** The head of a request, whoever read it. */
+export type RequestHead = Pick<IncomingMessage, 'method' | 'url' | 'headers'>;
+
 /** Where an operation is aimed at, and what its caller may do. */
-export interface EasTarget {
-  readonly request: IncomingMessage;
+export interface EasAim {
+  readonly request: RequestHead;
   readonly query: Query;
   readonly service: HostedService;
   readonly queue: QueueName;
@@ -42,7 +45,11 @@ export interface EasTarget {
   readonly grant: Grant;
 }
 
-export interface EasCall extends EasTarget {
+export interface EasTarget extends EasAim {
+  readonly request: IncomingMessage;
+}
+
+export interface EasCall extends EasAim {
   readonly request: EdgeRequest;
   readonly response: ServerResponse;
 }

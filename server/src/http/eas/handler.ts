@@ -5,18 +5,21 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { PlatformError } from '@sluice/sdk/wire';
 import { Bodies } from '../body.ts';
+import type { PlainHead } from '../lane/head.ts';
+import type { PlainHandler, PlainServe } from '../lane/plain.ts';
+
 import type { EdgeRequest } from '../request.ts';
 import { handshakeFlaw, WebSockets } from '../socket.ts';
 import { grantOfRequest } from '../tokens.ts';
 import { parseEasPath, parseRootPath, pathOf, type QueueAddress, queryOf } from './address.ts';
-import type { EasCall, EasParts, EasTarget } from './call.ts';
+import type { EasAim, EasCall, EasParts, RequestHead } from './call.ts';
 import { serveCommit, serveDelete, serveEnd, serveNegative, serveTruncate } from './change.ts';
 import { serveGet } from './get.ts';
 import { queueNameOf } from './identity.ts';
 import { serveAttributes, serveCount, serveSearch } from './inspect.ts';
 import { checkPermission, type EasOperation } from './permissions.ts';
 import { Polls } from './polls.ts';
-import { servePut } from './put.ts';
+import { plainPut, servePut } from './put.ts';
 import { flagOf, parseQuery, type Query } from './query.ts';
 import { refuse } from './refuse.ts';
 import { refuseUpgrade, serveWatchSocket, serveWatchStream } from './watch.ts';
@@ -33,7 +36,7 @@ export type EasOptions = Pick<
   readonly rootService: string | undefined;
 };
 
-type Aim = Pick<EasTarget, 'service' | 'queue' | 'path' | 'grant'>;
+type Aim = Pick<EasAim, 'service' | 'queue' | 'path' | 'grant'>;
 type Serve = (parts: EasParts, call: EasCall) => void;
 
 const serves: Readonly<Record<EasOperation, Serve>> = {
@@ -50,7 +53,7 @@ const serves: Readonly<Record<EasOperation, Serve>> = {
   end: serveEnd,
 };
 
-export class EasHandler {
+export class EasHandler implements PlainHandler {
   readonly #parts: EasParts;
   readonly #rootService: string | undefined;
 
@@ -76,6 +79,24 @@ export class EasHandler {
     } catch (error) {
       refuse(this.#parts, { request, response }, error);
     }
+  }
+
+  /** Puts alone; whatever is wrong with one, `serve` says it. */
+  admit(head: PlainHead): PlainServe | undefined {
+    try {
+      const query = parseQuery(queryOf(head.url));
+      if (operationOf(head.method, query) !== 'put') return undefined;
+      const { service, queue, path, grant } = this.#aim(head, query, 'put');
+      const aim = { request: head, query, service, queue, path, grant };
+      return plainPut(this.#parts, aim, head.bodyBytes);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Room for the bodies of what `admit` let in. */
+  get bodies(): Bodies {
+    return this.#parts.bodies;
   }
 
   /** Answers a WebSocket handshake; never throws. */
@@ -106,7 +127,7 @@ export class EasHandler {
     this.#parts.watches.drain();
   }
 
-  #aim(request: IncomingMessage, query: Query, operation: EasOperation): Aim {
+  #aim(request: RequestHead, query: Query, operation: EasOperation): Aim {
     const { directory, adminToken } = this.#parts;
     const address = this.#address(pathOf(request.url ?? '/'));
     const service = directory.find(address.service);

@@ -1,67 +1,86 @@
-// Puts: the hot path of the edge. The body is received under the queue's limit, handed to the
-// broker, and the index answered as bare digits once the put is durable.
+// Puts: the hot path of the edge. The body is received under the queue's limit, through node:http or
+// through the lane, handed to the broker, and the index answered as bare digits once the put is
+// durable.
 
-import type { ServerResponse } from 'node:http';
 import { oversizedText, PlatformError } from '@sluice/sdk/wire';
-import type { PutAnswer, PutRequest } from '../../broker/queues.ts';
+import type { PutAnswer } from '../../broker/queues.ts';
 import type { QueueName } from '../../queue/message.ts';
+import { answerText, refusalOf, type TextAnswer } from '../answer.ts';
 import type { BodyRefusal } from '../body.ts';
 import type { Grant } from '../directory.ts';
+import type { PlainServe } from '../lane/plain.ts';
 import { type EdgeLimits, limitText } from '../limits.ts';
-import type { EasCall, EasParts } from './call.ts';
+import type { EasAim, EasCall, EasParts } from './call.ts';
 import { priorityOf, putterOf } from './identity.ts';
 import { answerWith, refuse } from './refuse.ts';
 
+/** Stores one message with this payload. */
+type StorePut = (payload: Uint8Array) => Promise<PutAnswer>;
+
 /** Receives and stores one message; answers 200 with its index. */
 export function servePut(parts: EasParts, call: EasCall): void {
-  const { request, response, service, queue, query } = call;
-  const id = query.id === '' ? undefined : query.id;
-  if (id !== undefined) checkRequestId(id);
-  const { headers } = request;
-  const priority = priorityOf(headers, query) ?? 0;
-  const by = putterOf(headers);
+  const { request, response, service, queue } = call;
+  const store = preparePut(call);
   const bytesMax = service.queues.payloadBytesMax(queue);
   parts.bodies.receive(request, response, bytesMax, {
     done(payload) {
-      const put: PutRequest = {
-        payload,
-        id,
-        tags: query.tags,
-        priority,
-        by,
-        path: call.path,
-        contentType: headers['content-type'],
-        home: 'sink',
-        expiresAt: 0,
-        owner: ownerOf(call.grant),
-        idempotencyKey: undefined,
-        callback: undefined,
-      };
       answerWith(
         parts,
         call,
-        () => service.queues.put(queue, put),
-        (answer) => answerPut(response, answer),
+        () => store(payload),
+        (answer) => {
+          const { status, text, headers } = putAnswer(answer);
+          answerText(response, status, text, headers);
+        },
       );
     },
     refused: (why) => refuse(parts, call, bodyError(why, { queue, bytesMax }, parts.limits)),
   });
 }
 
-function answerPut(response: ServerResponse, answer: PutAnswer): void {
-  if (response.destroyed) return;
-  const digits = String(answer.index);
-  const headers = [
-    'X-Eas-Queueservice-Request-Id',
-    headerValue(answer.id),
-    'Content-Type',
-    'text/plain',
-    'Content-Length',
-    String(digits.length),
-  ];
-  if (answer.repeated) headers.push('X-Eas-Queueservice-Repeated', 'true');
-  response.writeHead(200, headers);
-  response.end(digits, 'latin1');
+/** Serves a put whose body comes through the lane; undefined when it is too large to be taken. */
+export function plainPut(parts: EasParts, aim: EasAim, bodyBytes: number): PlainServe | undefined {
+  const store = preparePut(aim);
+  if (bodyBytes > aim.service.queues.payloadBytesMax(aim.queue)) return undefined;
+  return (payload, answer) => {
+    store(payload).then(
+      (done) => answer(putAnswer(done)),
+      (error: unknown) => {
+        if (!(error instanceof PlatformError)) parts.log.error({ err: error }, 'put failed');
+        answer(refusalOf(error));
+      },
+    );
+  };
+}
+
+/** Looks at everything but the payload; throws what is wrong with it. */
+function preparePut({ request, service, queue, query, path, grant }: EasAim): StorePut {
+  const { headers } = request;
+  const id = query.id === '' ? undefined : query.id;
+  if (id !== undefined) checkRequestId(id);
+  const priority = priorityOf(headers, query) ?? 0;
+  const by = putterOf(headers);
+  return (payload) =>
+    service.queues.put(queue, {
+      payload,
+      id,
+      tags: query.tags,
+      priority,
+      by,
+      path,
+      contentType: headers['content-type'],
+      home: 'sink',
+      expiresAt: 0,
+      owner: ownerOf(grant),
+      idempotencyKey: undefined,
+      callback: undefined,
+    });
+}
+
+function putAnswer({ index, id, repeated }: PutAnswer): TextAnswer {
+  const headers = ['X-Eas-Queueservice-Request-Id', headerValue(id)];
+  if (repeated) headers.push('X-Eas-Queueservice-Repeated', 'true');
+  return { status: 200, text: String(index), headers };
 }
 
 /** A request id as a header: clients read the bytes as UTF-8, Node writes them as latin1. */
