@@ -34,6 +34,7 @@ export default defineConfig({
       project('simulation', ['server/test/simulation/**/*.test.ts'], 'threads', 1),
       project('conformance', ['server/test/conformance/**/*.test.ts'], 'forks', 1),
       project('integration', ['server/test/integration/**/*.test.ts'], 'forks', 2),
+      project('hostile', ['server/test/hostile/**/*.test.ts'], 'forks', 2),
       project('browser', ['server/test/browser/**/*.test.ts'], 'forks', 2),
     ],
   },

@@ -3,6 +3,7 @@
 
 import { errorKinds } from '../sdk/src/errors.ts';
 import { settingDescriptions } from '../server/src/config/schema.ts';
+import { limitDescriptions } from '../server/src/http/limit-table.ts';
 import { metricTable } from '../server/src/kernel/telemetry.ts';
 import { commandPage } from './commands.ts';
 
@@ -57,7 +58,29 @@ function settingPage(): string {
       sentence,
     ];
   });
-  return page(settingHead, ['setting', 'flag', 'environment', 'default', 'meaning'], rows);
+  const settings = page(
+    settingHead,
+    ['setting', 'flag', 'environment', 'default', 'meaning'],
+    rows,
+  );
+  return `${settings}\n${limitSection()}`;
+}
+
+const limitHead = `## Limits
+
+Every refusal for a limit names it and its value: \`http.pollsMax = 20000\`. The setting \`limit\` gives
+these another value, \`sluice serve --limit http.pollsMax=50000 --limit stream.watchesMax=1000\`. What
+ends in \`Ms\` is milliseconds, in \`Bytes\` or \`BytesMax\` bytes, everything else a count. Each address
+of a server (\`listen\` and every \`root_queue\`) has them to itself. Limits of a queue (payload,
+length, memory) belong to its service: see [service.json](service-json.md). Limits that a request
+cannot exceed whatever is set are in the [protocol](protocol.md). This table is made from
+\`server/src/http/limit-table.ts\`.`;
+
+function limitSection(): string {
+  const rows = limitDescriptions.map(({ name, fallback, least, most, sentence }) => {
+    return [`\`${name}\``, String(fallback), String(least), String(most), sentence];
+  });
+  return page(limitHead, ['limit', 'default', 'least', 'most', 'meaning'], rows);
 }
 
 const metricHead = `# Metrics

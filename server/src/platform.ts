@@ -24,6 +24,7 @@ import { pullMetrics } from './http/api/metrics.ts';
 import type { Directory, HostedService } from './http/directory.ts';
 import { attributesOf } from './http/eas/inspect.ts';
 import { createEdge, type Edge, type EdgeBasics } from './http/edge.ts';
+import { type Limits, limitsOf } from './http/limit-table.ts';
 import { createRootQueue } from './http/root-queue.ts';
 import { StreamServer } from './http/stream/server.ts';
 import { EndpointDriver } from './instances/endpoint.ts';
@@ -66,6 +67,7 @@ interface Running {
 export class Platform implements Component {
   readonly #config: Config;
   readonly #parts: PlatformParts;
+  readonly #limits: Limits;
   /** What has been started, in order. */
   readonly #started: Component[] = [];
   #running: Running | undefined;
@@ -78,6 +80,7 @@ export class Platform implements Component {
   constructor(config: Config, parts: PlatformParts) {
     this.#config = config;
     this.#parts = parts;
+    this.#limits = limitsOf(config.limits);
   }
 
   /**
@@ -256,6 +259,7 @@ export class Platform implements Component {
       adminToken,
       agent: `sluice/${version}`,
       describe: (service, view) => attributesOf(service, view, { backend }),
+      limits: this.#limits.stream,
     });
     const api = await this.#begin(createApi({ administration, adminToken, telemetry, log }));
     const common = { directory, backend, adminToken };
@@ -294,7 +298,7 @@ export class Platform implements Component {
       tls: this.#tls,
       access: { loopback: isLoopback(listen.host), allowHosts, allowOrigins },
       // Whoever starts the server sees that an address is busy, and tries again.
-      limits: { bindRetryMs: 0 },
+      limits: { ...this.#limits.edge, bindRetryMs: 0 },
     };
   }
 

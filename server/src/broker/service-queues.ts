@@ -29,12 +29,14 @@ import type {
   WatchRequest,
   WatchSink,
 } from './queues.ts';
-import { checkGet, checkPut } from './request-limits.ts';
+import { checkFilter, checkGet, checkPut, keptContentType } from './request-limits.ts';
 import { type OpenWatch, Watches } from './watches.ts';
 
 /** Bytes of the latest progress text of running work. */
 export const progressBytesMax = 4_096;
 const progressesMax = 65_536;
+/** Commands of one call that wait at the same time. */
+const askedAtOnce = 1_024;
 const noPayload = new Uint8Array(0);
 
 export class ServiceQueues implements Queues {
@@ -164,7 +166,7 @@ export class ServiceQueues implements Queues {
     return this.#polls.get(queue, request, signal);
   }
 
-  count(
+  async count(
     queue: QueueName,
     filter: {
       readonly tags: ReadonlyMap<string, string>;
@@ -172,6 +174,7 @@ export class ServiceQueues implements Queues {
       readonly priority: number | undefined;
     },
   ): Promise<number> {
+    checkFilter(filter);
     return this.#polls.count(queue, filter, filter.priority);
   }
 
@@ -216,13 +219,19 @@ export class ServiceQueues implements Queues {
     await this.#askAll(indexes, (index) => ({ kind: 'negative', queue, index, ...rest }) as const);
   }
 
+  /** A long list goes in steps, so that one call never fills the inbox. */
   async #askAll<Key>(
     keys: readonly Key[],
     command: (key: Key) => Parameters<Machine['ask']>[0],
   ): Promise<void> {
     const only = keys.length === 1 ? keys[0] : undefined;
     if (only !== undefined) await this.#machine.ask(command(only));
-    else await Promise.all(keys.map((key) => this.#machine.ask(command(key))));
+    else {
+      for (let at = 0; at < keys.length; at += askedAtOnce) {
+        const step = keys.slice(at, at + askedAtOnce);
+        await Promise.all(step.map((key) => this.#machine.ask(command(key))));
+      }
+    }
   }
 
   async delete(queue: QueueName, indexes: readonly number[]): Promise<void> {
@@ -250,6 +259,7 @@ export class ServiceQueues implements Queues {
   }
 
   watch(queue: QueueName, request: WatchRequest, sink: WatchSink): Promise<Watch> {
+    checkFilter(request);
     const { by, kind, ...rest } = request;
     const command = { kind: 'attach', queue, ...rest, ...by, consumerKind: kind } as const;
     return new Promise((resolve, reject) => {
@@ -286,7 +296,9 @@ export class ServiceQueues implements Queues {
 
   async complete(request: CompleteRequest): Promise<number> {
     const payload = request.payload ?? noPayload;
-    const reply = await this.#machine.ask({ kind: 'complete', ...request, payload });
+    const contentType = keptContentType(request.contentType);
+    const command = { kind: 'complete', ...request, contentType, payload } as const;
+    const reply = await this.#machine.ask(command);
     this.#progress.delete(request.deliveryId);
     return reply.kind === 'completed' ? reply.resultIndex : 0;
   }

@@ -29,6 +29,7 @@ const valueNames: Readonly<Partial<Record<SettingKey, string>>> = {
   tls_key: 'file',
   allow_origin: 'origin',
   allow_host: 'host',
+  limit: 'name=number',
   log_level: 'level',
 };
 

@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { PlatformError } from '@sluice/sdk';
 import { isLoopback, showAddress } from '../config/address.ts';
 import { showDuration } from '../config/duration.ts';
-import { type Config, loadConfig, type SettingValues } from '../config/load.ts';
+import { type Config, ConfigError, loadConfig, type SettingValues } from '../config/load.ts';
 import { serversFolder } from '../config/places.ts';
 import { removeServerFile, writeServerFile } from '../config/server-file.ts';
 import { version } from '../config/version.ts';
+import { limitMistakes } from '../http/limit-table.ts';
 import { type LogLevel, terminalLog } from '../kernel/log.ts';
 import { Platform } from '../platform.ts';
 import { ServiceFileError } from '../services/parse.ts';
@@ -29,6 +30,8 @@ export async function serve(
 ): Promise<void> {
   const { config: file, ...values } = flags;
   const config = loadConfig({ flags: values, environment: context.environment, file });
+  const mistakes = limitMistakes(config.limits);
+  if (mistakes.length > 0) throw new ConfigError(mistakes);
   const platform = await startPatiently(context, config);
   let serverFile: string | undefined;
   const endAtOnce = (): void => {

@@ -9,6 +9,7 @@ import { parseJsonc } from './jsonc.ts';
 import { defaultDataFolder, type Environment } from './places.ts';
 import {
   checkSettings,
+  type LimitSetting,
   type RootQueue,
   type SettingKey,
   type Settings,
@@ -29,6 +30,8 @@ export interface Config {
   readonly plaintext: boolean;
   readonly allowOrigins: readonly string[];
   readonly allowHosts: readonly string[];
+  /** Their names and bounds are not checked yet: the edge knows them. */
+  readonly limits: readonly LimitSetting[];
   /** undefined: `info`, or `warn` where a person looks at a terminal. */
   readonly logLevel: LogLevel | undefined;
   readonly adminToken: Secret | undefined;
@@ -89,6 +92,7 @@ function toConfig(settings: Settings, environment: Environment): Config {
     plaintext: settings.plaintext,
     allowOrigins: settings.allow_origin,
     allowHosts: settings.allow_host,
+    limits: settings.limit,
     logLevel: settings.log_level,
     adminToken: settings.admin_token,
   };

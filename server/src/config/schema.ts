@@ -12,6 +12,12 @@ export interface RootQueue {
   readonly listen: Address;
 }
 
+/** One limit of the edge, by the name that refusals give it. Which there are knows the edge. */
+export interface LimitSetting {
+  readonly name: string;
+  readonly value: number;
+}
+
 /** Checked and frozen. Folders and files are still as written; `load.ts` makes them absolute. */
 export interface Settings {
   readonly data: string | undefined;
@@ -25,6 +31,7 @@ export interface Settings {
   readonly plaintext: boolean;
   readonly allow_origin: readonly string[];
   readonly allow_host: readonly string[];
+  readonly limit: readonly LimitSetting[];
   readonly log_level: 'error' | 'warn' | 'info' | 'debug' | undefined;
   readonly admin_token: Secret | undefined;
 }
@@ -64,6 +71,14 @@ const rootQueue = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+const limit = z.string().transform((text, context): LimitSetting => {
+  const [, name, digits] = /^([a-z]+\.[A-Za-z]+)=(\d{1,15})$/.exec(text) ?? [];
+  if (name !== undefined) return { name, value: Number(digits) };
+  const example = 'http.connectionsMax=50000';
+  context.addIssue({ code: 'custom', message: `"${text}" is no NAME=NUMBER such as ${example}` });
+  return z.NEVER;
+});
+
 const truth = z.union([
   z.boolean(),
   z.enum(['true', 'false', '1', '0']).transform((word) => word === 'true' || word === '1'),
@@ -87,6 +102,7 @@ const schema = z.strictObject({
   plaintext: truth.default(false),
   allow_origin: z.array(origin).default([]),
   allow_host: z.array(text).default([]),
+  limit: z.array(limit).default([]),
   log_level: z.enum(['error', 'warn', 'info', 'debug']).optional(),
   admin_token: z
     .string()
@@ -110,11 +126,18 @@ const sentences: Readonly<Record<SettingKey, readonly [fallback: string, sentenc
   plaintext: ['false', 'Allow listening beyond loopback without TLS.'],
   allow_origin: ['none', 'Web origin that may call from a browser; * for every one.'],
   allow_host: ['none', 'Further name under which clients reach a loopback server.'],
+  limit: ['none', 'NAME=NUMBER: another value for one of the limits below.'],
   log_level: ['info; on a terminal warn', 'Least level that is logged: error, warn, info, debug.'],
   admin_token: ['made at first start', 'Admin token, instead of the one kept in the data folder.'],
 };
 
-const lists: ReadonlySet<string> = new Set(['service', 'root_queue', 'allow_origin', 'allow_host']);
+const lists: ReadonlySet<string> = new Set([
+  'service',
+  'root_queue',
+  'allow_origin',
+  'allow_host',
+  'limit',
+]);
 
 /** Secrets have no flag: a command line is visible to every user of the machine. */
 const flagless: ReadonlySet<string> = new Set(['admin_token']);

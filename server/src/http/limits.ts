@@ -1,6 +1,6 @@
-// The limits of the edge, by name. A refusal says which limit was met and its value, in the words
-// of this table; the settings that belong to a service (payload, capacity) are stated where they
-// are checked.
+// The limits of the edge, by name. A refusal says which limit was met, its value and what sets it,
+// in the words of this table; which may be set says limit-table.ts. The settings that belong to a
+// service (payload, capacity) are stated where they are checked.
 
 export interface EdgeLimits {
   /** Request line and headers together. */
@@ -60,7 +60,7 @@ export const defaultEdgeLimits: EdgeLimits = {
   bindRetryMs: 10_000,
 };
 
-/** How a refusal names a limit: `http.pollsMax = 20000`. */
+/** How a refusal names a limit: `http.pollsMax = 20000 (sluice serve --limit)`. */
 export function limitText(limits: EdgeLimits, name: EdgeLimitName): string {
-  return `http.${name} = ${limits[name]}`;
+  return `http.${name} = ${limits[name]} (sluice serve --limit)`;
 }

@@ -52,15 +52,16 @@ function belowService(service: string, rest: string): QueueAddress {
 }
 
 /**
- * A request path is put behind the address of the model server as it is, so it must not be able
- * to mean another place than it shows: no dot segments, no slash in disguise, no empty segment
- * (`//host` would name another host).
+ * Throws `bad_request` unless a request path, with or without its leading slash, is plain. It is put
+ * behind the address of the model server as it is, so it must not be able to mean another place than
+ * it shows: no dot segments, no slash in disguise, no empty segment (`//host` would name another
+ * host), no query or fragment of its own.
  */
-function checkRequestPath(path: string): void {
-  if (/[^\x21-\x7e]|\\/.test(path)) {
+export function checkRequestPath(path: string): void {
+  if (/[^\x21-\x7e]|[\\?#]/.test(path)) {
     throw new PlatformError('bad_request', 'the request path has characters that are not encoded');
   }
-  const segments = path.slice(1).split('/');
+  const segments = (path.startsWith('/') ? path.slice(1) : path).split('/');
   for (const [at, segment] of segments.entries()) {
     const plain = decoded(segment);
     if (segment === '' && at < segments.length - 1) {

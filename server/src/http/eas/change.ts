@@ -2,6 +2,7 @@
 
 import { PlatformError } from '@sluice/sdk/wire';
 import type { Queues } from '../../broker/queues.ts';
+import { checkCause, reasonCharactersMax } from '../../broker/request-limits.ts';
 import { answerText } from '../answer.ts';
 import type { EasCall, EasParts } from './call.ts';
 import { identityOf } from './identity.ts';
@@ -78,15 +79,10 @@ function wantedIndexes({ query }: EasCall): number[] {
   return indexes;
 }
 
-const codeLengthMax = 64;
-const reasonLengthMax = 4096;
-
 /** `_code_` and `_reason_` of a negative commit, each of which may be missing. */
 export function parseForm(body: Uint8Array): { readonly code: string; readonly reason: string } {
   const { reserved } = parseQuery(new TextDecoder().decode(body));
   const code = reserved.get('_code_') ?? '';
-  if (code.length > codeLengthMax) {
-    throw new PlatformError('bad_request', `_code_ has at most ${codeLengthMax} characters`);
-  }
-  return { code, reason: (reserved.get('_reason_') ?? '').slice(0, reasonLengthMax) };
+  checkCause(code);
+  return { code, reason: (reserved.get('_reason_') ?? '').slice(0, reasonCharactersMax) };
 }

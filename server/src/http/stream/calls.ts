@@ -18,6 +18,8 @@ import type {
 } from '@sluice/sdk/wire';
 import { PlatformError, requestIdTag, type Tags } from '@sluice/sdk/wire';
 import type { Queues, QueueView } from '../../broker/queues.ts';
+import { checkRequestPath } from '../eas/address.ts';
+import { causeOf, delayOf } from './bounds.ts';
 import type { Channel } from './channel.ts';
 import type { Gets } from './gets.ts';
 import { streamLimitText } from './limits.ts';
@@ -42,13 +44,15 @@ export type Describe = (service: string, view: QueueView) => Tags;
 export function callPut({ link, channel, queues }: Place, call: Put, payload: Uint8Array): void {
   const tagId = call.tags.get(requestIdTag);
   const id = call.id !== '' ? call.id : tagId;
+  const path = call.path === '' || call.path === '/' ? undefined : call.path;
+  if (path !== undefined) checkRequestPath(path);
   const answered = queues.put(channel.queue, {
     payload,
     id,
     tags: tagId === undefined ? call.tags : withoutId(call.tags),
     priority: call.priority,
     by: channel.by,
-    path: call.path,
+    path,
     contentType: call.contentType,
     home: 'sink',
     expiresAt: 0,
@@ -76,8 +80,7 @@ export function callComplete(place: Place, call: Complete, payload: Uint8Array):
     payload: payload.length === 0 ? undefined : payload,
     contentType: call.contentType,
     outcome: call.outcome,
-    code: call.code,
-    reason: call.reason,
+    ...causeOf(call),
     firstOutputAt: call.firstOutputAt,
   });
   const answer = (value: number): void => {
@@ -99,12 +102,9 @@ export function callCommit(place: Place, call: Commit): void {
 
 export function callGiveBack(place: Place, call: GiveBack): void {
   const { channel, queues } = place;
-  const { deliveryId, counted, code, reason, delayMs } = call;
-  settle(
-    place,
-    call,
-    queues.giveBack(channel.queue, { deliveryId, counted, code, reason, delayMs }),
-  );
+  const { deliveryId, counted } = call;
+  const request = { deliveryId, counted, ...causeOf(call), delayMs: delayOf(call.delayMs) };
+  settle(place, call, queues.giveBack(channel.queue, request));
 }
 
 export function callTouch({ link, channel, queues }: Place, call: Touch): void {
@@ -128,7 +128,8 @@ export function callByIndexes({ link, channel, queues }: Place, call: ByIndexes)
 }
 
 export function callNegative({ link, channel, queues }: Place, call: Negative): void {
-  const { indexes, code, reason } = call;
+  const { code, reason } = causeOf(call);
+  const { indexes } = call;
   finish(link, call, queues.negative(channel.queue, indexes, channel.by, code, reason));
 }
 

@@ -13,6 +13,8 @@ export interface StreamLimits {
   readonly watchesMax: number;
   /** Bytes of parts that may be on their way to the server. */
   readonly creditBytes: number;
+  /** Payloads that arrive in parts, all connections together: their room is taken at once. */
+  readonly transferBytesMax: number;
   /** Above this nothing bulky is handed to the socket until it has drained. */
   readonly bufferedBytes: number;
   /** Answers that the client does not read; above this its connection is closed. */
@@ -27,7 +29,7 @@ export interface StreamLimits {
   readonly sessionsMax: number;
   /** Wrong tokens before a connection is closed. */
   readonly refusedOpensMax: number;
-  /** Bytes of an id, a user id or a group id. */
+  /** Bytes of a user id, a group id, a token, a service's name. */
   readonly nameBytesMax: number;
   /** Bytes of a progress text. */
   readonly progressBytesMax: number;
@@ -42,6 +44,7 @@ export const defaultStreamLimits: StreamLimits = {
   channelsMax: 256,
   watchesMax: 256,
   creditBytes: 4 * 2 ** 20,
+  transferBytesMax: 512 * 2 ** 20,
   bufferedBytes: 2 ** 20,
   unreadBytesMax: 64 * 2 ** 20,
   takenMs: 30_000,
@@ -53,7 +56,11 @@ export const defaultStreamLimits: StreamLimits = {
   progressBytesMax: 4096,
 };
 
-/** How a refusal names a limit: `stream.watchesMax = 256`. */
+/** What the protocol itself says; nothing sets it. */
+const fixed: ReadonlySet<StreamLimitName> = new Set(['nameBytesMax', 'progressBytesMax']);
+
+/** How a refusal names a limit: `stream.watchesMax = 256 (sluice serve --limit)`. */
 export function streamLimitText(limits: StreamLimits, name: StreamLimitName): string {
-  return `stream.${name} = ${limits[name]}`;
+  const setting = fixed.has(name) ? '' : ' (sluice serve --limit)';
+  return `stream.${name} = ${limits[name]}${setting}`;
 }

@@ -13,11 +13,17 @@ import type { Log } from '../../kernel/log.ts';
 import type { Connection } from '../connection.ts';
 import { type StreamLimits, streamLimitText } from './limits.ts';
 
-/** A call as its answer needs it: its number and how many payload bytes it counts for. */
+/** A call as its answer needs it: its number and what it counts for among the bytes under way. */
 export interface Numbered {
   readonly number: number;
+  /** Of its payload. */
   readonly size?: number;
+  readonly indexes?: readonly number[];
+  readonly holding?: readonly number[];
 }
+
+/** What a number takes while its list is worked on. */
+const numberBytes = 8;
 
 export class Link {
   readonly limits: StreamLimits;
@@ -75,20 +81,21 @@ export class Link {
   }
 
   /** Throws `rate_limited` when the client has too much under way; nothing is counted then. */
-  begin(size = 0): void {
+  begin(call: Numbered): void {
     const { limits } = this;
+    const bytes = bytesOf(call);
     if (this.#underWay >= limits.operationsMax) throw overLimit(limits, 'operationsMax');
-    if (this.#underWay > 0 && this.#bytesUnderWay + size > limits.bytesMax) {
+    if (this.#underWay > 0 && this.#bytesUnderWay + bytes > limits.bytesMax) {
       throw overLimit(limits, 'bytesMax');
     }
     this.#underWay += 1;
-    this.#bytesUnderWay += size;
+    this.#bytesUnderWay += bytes;
   }
 
   /** The call is over without an answer: the client does not wait for one. */
   drop(call: Numbered): void {
     this.#underWay -= 1;
-    this.#bytesUnderWay -= call.size ?? 0;
+    this.#bytesUnderWay -= bytesOf(call);
   }
 
   /** Ends a call with its answer. */
@@ -170,6 +177,10 @@ export class Link {
   #tooMuch(): boolean {
     return this.#outbox.buffered + this.#connection.buffered() > this.limits.bufferedBytes;
   }
+}
+
+function bytesOf({ size = 0, indexes, holding }: Numbered): number {
+  return size + numberBytes * ((indexes?.length ?? 0) + (holding?.length ?? 0));
 }
 
 function overLimit(limits: StreamLimits, name: 'operationsMax' | 'bytesMax'): PlatformError {

@@ -32,7 +32,7 @@ export class StreamServer {
   constructor(options: StreamServerOptions) {
     const limits = { ...defaultStreamLimits, ...options.limits };
     const sessions = new Sessions(options.clock, options.random, limits);
-    this.#parts = { ...options, limits, sessions };
+    this.#parts = { ...options, limits, sessions, transfers: { bytes: 0 } };
   }
 
   /** Open connections now. */

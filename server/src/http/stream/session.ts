@@ -11,6 +11,8 @@ export class Session {
   readonly token: string;
   readonly #settledMax: number;
   readonly #settled = new Map<number, number>();
+  /** Its token was good for a queue. */
+  isTrusted = false;
   /** Closes the connection that has the session now. */
   detach: (() => void) | undefined;
 
@@ -78,8 +80,13 @@ export class Sessions {
     return session;
   }
 
-  /** The connection is lost; the client may come back. */
+  /** The connection is lost; the client may come back. Whoever had no token that is good for
+   * anything did nothing that would have to be remembered, and can fill no memory. */
   lose(session: Session): void {
+    if (!session.isTrusted) {
+      this.end(session);
+      return;
+    }
     session.detach = undefined;
     this.#lost.delete(session);
     this.#lost.set(session, this.#clock.now().mono + this.#limits.sessionMs);

@@ -8,7 +8,6 @@ import {
   clientCodec,
   type Hello,
   type Open,
-  oversizedText,
   type Part,
   PlatformError,
   streamVersion,
@@ -18,6 +17,7 @@ import type { Log } from '../../kernel/log.ts';
 import type { Random } from '../../kernel/random.ts';
 import type { Connection } from '../connection.ts';
 import type { Directory } from '../directory.ts';
+import { checkHello, checkOpen, checkSize } from './bounds.ts';
 import { type Describe, filterOf, type Place } from './calls.ts';
 import { Channel } from './channel.ts';
 import { Gets } from './gets.ts';
@@ -44,6 +44,8 @@ export interface StreamParts {
   readonly adminToken: string | undefined;
   readonly limits: StreamLimits;
   readonly sessions: Sessions;
+  /** Bytes of the payloads that arrive in parts now, on every connection. */
+  readonly transfers: { bytes: number };
   /** Name and version of the server. */
   readonly agent: string;
   readonly describe: Describe;
@@ -62,6 +64,8 @@ export class StreamConnection {
   /** Numbers the WebSocket messages: channels ask the directory once for each. */
   #message = 0;
   #refusedOpens = 0;
+  /** Its share of `transfers`. */
+  #transferBytes = 0;
   #left = false;
 
   constructor(connection: Connection, parts: StreamParts) {
@@ -172,10 +176,9 @@ export class StreamConnection {
       this.#fail(4400, new PlatformError('bad_request', text));
       return;
     }
+    checkHello(hello, limits);
     const uid = hello.uid === '' ? random.id() : hello.uid;
     const gid = hello.gid === '' ? 'eas' : hello.gid;
-    checkName(uid, limits);
-    checkName(gid, limits);
     this.#hello = { ...hello, uid, gid };
     const session = sessions.attach(hello.resume, uid, hello.token);
     session.detach = () => this.close(4409, 'the session goes on elsewhere');
@@ -205,8 +208,7 @@ export class StreamConnection {
       this.#link.refuse(operation.number, new PlatformError('rate_limited', text));
       return;
     }
-    checkName(operation.gid, limits);
-    checkName(operation.uid, limits);
+    checkOpen(operation, limits);
     const channel = new Channel({
       directory,
       service: operation.service,
@@ -219,6 +221,7 @@ export class StreamConnection {
     this.#channels.set(operation.number, channel);
     try {
       channel.refresh(this.#message);
+      if (this.#session !== undefined) this.#session.isTrusted = true;
       this.#link.say({ kind: 'done', number: operation.number });
     } catch (error) {
       this.#link.refuse(operation.number, error);
@@ -239,7 +242,7 @@ export class StreamConnection {
   #call(call: PlainCall): void {
     const link = this.#link;
     try {
-      link.begin();
+      link.begin(call);
     } catch (error) {
       link.refuse(call.number, error);
       return;
@@ -256,7 +259,7 @@ export class StreamConnection {
     const link = this.#link;
     const inParts = call.transfer !== 0;
     try {
-      link.begin(call.size);
+      link.begin(call);
     } catch (error) {
       if (inParts) this.#assembler.refuse(call);
       link.refuse(call.number, error);
@@ -264,7 +267,7 @@ export class StreamConnection {
     }
     try {
       const place = this.#place(call);
-      if (inParts) checkSize(place, call);
+      if (inParts) this.#admit(place, call);
       else runSized(place, call, call.payload);
     } catch (error) {
       if (inParts) this.#assembler.refuse(call);
@@ -274,9 +277,27 @@ export class StreamConnection {
     if (inParts) this.#assembler.begin(call);
   }
 
+  /** Its whole room is taken at once, so it has to be there. */
+  #admit(place: Place, call: SizedCall): void {
+    const { limits, transfers } = this.#parts;
+    checkSize(place, call);
+    if (transfers.bytes + call.size > limits.transferBytesMax) {
+      const text = `too much arrives in parts: ${streamLimitText(limits, 'transferBytesMax')}`;
+      throw new PlatformError('rate_limited', text, { retryAfterMs: 1000 });
+    }
+    transfers.bytes += call.size;
+    this.#transferBytes += call.size;
+  }
+
+  #transferEnded(): void {
+    this.#parts.transfers.bytes -= this.#transferBytes;
+    this.#transferBytes = 0;
+  }
+
   #part(part: Part): void {
     const whole = this.#assembler.part(part);
     if (whole === undefined) return;
+    this.#transferEnded();
     try {
       runSized(this.#place(whole.operation), whole.operation, whole.payload);
     } catch (error) {
@@ -286,7 +307,9 @@ export class StreamConnection {
 
   #abandon(abandon: Abandon): void {
     const dropped = this.#assembler.abandon(abandon);
-    if (dropped !== undefined) this.#link.drop(dropped);
+    if (dropped === undefined) return;
+    this.#transferEnded();
+    this.#link.drop(dropped);
   }
 
   #place(call: PlainCall | SizedCall): Place {
@@ -336,6 +359,7 @@ export class StreamConnection {
   /** Safe to call twice. */
   #lost(): void {
     this.#helloTimer.cancel();
+    this.#transferEnded();
     this.#link.lost();
     this.#gets.close();
     void this.#watches.closeAll('cut');
@@ -345,18 +369,4 @@ export class StreamConnection {
     if (this.#left) this.#parts.sessions.end(session);
     else this.#parts.sessions.lose(session);
   }
-}
-
-function checkSize({ queues, channel }: Place, call: SizedCall): void {
-  const queue = call.kind === 'put' ? channel.queue : 'sink';
-  const bytesMax = queues.payloadBytesMax(queue);
-  if (call.size <= bytesMax) return;
-  const what = call.kind === 'put' ? 'a payload' : 'a result';
-  throw new PlatformError('too_large', oversizedText({ what, bytes: call.size, bytesMax, queue }));
-}
-
-function checkName(name: string, limits: StreamLimits): void {
-  if (Buffer.byteLength(name) <= limits.nameBytesMax) return;
-  const text = `a user or group id is too long: ${streamLimitText(limits, 'nameBytesMax')}`;
-  throw new PlatformError('bad_request', text);
 }
