@@ -7,7 +7,7 @@ export interface LeaseNote {
   readonly deliveryId: number;
   readonly holder: string;
   readonly gid: string;
-  readonly at: number;
+  at: number;
   /** The holder has asked to end it, or lost it, or may have lost it. */
   isOver: boolean;
   /** When its holder, who may resume it, lost the connection; infinity: connected. */
@@ -116,6 +116,22 @@ export class Ledger {
     this.entries.push(entry);
     if (how.callerId !== undefined) this.learnId(entry, how.callerId);
     return entry;
+  }
+
+  openResult(index: number, entry: Entry): ResultNote {
+    const note: ResultNote = {
+      index,
+      entry,
+      toldAt: undefined,
+      removals: 0,
+      isGone: false,
+      takenAt: undefined,
+      takenSince: 0,
+      hiddenSince: undefined,
+      shownAt: 0,
+    };
+    this.results.set(index, note);
+    return note;
   }
 
   learnId(entry: Entry, id: string): void {

@@ -8,6 +8,8 @@ export class Limits {
   capacityMax: { readonly source: number; readonly sink: number } = { source: 0, sink: 0 };
   /** The fewest bad deliveries that ever made a message dead. */
   deliveryMaxLow: number = Number.POSITIVE_INFINITY;
+  /** The shortest idle time there ever was; 0 = there never was one. */
+  idleMsLow = 0;
   /** The settings that may be in force now. */
   #inForce: readonly ServiceSettings[] = [];
 
@@ -23,6 +25,8 @@ export class Limits {
       sink: Math.max(this.capacityMax.sink, sink.capacity),
     };
     this.deliveryMaxLow = Math.min(this.deliveryMaxLow, deliveryMaxOf(settings));
+    const { idleMs } = settings;
+    if (idleMs > 0) this.idleMsLow = Math.min(this.idleMsLow || idleMs, idleMs);
     this.#inForce = [...this.#inForce, settings];
   }
 

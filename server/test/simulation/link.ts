@@ -1,10 +1,13 @@
-// One connection of a consumer of the input queue, as a client sees it: it opens, lives, is cut
-// from either side, and tells the oracle all of it.
+// One connection of a consumer of the input queue, as a client sees it: it opens, lives, stalls and
+// is cut from either side.
 
-import type { Delivery, Watch, WatchEnd } from '../../src/broker/queues.ts';
+import type { ConsumerKind, Delivery, Identity, Watch } from '../../src/broker/queues.ts';
+import type { Holder } from './holders.ts';
 import type { Entry } from './ledger.ts';
-import type { Holder } from './oracle.ts';
 import type { Play } from './play.ts';
+
+/** More than the broker hands to any connection. */
+const stalledBytes = 2 ** 21;
 
 export interface LinkHandlers {
   /** A message has come; `entry` is the request it belongs to. */
@@ -12,68 +15,76 @@ export interface LinkHandlers {
   voided(deliveryId: number): void;
 }
 
+export interface LinkOptions extends LinkHandlers {
+  readonly by: Identity;
+  readonly kind: ConsumerKind;
+  readonly window: number;
+}
+
 export class Link {
   readonly holder: Holder;
+  /** Deliveries that it has forgotten without ending them. */
+  readonly hung = new Set<number>();
+  readonly #kind: ConsumerKind;
+  readonly #window: number;
   readonly #play: Play;
   readonly #handlers: LinkHandlers;
   #watch: Watch | undefined;
   #isAlive = false;
+  #isStalled = false;
   #end: () => void = () => undefined;
   ended: Promise<void> = Promise.resolve();
 
-  constructor(play: Play, holder: Holder, handlers: LinkHandlers) {
+  constructor(play: Play, options: LinkOptions) {
+    const { by, kind, window } = options;
     this.#play = play;
-    this.holder = holder;
-    this.#handlers = handlers;
-    play.stage.onDeath(() => this.#down('the process died'));
+    this.holder = play.oracle.holder(by);
+    this.#kind = kind;
+    this.#window = window;
+    this.#handlers = options;
+    play.stage.onDeath(() => this.#down());
   }
 
   /** Connects; answers whether that worked. */
   async open(): Promise<boolean> {
-    const { stage, oracle } = this.#play;
+    const { stage } = this.#play;
     const { holder } = this;
-    const claims = [...holder.open].filter((deliveryId) => !holder.hung.has(deliveryId));
-    const holding = holder.kind === 'stream' ? claims : [];
-    oracle.lost(holder, new Set(holding));
     this.#isAlive = true;
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
     const request = {
       by: { gid: holder.gid, uid: holder.key },
-      kind: holder.kind,
-      window: holder.window,
+      kind: this.#kind,
+      window: this.#window,
       from: 0,
       indexOnly: false,
       autoCommit: false,
       tags: new Map(),
       id: undefined,
-      holding,
+      holding: [...holder.open].filter((deliveryId) => !this.hung.has(deliveryId)),
     };
     const isThis = this.#newSession();
     const answer = await stage.ask((queues) =>
       queues.watch('input', request, {
         deliver: (delivery) => {
-          if (!isThis()) return;
-          this.#guard(() => this.#handlers.deliver(oracle.delivered(holder, delivery), delivery));
+          const entry = this.#play.oracle.ledger.byPayload(delivery.payload);
+          if (isThis() && entry !== undefined) this.#handlers.deliver(entry, delivery);
         },
         voided: (deliveryId) => {
-          if (!isThis()) return;
-          this.#guard(() => oracle.voided(holder, deliveryId));
-          this.#handlers.voided(deliveryId);
+          if (isThis()) this.#handlers.voided(deliveryId);
         },
-        closed: (reason) => {
-          if (isThis()) this.#down(reason);
+        closed: () => {
+          if (isThis()) this.#down();
         },
-        buffered: () => 0,
+        buffered: () => (this.#isStalled ? stalledBytes : 0),
       }),
     );
     if (answer.kind !== 'ok' || !isThis()) {
-      this.#down(answer.kind);
+      this.#down();
       return false;
     }
     this.#watch = answer.value;
-    if (holder.kind === 'stream') oracle.resumed(holder, holding, answer.value.held);
     return true;
   }
 
@@ -83,9 +94,21 @@ export class Link {
     const watch = this.#watch;
     if (!this.#isAlive || watch === undefined) return;
     stage.note(`${this.holder.key} leaves: ${how}`);
-    this.#down(how);
+    this.#down();
     await stage.ask(() => watch.close(how));
-    this.#play.oracle.doubtUnseen(this.holder);
+  }
+
+  /** Takes nothing from its connection for a while. */
+  async stall(ms: number): Promise<void> {
+    const { stage, oracle } = this.#play;
+    if (!this.#isAlive || this.#isStalled) return;
+    stage.note(`${this.holder.key} stalls`);
+    this.#isStalled = true;
+    oracle.holders.stalled(this.holder);
+    await Promise.race([this.ended, stage.clock.sleep(ms)]);
+    this.#isStalled = false;
+    oracle.holders.flows(this.holder);
+    this.#watch?.drained();
   }
 
   #session = 0;
@@ -96,23 +119,10 @@ export class Link {
     return () => this.#isAlive && this.#session === mine;
   }
 
-  #down(why: WatchEnd | string): void {
+  #down(): void {
     if (!this.#isAlive) return;
     this.#isAlive = false;
     this.#watch = undefined;
-    const { holder } = this;
-    const canResume = holder.kind === 'stream' && why !== 'dead' && why !== 'drain';
-    this.#play.stage.note(`${holder.key} is cut off: ${why}`);
-    this.#play.oracle.lost(holder, canResume ? new Set(holder.open) : new Set());
     this.#end();
-  }
-
-  /** What the oracle finds inside a callback of the broker ends the run, not the broker. */
-  #guard(judge: () => void): void {
-    try {
-      judge();
-    } catch (error) {
-      this.#play.stage.failure ??= error;
-    }
   }
 }

@@ -1,41 +1,53 @@
-// Judges a run by what clients see and nothing else: their calls, the answers, the deliveries. Each
-// check names the rule it stands for. It knows nothing of how the broker works; where an answer is
-// lost it allows everything that may have happened.
+// Judges a run by what passes between the queues and those who use them, and nothing else: calls,
+// answers, deliveries. Each check names the rule it stands for. It knows nothing of how the broker
+// works; where an answer is lost it allows everything that may have happened.
 
-import type { Delivery, PutAnswer } from '../../src/broker/queues.ts';
-import { type Entry, isBefore, type LeaseNote, Ledger, type ResultNote } from './ledger.ts';
+import type { Delivery, Identity, PutAnswer } from '../../src/broker/queues.ts';
+import { type Answer, said } from './answer.ts';
+import { Groups } from './groups.ts';
+import { type Holder, Holders } from './holders.ts';
+import { type Entry, Ledger, type ResultNote } from './ledger.ts';
 import { Limits } from './limits.ts';
-import { OrderCheck, onTheWayMs } from './order-check.ts';
-import { type Answer, type Stage, said, serviceName } from './stage.ts';
+import { OrderCheck } from './order-check.ts';
+import type { Stage } from './stage.ts';
 import { fact } from './trace.ts';
 
-/** A consumer as it knows itself, across its connections. */
-export interface Holder {
-  readonly key: string;
-  readonly gid: string;
-  readonly kind: 'eas' | 'stream' | 'worker';
-  readonly window: number;
-  /** Deliveries that it works on, or whose slot it has not freed. */
-  readonly open: Set<number>;
-  /** Of these, what it has forgotten. */
-  readonly hung: Set<number>;
+/** What was known when a commit by index was asked. */
+interface CommitAsked {
+  readonly by: Identity;
+  /** Nothing else can have taken the message away. */
+  readonly isAlone: boolean;
+  /** The message may leave with it. */
+  readonly mayEnd: boolean;
+}
+
+/** What was known when a completion was asked. */
+interface CompletionAsked {
+  readonly wasSure: boolean;
+  /** Nobody asked for it under this token before. */
+  readonly isFirst: boolean;
 }
 
 export class Oracle {
   readonly ledger = new Ledger();
-  readonly #stage: Stage;
-  readonly #tokens = new Map<number, Entry>();
-  readonly #order: OrderCheck;
-  /** Connections lost so far. */
-  losses = 0;
-  readonly #voidedUnseen = new Set<number>();
-  #endedSince: number | undefined;
   readonly limits: Limits;
+  readonly groups: Groups;
+  readonly holders: Holders;
+  readonly #stage: Stage;
+  readonly #order: OrderCheck;
+  readonly #completing = new Set<number>();
+  #endedSince: number | undefined;
 
   constructor(stage: Stage) {
     this.#stage = stage;
-    this.#order = new OrderCheck(stage, this.ledger, () => this.losses);
     this.limits = new Limits(stage.settings);
+    this.groups = new Groups(stage.settings.declaresInstances);
+    this.holders = new Holders(stage, this.ledger, this.limits, this.groups);
+    this.#order = new OrderCheck(stage, this.ledger, this.holders);
+  }
+
+  holder(by: Identity): Holder {
+    return this.holders.of(by);
   }
 
   putAsked(how: Pick<Entry, 'home' | 'priority' | 'callerId'>): Entry {
@@ -106,143 +118,40 @@ export class Oracle {
     fact(entry.index === undefined || entry.index === index, '8', `${entry.token} moved`);
     this.ledger.learnIndex(entry, index);
     this.ledger.learnId(entry, delivery.id);
-    fact(!this.#tokens.has(deliveryId), '5', `delivery id ${deliveryId} came twice`);
-    this.#tokens.set(deliveryId, entry);
-    fact(!this.#voidedUnseen.has(deliveryId), '5', `${deliveryId} was given after it was voided`);
     fact(!entry.isGone, '5', `${index} was delivered after it had left`);
-    this.#checkLast(holder, entry, deliveryId);
-    if (holder.gid === serviceName) this.#deliveredToWork(holder, entry, delivery);
-    const { now } = this.#stage;
-    const { key, gid } = holder;
-    const cutAt = Number.POSITIVE_INFINITY;
-    entry.leases.push({ deliveryId, holder: key, gid, at: now, isOver: false, cutAt });
-    holder.open.add(deliveryId);
-    const taken = this.#slotsTaken(holder);
-    fact(taken <= holder.window, '2', `${holder.key} has ${taken} of ${holder.window}`);
+    const isDone = this.groups.isDoneFor(entry, holder.gid);
+    fact(!isDone, '7', `${index} was delivered to ${holder.gid}, which had committed it`);
+    if (this.groups.counts(holder.gid)) this.#deliveredToWork(holder, entry, delivery);
+    this.holders.begin(holder, entry, deliveryId);
     return entry;
   }
 
-  /** The slot of an EAS watcher is free as soon as any member of its group has committed. */
-  #slotsTaken(holder: Holder): number {
-    if (holder.kind !== 'eas') return holder.open.size;
-    const tokens = [...holder.open];
-    return tokens.filter((token) => this.#tokens.get(token)?.removals === 0).length;
-  }
-
-  #checkLast(holder: Holder, entry: Entry, deliveryId: number): void {
-    const last = entry.leases.findLast((lease) => lease.gid === holder.gid);
-    if (last === undefined) return;
-    const { index } = entry;
-    fact(deliveryId > last.deliveryId, '5', `${index}: ${deliveryId} after a higher token`);
-    const isFree = this.#mayBeOver(last);
-    fact(isFree, '5', `${index} was delivered while ${last.holder} holds it`);
-    last.isOver = true;
-  }
-
   #deliveredToWork(holder: Holder, entry: Entry, delivery: Delivery): void {
-    const seen = entry.leases.filter(({ gid }) => gid === serviceName).length;
+    const seen = entry.leases.filter(({ gid }) => gid === holder.gid).length;
     entry.unseen = Math.max(entry.unseen, delivery.deliveries - 1 - seen);
-    fact(!entry.mustBeDead, '9', `${entry.index} was delivered after its last`);
-    const isEarly = this.#stage.now < entry.notBefore && this.#stage.isSteadySince(entry.backOffAt);
-    fact(!isEarly, '9', `${entry.index} was delivered before its back-off had ended`);
-    this.#order.check(holder.key, entry, delivery.deliveryId);
-    entry.hasPlace = true;
+    if (this.groups.isWorked) {
+      fact(!entry.mustBeDead, '9', `${entry.index} was delivered after its last`);
+      const isSteady = this.#stage.isSteadySince(entry.backOffAt);
+      const isEarly = this.#stage.now < entry.notBefore && isSteady;
+      fact(!isEarly, '9', `${entry.index} was delivered before its back-off had ended`);
+      this.#order.check(holder.key, entry, delivery.deliveryId);
+      entry.hasPlace = true;
+    }
     entry.waitingSince = Number.POSITIVE_INFINITY;
     entry.badPossible += 1;
-    this.#doubtLife(entry);
+    this.holders.doubtLife(entry);
     this.#checkCapacity();
   }
 
-  #mayBeOver(lease: LeaseNote): boolean {
-    const { idleMs, resumeMs } = this.#stage.settings;
-    const { now } = this.#stage;
-    // The idle time began with the decision, a read and a flush before the delivery was seen.
-    const isIdle = idleMs > 0 && now + onTheWayMs >= lease.at + idleMs;
-    return lease.isOver || isIdle || now >= lease.cutAt + resumeMs;
-  }
-
-  lease(entry: Entry, deliveryId: number): LeaseNote {
-    const lease = entry.leases.find((note) => note.deliveryId === deliveryId);
-    fact(lease !== undefined, '5', `${deliveryId} is not a delivery of ${entry.token}`);
-    return lease;
-  }
-
-  /** The holder was told that its lease is gone; all but EAS watchers free the slot later. */
-  voided(holder: Holder, deliveryId: number): void {
-    this.#stage.note(`voided ${deliveryId} of ${holder.key}`);
-    if (!this.#tokens.has(deliveryId)) this.#voidedUnseen.add(deliveryId);
-    const entry = this.#tokens.get(deliveryId);
-    if (entry !== undefined) this.lease(entry, deliveryId).isOver = true;
-    if (holder.kind === 'eas') holder.open.delete(deliveryId);
-  }
-
-  /** A holder lost its connection, and with it all leases but those it means to resume. */
-  lost(holder: Holder, keeps: ReadonlySet<number>): void {
-    this.losses += 1;
-    this.doubtUnseen(holder);
-    for (const lease of this.#leasesOf(holder)) {
-      if (keeps.has(lease.deliveryId)) lease.cutAt = Math.min(lease.cutAt, this.#stage.now);
-      else lease.isOver = true;
-    }
-    for (const deliveryId of holder.open)
-      if (!keeps.has(deliveryId)) holder.open.delete(deliveryId);
-  }
-
-  /** What was on its way to a holder that is gone was delivered, and unseen it ended badly. */
-  doubtUnseen(holder: Holder): void {
-    if (holder.gid !== serviceName) return;
-    const waiting = this.ledger.entries.filter(
-      (entry) =>
-        entry.index !== undefined &&
-        !entry.isGone &&
-        entry.leases.every((lease) => this.#mayBeOver(lease)),
-    );
-    waiting.sort((one, other) => (isBefore(one, other) ? -1 : 1));
-    for (const entry of waiting.slice(0, holder.window + 20)) {
-      entry.unseen += 1;
-      this.#doubtLife(entry);
-      // A lease that nobody saw waits for its holder to come back.
-      const until = holder.kind === 'stream' ? this.#stage.settings.resumeMs : 0;
-      entry.waitingSince = Math.max(entry.waitingSince, this.#stage.now + until);
-    }
-  }
-
-  #doubtLife(entry: Entry): void {
-    const isOver = entry.badPossible + entry.unseen >= this.limits.deliveryMaxLow;
-    if (isOver) entry.causes.add('dead');
-  }
-
-  /** A holder is connected again and was told which of its leases it still has. */
-  resumed(holder: Holder, asked: readonly number[], held: readonly number[]): void {
-    this.#stage.note(`${holder.key} resumed [${held}] of [${asked}]`);
-    for (const deliveryId of held) {
-      fact(asked.includes(deliveryId), '5', `${holder.key} resumed a foreign ${deliveryId}`);
-    }
-    for (const deliveryId of asked) {
-      if (!held.includes(deliveryId)) holder.open.delete(deliveryId);
-    }
-    for (const lease of this.#leasesOf(holder)) {
-      if (held.includes(lease.deliveryId)) lease.cutAt = Number.POSITIVE_INFINITY;
-      else lease.isOver = true;
-    }
-  }
-
-  #leasesOf(holder: Holder): LeaseNote[] {
-    return this.ledger.entries
-      .flatMap(({ leases }) => leases)
-      .filter((lease) => lease.holder === holder.key && !lease.isOver);
-  }
-
-  #isSure(entry: Entry, lease: LeaseNote): boolean {
-    const isCut = lease.cutAt !== Number.POSITIVE_INFINITY;
-    return !isCut && !this.#mayBeOver(lease) && entry.removals === 0 && entry.causes.size === 0;
-  }
-
   /** A call that ends a lease without success is asked. */
-  returnAsked(holder: Holder, entry: Entry, deliveryId: number): void {
-    this.lease(entry, deliveryId).isOver = true;
-    holder.open.delete(deliveryId);
+  returnAsked(deliveryId: number, occupies: boolean): Entry | undefined {
+    const token = this.holders.token(deliveryId);
+    if (token === undefined) return undefined;
+    const { entry, holder } = token;
+    this.holders.lease(entry, deliveryId).isOver = true;
+    if (!occupies) holder.open.delete(deliveryId);
     entry.lastReturnedBy = holder.key;
+    return entry;
   }
 
   /** Answered with success it proves that the lease was current until then. */
@@ -264,29 +173,48 @@ export class Oracle {
       entry.waitingSince = this.#stage.now;
   }
 
-  /** A call that ends the request is asked: a completion or a commit. */
-  completeAsked(holder: Holder, entry: Entry, deliveryId: number): { readonly wasSure: boolean } {
-    const lease = this.lease(entry, deliveryId);
-    const wasSure = this.#isSure(entry, lease);
+  /** A negative commit by index: whether it ends a lease nobody is told. */
+  negativeAsked(by: Identity, entry: Entry): void {
+    const holder = this.holder(by);
+    this.#stage.note(`negative ${entry.index} by ${holder.key}`);
+    this.#endLeases(holder, entry);
+    entry.lastReturnedBy = holder.key;
+  }
+
+  /** The idle time of a lease began anew. */
+  touched(deliveryId: number, askedAt: number): void {
+    const token = this.holders.token(deliveryId);
+    if (token !== undefined) this.holders.lease(token.entry, deliveryId).at = askedAt;
+  }
+
+  /** A call that ends the request is asked, by its token; undefined: nobody ever saw that token. */
+  completeAsked(deliveryId: number): CompletionAsked | undefined {
+    const token = this.holders.token(deliveryId);
+    if (token === undefined) return undefined;
+    const { entry, holder } = token;
+    const lease = this.holders.lease(entry, deliveryId);
+    const wasSure = this.holders.isSure(entry, lease);
+    const isFirst = !this.#completing.has(deliveryId);
+    this.#completing.add(deliveryId);
     holder.open.delete(deliveryId);
     entry.removals += 1;
     entry.resultAsked = true;
     this.#stage.note(`complete ${entry.index} ${deliveryId} by ${holder.key}`);
-    return { wasSure };
+    return { wasSure, isFirst };
   }
 
   completeAnswered(
-    entry: Entry,
     deliveryId: number,
     answer: Answer<number>,
-    how: {
-      readonly wasSure: boolean;
+    how: CompletionAsked & {
       readonly as: 'succeeded' | 'failed';
       readonly hasResult: boolean;
     },
   ): void {
+    const entry = this.holders.token(deliveryId)?.entry;
+    fact(entry !== undefined, '5', `${deliveryId} is nobody's`);
     this.#stage.note(`complete ${entry.index} ${deliveryId} ${said(answer)}`);
-    const lease = this.lease(entry, deliveryId);
+    const lease = this.holders.lease(entry, deliveryId);
     const newest = entry.leases.findLast((note) => note.gid === lease.gid);
     if (answer.kind === 'refused') {
       entry.removals -= 1;
@@ -294,7 +222,7 @@ export class Oracle {
       if (answer.code === 'disk_full') return;
       const isStale = answer.code === 'stale_delivery';
       fact(isStale, '3', `a completion of ${entry.index} was refused: ${answer.code}`);
-      const mayBeStale = !how.wasSure || this.#mayBeOver(lease);
+      const mayBeStale = !how.wasSure || this.holders.mayBeOver(lease);
       fact(mayBeStale, '5', `${deliveryId} was current and refused`);
       lease.isOver = true;
       return;
@@ -318,30 +246,42 @@ export class Oracle {
     entry.wasPut = true;
   }
 
-  /** A commit by index is asked: it counts whoever holds the message now. */
-  commitAsked(holder: Holder, entry: Entry, deliveryId: number): { readonly isAlone: boolean } {
-    this.#stage.note(`commit ${entry.index} by ${holder.key}`);
-    const isAlone = entry.removals === 0 && entry.causes.size === 0;
-    this.lease(entry, deliveryId);
-    holder.open.delete(deliveryId);
-    entry.removals += 1;
-    entry.resultAsked = true;
-    for (const lease of entry.leases) if (lease.gid === holder.gid) lease.isOver = true;
-    return { isAlone };
+  resultPut(entry: Entry, uid: string, index: number): void {
+    this.#stage.note(`result of ${entry.index} by ${uid}: ok ${index}`);
+    if (index > 0) this.told(entry, index);
   }
 
-  commitAnswered(entry: Entry, answer: Answer<void>, isAlone: boolean): void {
+  /** A commit by index is asked: it counts whoever of the group holds the message now. */
+  commitAsked(by: Identity, entry: Entry): CommitAsked {
+    const holder = this.holder(by);
+    this.#stage.note(`commit ${entry.index} by ${holder.key}`);
+    const isAlone = entry.removals === 0 && entry.causes.size === 0;
+    this.#endLeases(holder, entry);
+    if (!this.groups.commitAsked(entry, by.gid)) return { by, isAlone: false, mayEnd: false };
+    const isDelivered = entry.leases.some(({ gid }) => gid === by.gid);
+    // Rule 6: nothing happens, unless it was delivered on the way.
+    if (!isDelivered) entry.causes.add('committed');
+    entry.removals += 1;
+    entry.resultAsked = true;
+    return { by, isAlone, mayEnd: true };
+  }
+
+  commitAnswered(entry: Entry, answer: Answer<void>, { by, isAlone, mayEnd }: CommitAsked): void {
     this.#stage.note(`commit ${entry.index} ${said(answer)}`);
-    if (answer.kind === 'refused') entry.removals -= 1;
-    if (answer.kind !== 'ok') return;
+    if (!this.groups.counts(by.gid)) return;
+    if (answer.kind === 'refused' && mayEnd) entry.removals -= 1;
+    if (answer.kind !== 'ok' || !entry.leases.some(({ gid }) => gid === by.gid)) return;
+    if (!this.groups.commitDone(entry, by.gid)) return;
     entry.isGone = true;
     if (isAlone && entry.removals === 1) entry.completedAs = 'succeeded';
   }
 
-  /** A copy's holder is done with it, or gives it up. */
-  copyDone(holder: Holder, entry: Entry, deliveryId: number): void {
-    this.lease(entry, deliveryId).isOver = true;
-    holder.open.delete(deliveryId);
+  #endLeases(holder: Holder, entry: Entry): void {
+    for (const lease of entry.leases) {
+      if (lease.gid !== holder.gid) continue;
+      lease.isOver = true;
+      if (lease.holder === holder.key) holder.open.delete(lease.deliveryId);
+    }
   }
 
   /** An answer or a reader showed the index of a result: there is only one. */
@@ -357,14 +297,7 @@ export class Oracle {
     fact(isMine, '8', `sink index ${index} names two results`);
     entry.resultIndex = index;
     const { now } = this.#stage;
-    const fresh = { index, entry, removals: 0, isGone: false, takenAt: undefined, takenSince: 0 };
-    const note: ResultNote = known ?? {
-      ...fresh,
-      toldAt: undefined,
-      hiddenSince: undefined,
-      shownAt: 0,
-    };
-    this.ledger.results.set(index, note);
+    const note = known ?? this.ledger.openResult(index, entry);
     if (!this.#stage.settings.sink.autoEvict) note.toldAt ??= now;
     this.#checkCapacity();
     return note;

@@ -1,8 +1,7 @@
 // Those who fetch results: by long polls with and without auto delete, by request id, and by
 // watching the sink.
 
-import type { GetRequest, Handout, Message } from '../../src/broker/queues.ts';
-import type { ResultNote } from './ledger.ts';
+import type { GetRequest } from '../../src/broker/queues.ts';
 import type { Play } from './play.ts';
 
 const plainGet: Omit<GetRequest, 'by'> = {
@@ -37,8 +36,7 @@ async function fetch(play: Play, request: GetRequest): Promise<void> {
   const { stage, random } = play;
   const gone = new AbortController();
   const isImpatient = !stage.isCalm && random.chance(0.1);
-  if (isImpatient) stage.clock.after(random.fraction() * 300, () => giveUp(play, gone));
-  const askedAt = stage.now;
+  if (isImpatient) stage.clock.after(random.fraction() * 300, () => gone.abort());
   const answer = await stage.ask((queues) =>
     queues.get('sink', request, gone.signal).catch((error: unknown) => {
       if (gone.signal.aborted) return undefined;
@@ -46,52 +44,14 @@ async function fetch(play: Play, request: GetRequest): Promise<void> {
     }),
   );
   if (answer.kind !== 'ok' || answer.value === undefined) return;
-  const { life } = stage;
-  const notes = answer.value.messages.map((message) => see(play, message, request, askedAt));
   await stage.clock.sleep(random.chance(0.5) ? 0 : random.fraction() * 30);
-  if (stage.life !== life || stage.queues === undefined) return;
-  finish(play, answer.value, notes, request);
-}
-
-function giveUp({ results }: Play, gone: AbortController): void {
-  results.aborts += 1;
-  gone.abort();
-}
-
-function see(play: Play, message: Message, request: GetRequest, askedAt: number): ResultNote {
-  const { stage, results } = play;
-  stage.note(`get sink ${message.index}${request.autoDelete ? ' with auto delete' : ''}`);
-  const note = results.seen(message, { by: request.autoDelete ? 'take' : 'get', askedAt });
-  if (request.autoDelete) note.hiddenSince = stage.now;
-  return note;
-}
-
-function finish(
-  { stage, random }: Play,
-  handout: Handout,
-  notes: readonly ResultNote[],
-  request: GetRequest,
-): void {
-  const isTaken = stage.isCalm || random.chance(0.8);
-  const indexes = notes.map(({ index }) => index).join(' ');
-  stage.note(`${isTaken ? 'took' : 'cut'} [${indexes}]`);
-  for (const note of notes) {
-    if (!request.autoDelete) continue;
-    const { hiddenSince } = note;
-    note.hiddenSince = undefined;
-    note.shownAt = stage.now;
-    if (!isTaken) continue;
-    note.takenSince = hiddenSince ?? 0;
-    note.removals += 1;
-    note.takenAt = stage.now;
-  }
-  if (isTaken) handout.taken();
-  else handout.cut();
+  if (stage.isCalm || random.chance(0.8)) answer.value.taken();
+  else answer.value.cut();
 }
 
 /** Watches the sink and commits what it sees, mostly. */
 export async function watchSink(play: Play, uid: string): Promise<void> {
-  const { stage, results, random } = play;
+  const { stage, random } = play;
   const by = { gid: 'readers', uid };
   while (!stage.isOver) {
     let isAlive = true;
@@ -100,15 +60,10 @@ export async function watchSink(play: Play, uid: string): Promise<void> {
       end = resolve;
     });
     stage.onDeath(end);
-    const take = async (note: ResultNote): Promise<void> => {
+    const take = async (index: number): Promise<void> => {
       await stage.clock.sleep(random.fraction() * 30);
       if (!isAlive || (!stage.isCalm && random.chance(0.1))) return;
-      note.removals += 1;
-      const answer = await stage.ask((queues) => queues.commit('sink', [note.index], by));
-      if (answer.kind !== 'ok') return;
-      note.isGone = true;
-      note.takenSince = stage.now;
-      note.takenAt ??= stage.now;
+      await stage.ask((queues) => queues.commit('sink', [index], by));
     };
     const request = { from: 0, indexOnly: false, autoCommit: false, tags: new Map() };
     const consumer = { by, kind: 'eas', window: 2, id: undefined, holding: [] } as const;
@@ -117,16 +72,11 @@ export async function watchSink(play: Play, uid: string): Promise<void> {
         'sink',
         { ...request, ...consumer },
         {
-          deliver: (delivery) => {
+          deliver: ({ index }) => {
             if (!isAlive) return;
-            stage.note(`deliver sink ${delivery.index} to ${uid}`);
-            try {
-              take(results.seen(delivery, { by: 'watch' })).catch((error: unknown) => {
-                stage.failure ??= error;
-              });
-            } catch (error) {
+            take(index).catch((error: unknown) => {
               stage.failure ??= error;
-            }
+            });
           },
           voided: () => undefined,
           closed: () => end(),

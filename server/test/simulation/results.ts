@@ -2,9 +2,11 @@
 
 import type { Message } from '../../src/broker/queues.ts';
 import type { RequestRecord } from '../../src/queue/record.ts';
+import type { Answer } from './answer.ts';
 import type { Entry, ResultNote } from './ledger.ts';
 import type { Oracle } from './oracle.ts';
-import { type Stage, serviceName } from './stage.ts';
+import { serviceName } from './service.ts';
+import type { Stage } from './stage.ts';
 import { fact, Violation } from './trace.ts';
 
 const settledMs = 2_000;
@@ -32,8 +34,29 @@ export class Results {
     this.#oracle = oracle;
   }
 
-  completionRefused(entry: Entry, mark: string): void {
-    this.#refused.add(`r${entry.token}.${mark}`);
+  /** The token of a completion with this result was no longer current: nobody may ever see it. */
+  refused(payload: Uint8Array): void {
+    this.#refused.add(new TextDecoder().decode(payload));
+  }
+
+  /** An answer with auto delete has left: the reader has it, or it was cut. */
+  finished(note: ResultNote, how: 'took' | 'cut'): void {
+    const { now } = this.#stage;
+    const { hiddenSince } = note;
+    note.hiddenSince = undefined;
+    note.shownAt = now;
+    if (how === 'cut') return;
+    note.takenSince = hiddenSince ?? 0;
+    note.removals += 1;
+    note.takenAt = now;
+  }
+
+  committed(note: ResultNote, answer: Answer<void>): void {
+    if (answer.kind !== 'ok') return;
+    const { now } = this.#stage;
+    note.isGone = true;
+    note.takenSince = now;
+    note.takenAt ??= now;
   }
 
   /** A reader of the sink was handed a message that it asked for at `askedAt`. */
@@ -119,6 +142,8 @@ export class Results {
   #checkRecord(entry: Entry, record: RequestRecord): void {
     const { index, completedAs, resultIndex } = entry;
     const says = `the record of ${index} says ${record.state} (${record.cause})`;
+    const isServed = record.state !== 'succeeded' || record.deliveries > 0;
+    fact(isServed, '6', `${says} and was never delivered`);
     fact(record.id === entry.id, '14', `the record of ${index} has the id ${record.id}`);
     const isMatch = completedAs === undefined || record.state === completedAs;
     fact(isMatch, '14', `${says}, it ${completedAs}`);

@@ -39,7 +39,9 @@ export async function run({ seed, steps, print }: RunOptions): Promise<RunResult
   const trace = new Trace(print);
   const stage = new Stage(clock, random.fork(), drawSettings(random.fork()), trace);
   const oracle = new Oracle(stage);
-  const play = { stage, oracle, results: new Results(stage, oracle), random: random.fork() };
+  const results = new Results(stage, oracle);
+  stage.judges = { oracle, results };
+  const play = { stage, oracle, results, random: random.fork() };
   let violation: string | undefined;
   try {
     await clock.run(stage.boot());

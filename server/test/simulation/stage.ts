@@ -1,7 +1,7 @@
 // The world of a simulated run: one data folder that outlives every process, and one process after
 // another that serves it until it is killed. Clients reach the process only through `ask`.
 
-import { errorKinds, PlatformError } from '@sluice/sdk/wire';
+import { PlatformError } from '@sluice/sdk/wire';
 import { Broker } from '../../src/broker/broker.ts';
 import type { Queues } from '../../src/broker/queues.ts';
 import type { Fault } from '../../src/engine/faulty.ts';
@@ -9,32 +9,25 @@ import { FaultyEngine } from '../../src/engine/faulty.ts';
 import { MemoryEngine } from '../../src/engine/memory.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import type { ServiceSettings } from '../../src/queue/settings.ts';
+import { type Answer, refusalOf } from './answer.ts';
+import { JudgedQueues, type Judges } from './judged.ts';
 import type { SeededRandom } from './seeded-random.ts';
+import { serviceName, serviceNumber } from './service.ts';
 import { SlowEngine } from './slow-engine.ts';
-import { type Trace, Violation } from './trace.ts';
+import type { Trace } from './trace.ts';
 import type { ProcessClock, VirtualClock } from './virtual-clock.ts';
-
-export type Answer<Value> =
-  | { readonly kind: 'ok'; readonly value: Value }
-  /** Certainly nothing changed. */
-  | { readonly kind: 'refused'; readonly code: string }
-  /** It may have happened or not. */
-  | { readonly kind: 'unknown'; readonly code: string };
 
 interface Life {
   readonly number: number;
   readonly clock: ProcessClock;
   readonly broker: Broker;
-  readonly queues: Queues;
+  readonly queues: JudgedQueues;
   /** Rejects when the process is killed. */
   readonly death: Promise<never>;
   readonly die: () => void;
 }
 
 class ProcessDied extends Error {}
-
-export const serviceName = 'scan';
-const serviceNumber = 1;
 
 export class Stage {
   readonly clock: VirtualClock;
@@ -47,6 +40,8 @@ export class Stage {
   /** Everything ends here. */
   isOver = false;
   failure: unknown;
+  /** Who judges what passes; set before the first process begins. */
+  judges: Judges | undefined;
   /** Virtual times of crashes and of faults that made the broker recover. */
   readonly upsets: number[] = [];
   #engine: FaultyEngine;
@@ -93,8 +88,9 @@ export class Stage {
     await engine.start();
     await broker.start();
     const { settings } = this;
-    const queues = await broker.open({ number: serviceNumber, name: serviceName, settings });
+    const opened = await broker.open({ number: serviceNumber, name: serviceName, settings });
     if (number !== this.#lives) return;
+    const queues = new JudgedQueues(opened, this, this.#judged());
     this.#life = { number, clock, broker, queues, death, die };
     this.note(`process ${number} serves`);
     this.upset();
@@ -112,6 +108,7 @@ export class Stage {
     life.clock.cut();
     const kept = this.random.between(0, this.#engine.waiting);
     this.note(`process ${life.number} dies, ${kept} of ${this.#engine.waiting} appends kept`);
+    life.queues.died();
     for (const listener of this.#deathListeners) listener();
     life.die();
     this.#engine = await this.#engine.crash(kept);
@@ -145,12 +142,7 @@ export class Stage {
     try {
       return { kind: 'ok', value: await Promise.race([call(life.queues), life.death]) };
     } catch (error) {
-      if (error instanceof ProcessDied) return { kind: 'unknown', code: 'died' };
-      if (!(error instanceof PlatformError)) throw error;
-      const { code } = error;
-      if (code === 'internal') throw new Violation(`a call answered internal: ${error.message}`);
-      const isKnown = !errorKinds[code].retry || code === 'queue_full' || code === 'disk_full';
-      return { kind: isKnown ? 'refused' : 'unknown', code };
+      return error instanceof ProcessDied ? { kind: 'unknown', code: 'died' } : refusalOf(error);
     }
   }
 
@@ -187,6 +179,11 @@ export class Stage {
     this.trace.add(this.now, line);
   }
 
+  #judged(): Judges {
+    if (this.judges === undefined) throw new Error('a run has judges from its beginning');
+    return this.judges;
+  }
+
   #up(): Promise<Life> {
     if (this.#life !== undefined) return Promise.resolve(this.#life);
     return new Promise((resolve) => {
@@ -212,12 +209,4 @@ export class Stage {
       });
     });
   }
-}
-
-/** An answer as a line of the trace shows it. */
-export function said(answer: Answer<unknown>): string {
-  if (answer.kind !== 'ok') return `${answer.kind} ${answer.code}`;
-  const { value } = answer;
-  if (typeof value !== 'object' || value === null) return `ok ${value ?? ''}`;
-  return `ok ${'index' in value ? value.index : ''}`;
 }

@@ -16,9 +16,7 @@ export async function submit({ stage, oracle, random }: Play, name: string): Pro
     const plain = plainPut(payloadOf(entry), { gid: 'eas', uid: name });
     const request = { ...plain, id: callerId, home, priority } as const;
     for (let attempt = 0; attempt < 4; attempt += 1) {
-      const askedAt = stage.now;
       const answer = await stage.ask((queues) => queues.put('input', request));
-      oracle.putAnswered(entry, askedAt, answer);
       // Only a put with an id of the caller's own is safe to repeat.
       const wantsMore = answer.kind === 'unknown' || random.chance(0.1);
       if (callerId === undefined || answer.kind === 'refused' || !wantsMore) break;

@@ -1,25 +1,27 @@
 // Those who work on the input queue: Sluice's own workers, remote ones on the stream protocol, and
 // EAS consumers that put their results themselves; good ones and bad ones.
 
-import type { CompleteRequest, Delivery } from '../../src/broker/queues.ts';
+import type { CompleteRequest, ConsumerKind, Delivery } from '../../src/broker/queues.ts';
+import type { Holder } from './holders.ts';
 import { type Entry, resultPayload } from './ledger.ts';
 import { Link } from './link.ts';
-import type { Holder } from './oracle.ts';
 import { type Play, plainPut } from './play.ts';
-import { said, serviceName } from './stage.ts';
+import { serviceName } from './service.ts';
 
 type Deed = 'succeed' | 'empty' | 'fail' | 'counted' | 'uncounted' | 'hang';
 
-export async function work(play: Play, kind: Holder['kind'], key: string): Promise<void> {
+export async function work(play: Play, kind: ConsumerKind, key: string): Promise<void> {
   const { stage, random } = play;
   const window = random.between(1, 3);
-  const holder: Holder = { key, gid: serviceName, kind, window, open: new Set(), hung: new Set() };
   const voids = new Set<number>();
-  const link = new Link(play, holder, {
-    deliver: (entry, delivery) => start(play, () => serve(play, holder, entry, delivery, voids)),
+  const link: Link = new Link(play, {
+    by: { gid: serviceName, uid: key },
+    kind,
+    window,
+    deliver: (entry, delivery) => start(play, () => serve(play, link, entry, delivery, voids)),
     voided: (deliveryId) => {
       voids.add(deliveryId);
-      if (kind !== 'eas') start(play, () => free(play, holder, deliveryId));
+      if (kind !== 'eas') start(play, () => free(play, link, deliveryId));
     },
   });
   const patienceMs = random.pick([300, 2_000, 10_000]);
@@ -43,23 +45,21 @@ function start({ stage }: Play, piece: () => Promise<void>): void {
   });
 }
 
-async function free(play: Play, holder: Holder, deliveryId: number): Promise<void> {
-  const { stage, random } = play;
+async function free({ stage, random }: Play, link: Link, deliveryId: number): Promise<void> {
   await stage.clock.sleep(random.fraction() * 400);
-  if (!holder.open.delete(deliveryId)) return;
-  stage.note(`freed ${deliveryId}`);
-  stage.queues?.freed('input', deliveryId);
+  if (link.holder.open.has(deliveryId)) stage.queues?.freed('input', deliveryId);
 }
 
 async function serve(
   play: Play,
-  holder: Holder,
+  link: Link,
   entry: Entry,
   delivery: Delivery,
   voids: ReadonlySet<number>,
 ): Promise<void> {
   const { stage, random } = play;
   const { deliveryId } = delivery;
+  const { holder } = link;
   const deed = stage.isCalm ? 'succeed' : draw(play);
   const workMs = deed === 'hang' ? 3_000 : random.fraction() * 60;
   await stage.clock.sleep(workMs);
@@ -68,18 +68,18 @@ async function serve(
   if (voids.has(deliveryId) && !isCareless) return;
   if (!holder.open.has(deliveryId) && !isCareless) return;
   if (deed === 'hang' && random.chance(0.5)) {
-    holder.hung.add(deliveryId);
+    link.hung.add(deliveryId);
     return;
   }
   if (deed === 'counted' || deed === 'uncounted') {
-    await giveBack(play, holder, entry, deliveryId, deed === 'counted');
+    await giveBack(play, deliveryId, deed === 'counted');
     return;
   }
   if (holder.kind === 'eas' && entry.home === 'sink') {
     await putAndCommit(play, holder, entry, deliveryId, deed);
     return;
   }
-  await complete(play, holder, entry, deliveryId, deed);
+  await complete(play, entry, deliveryId, deed);
 }
 
 function draw({ random }: Play): Deed {
@@ -92,15 +92,12 @@ function draw({ random }: Play): Deed {
 }
 
 async function complete(
-  play: Play,
-  holder: Holder,
+  { stage }: Play,
   entry: Entry,
   deliveryId: number,
   deed: Deed,
 ): Promise<void> {
-  const { stage, oracle, results } = play;
   const isFailure = deed === 'fail';
-  const hasResult = deed !== 'empty';
   const request: CompleteRequest = {
     deliveryId,
     payload:
@@ -111,11 +108,7 @@ async function complete(
     reason: '',
     firstOutputAt: 0,
   };
-  const { wasSure } = oracle.completeAsked(holder, entry, deliveryId);
-  const answer = await stage.ask((queues) => queues.complete(request));
-  const as = isFailure ? 'failed' : 'succeeded';
-  oracle.completeAnswered(entry, deliveryId, answer, { wasSure, as, hasResult });
-  if (answer.kind === 'refused') results.completionRefused(entry, `${deliveryId}`);
+  await stage.ask((queues) => queues.complete(request));
 }
 
 async function putAndCommit(
@@ -125,21 +118,16 @@ async function putAndCommit(
   deliveryId: number,
   deed: Deed,
 ): Promise<void> {
-  const { stage, oracle, random } = play;
+  const { stage, random } = play;
   const by = { gid: holder.gid, uid: holder.key };
   if (deed !== 'empty') {
-    oracle.resultAsked(entry);
     const request = { ...plainPut(resultPayload(entry, `e${deliveryId}`), by), id: entry.id };
     const answer = await stage.ask((queues) => queues.put('sink', request));
-    stage.note(`result of ${entry.index} by ${holder.key}: ${said(answer)}`);
-    if (answer.kind !== 'ok') return giveBack(play, holder, entry, deliveryId, true);
-    if (answer.value.index > 0) oracle.told(entry, answer.value.index);
+    if (answer.kind !== 'ok') return giveBack(play, deliveryId, true);
     if (random.chance(0.1)) return;
   }
-  const { isAlone } = oracle.commitAsked(holder, entry, deliveryId);
   const indexes = [indexOf(entry)];
-  const answer = await stage.ask((queues) => queues.commit('input', indexes, by));
-  oracle.commitAnswered(entry, answer, isAlone);
+  await stage.ask((queues) => queues.commit('input', indexes, by));
 }
 
 function indexOf(entry: Entry): number {
@@ -147,40 +135,25 @@ function indexOf(entry: Entry): number {
   return entry.index;
 }
 
-async function giveBack(
-  play: Play,
-  holder: Holder,
-  entry: Entry,
-  deliveryId: number,
-  counted: boolean,
-): Promise<void> {
-  const { stage, oracle, random } = play;
+async function giveBack(play: Play, deliveryId: number, counted: boolean): Promise<void> {
+  const { stage, random } = play;
   const delayMs = random.chance(0.3) ? random.between(1, 1_000) : 0;
-  const askedAt = stage.now;
-  oracle.returnAsked(holder, entry, deliveryId);
   const request = { deliveryId, counted, code: counted ? '504' : '429', reason: '', delayMs };
-  const answer = await stage.ask((queues) => queues.giveBack('input', request));
-  oracle.returnAnswered(entry, answer, { counted, delayMs, askedAt });
+  await stage.ask((queues) => queues.giveBack('input', request));
 }
 
 /** A group that only wants copies. */
 export async function copy(play: Play, key: string): Promise<void> {
-  const { stage, oracle, random } = play;
-  const holder: Holder = {
-    key,
-    gid: 'copies',
+  const { stage, random } = play;
+  const by = { gid: 'copies', uid: key };
+  const link: Link = new Link(play, {
+    by,
     kind: 'eas',
     window: 2,
-    open: new Set(),
-    hung: new Set(),
-  };
-  const by = { gid: holder.gid, uid: key };
-  const link = new Link(play, holder, {
-    deliver: (entry, { index, deliveryId }) =>
+    deliver: (_, { index, deliveryId }) =>
       start(play, async () => {
         await stage.clock.sleep(random.fraction() * 30);
-        if (!holder.open.has(deliveryId)) return;
-        oracle.copyDone(holder, entry, deliveryId);
+        if (!link.holder.open.has(deliveryId)) return;
         await stage.ask((queues) => queues.commit('input', [index], by));
       }),
     voided: () => undefined,
