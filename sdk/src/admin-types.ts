@@ -150,6 +150,32 @@ export interface NewToken extends TokenInfo {
   readonly token: string;
 }
 
+/** A backup that has been made and checked. */
+export interface BackupInfo {
+  /** The folder, on the server's machine. */
+  readonly path: string;
+  /** RFC 3339, UTC: everything accepted before this moment is in it. */
+  readonly madeAt: string;
+  readonly services: number;
+  /** How many rows of each kind. */
+  readonly rows: Readonly<Record<string, number>>;
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** How far it has come: bytes copied, rows read, bytes summed. */
+export interface BackupProgress {
+  readonly doing: 'copying' | 'reading' | 'summing';
+  readonly done: number;
+  readonly total: number;
+}
+
+/** One line of the answer while a backup is being made; the last is `done` or `failed`. */
+export type BackupStep =
+  | ({ readonly kind: 'progress' } & BackupProgress)
+  | { readonly kind: 'done'; readonly backup: BackupInfo }
+  | { readonly kind: 'failed'; readonly code: string; readonly detail: string };
+
 /** Body of every error: RFC 9457. */
 export interface Problem {
   readonly type: string;

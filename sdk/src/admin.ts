@@ -3,6 +3,9 @@
 
 import type {
   ApplyAnswer,
+  BackupInfo,
+  BackupProgress,
+  BackupStep,
   InstanceInfo,
   NewToken,
   QueueInfo,
@@ -94,18 +97,7 @@ export class AdminClient {
     if (options.follow === true) query.set('follow', 'true');
     const path = `${service(name)}/instances/${encodeURIComponent(instance)}/logs?${query}`;
     const response = await this.#call({ method: 'GET', path, signal: options.signal });
-    const reader = response.body?.getReader();
-    if (reader === undefined) return;
-    const decoder = new TextDecoder();
-    try {
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) break;
-        yield decoder.decode(value, { stream: true });
-      }
-    } finally {
-      await reader.cancel().catch(() => undefined);
-    }
+    yield* textOf(response);
   }
 
   async queues(name: string): Promise<readonly QueueInfo[]> {
@@ -135,6 +127,24 @@ export class AdminClient {
   /** Replaces the main token; the old one is refused from now on. */
   async rotateToken(name: string): Promise<NewToken> {
     return this.#json({ method: 'POST', path: `${service(name)}/tokens/main/rotate` });
+  }
+
+  /**
+   * Makes a backup of everything in a folder on the server's machine, while it serves. Resolves
+   * when the backup has been checked; a signal or a lost connection leaves nothing behind.
+   */
+  async backUp(path: string, options: BackupOptions = {}): Promise<BackupInfo> {
+    const { signal, progress } = options;
+    const call = { method: 'POST', path: '/v1/backup', body: { path }, signal };
+    for await (const line of linesOf(await this.#call(call))) {
+      // As for `#json`.
+      const step = JSON.parse(line) as BackupStep;
+      if (step.kind === 'progress') progress?.(step);
+      else if (step.kind === 'done') return step.backup;
+      else throw new PlatformError(isCode(step.code) ? step.code : 'internal', step.detail);
+    }
+    signal?.throwIfAborted();
+    throw new PlatformError('unavailable', 'the server ended before the backup was made');
   }
 
   /** The Prometheus text. */
@@ -175,9 +185,43 @@ export class AdminClient {
   }
 }
 
+export interface BackupOptions {
+  readonly signal?: AbortSignal;
+  readonly progress?: (progress: BackupProgress) => void;
+}
+
 export interface ApplyOptions {
   /** Refuse fields that Sluice does not act on, instead of naming them in the warnings. */
   readonly strict?: boolean;
+}
+
+async function* textOf(response: Response): AsyncGenerator<string> {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return;
+  const decoder = new TextDecoder();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      yield decoder.decode(value, { stream: true });
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
+/** Whole lines; a cut connection ends them. */
+async function* linesOf(response: Response): AsyncGenerator<string> {
+  let rest = '';
+  try {
+    for await (const piece of textOf(response)) {
+      const lines = `${rest}${piece}`.split('\n');
+      rest = lines.pop() ?? '';
+      yield* lines;
+    }
+  } catch {
+    // Whoever reads the lines knows which was to be the last.
+  }
 }
 
 function service(name: string): string {

@@ -178,6 +178,10 @@ export class Platform implements Component {
         survivesPower: engine.capabilities.survivesPower,
       }),
       notReady: () => this.#notReady,
+      backUp:
+        engine instanceof LmdbEngine
+          ? ({ path: target, ...how }) => engine.backUp({ target, sluice: version, ...how })
+          : undefined,
       deleted: (name) => telemetry.forget(name),
     });
     const loopDelay = await this.#begin(new LoopDelay(clock));

@@ -1,5 +1,5 @@
-// The sluice command: its commands, what they have in common, and how they end. Every command but
-// `serve`, `attach`, `verify`, `init` and `mock-model` speaks to a server through the SDK.
+// The sluice command: its commands, what they have in common, and how they end. All but `serve`,
+// `attach`, `restore`, `verify`, `init` and `mock-model` speak to a server through the SDK.
 
 import { PlatformError } from '@sluice/sdk';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
@@ -9,6 +9,7 @@ import { systemClock } from '../kernel/clock.ts';
 import { systemRandom } from '../kernel/random.ts';
 import { attachCommand } from './commands/attach.ts';
 import { attrsCommand } from './commands/attrs.ts';
+import { backupCommand } from './commands/backup.ts';
 import { createCommand } from './commands/create.ts';
 import { deleteCommand } from './commands/delete.ts';
 import { descCommand } from './commands/desc.ts';
@@ -19,6 +20,7 @@ import { lsCommand } from './commands/ls.ts';
 import { mockModelCommand } from './commands/mock-model.ts';
 import { putCommand } from './commands/put.ts';
 import { reopenCommand } from './commands/reopen.ts';
+import { restoreCommand } from './commands/restore.ts';
 import { serveCommand } from './commands/serve.ts';
 import { tokenCommand } from './commands/token.ts';
 import { verifyCommand } from './commands/verify.ts';
@@ -83,7 +85,16 @@ export function program(context: Context): Command {
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(sluice --help shows what there is)');
   const groups: readonly (readonly [string, readonly Command[]])[] = [
-    ['Server:', [serveCommand(context), attachCommand(context), verifyCommand(context)]],
+    [
+      'Server:',
+      [
+        serveCommand(context),
+        attachCommand(context),
+        backupCommand(context),
+        restoreCommand(context),
+        verifyCommand(context),
+      ],
+    ],
     [
       'Services:',
       [

@@ -4,13 +4,28 @@
 //   1 byte format version | 4 bytes crc32 of the head | 4 bytes length of the head | head | rest
 //
 // The rest is the payload of a message, whose own crc32 is part of the head: so a start reads and
-// checks a million heads without touching the payloads. All numbers are little endian.
+// checks a million heads without touching the payloads. The crc32 of the head begins with a number
+// made of the row's key, the seed: a row that turns up under another key, because a bit of the key
+// was flipped, is as damaged as one whose head was. All numbers are little endian.
 
 import { crc32 } from 'node:zlib';
 import { invariant } from '../kernel/invariant.ts';
 
-/** The version that is written. A reader for each version ever released stays in rows-codec.ts. */
-export const rowVersion = 1;
+/** The version that is written. */
+export const rowVersion = 2;
+
+interface Frame {
+  /** Whether the checksum of the head begins with the seed, or with nothing. */
+  readonly coversKey: boolean;
+}
+
+/** How the frame of every version ever written is read; the contents did not differ so far. To
+ * change a format add a version here and, where contents differ, a reader in rows-codec.ts. */
+const frames: Readonly<Record<number, Frame>> = {
+  1: { coversKey: false },
+  2: { coversKey: true },
+};
+
 const headerBytes = 9;
 const slabBytes = 256 * 1024;
 const spareSlabsMax = 16;
@@ -48,12 +63,12 @@ export class RowWriter {
     this.#position += headerBytes;
   }
 
-  /** Completes the head and appends `rest`; answers the whole row. */
-  end(rest?: Uint8Array): Buffer {
+  /** Completes the head and appends `rest`; answers the whole row. `seed` is that of its key. */
+  end(seed: number, rest?: Uint8Array): Buffer {
     const { bytes, view } = this.#slab;
     const head = this.#start + headerBytes;
     view.setUint8(this.#start, rowVersion);
-    view.setUint32(this.#start + 1, crc32(bytes.subarray(head, this.#position)), true);
+    view.setUint32(this.#start + 1, crc32(bytes.subarray(head, this.#position), seed), true);
     view.setUint32(this.#start + 5, this.#position - head, true);
     if (rest !== undefined) this.raw(rest);
     return this.#slab.bytes.subarray(this.#start, this.#position);
@@ -169,10 +184,11 @@ export class RowReader {
   #headEnd = 0;
 
   /**
-   * Begins with a row: checks version and checksum of the head. The row is the first `length`
-   * bytes of `row`, which may be the same buffer with other content for every row.
+   * Begins with a row: checks version and checksum of the head, `seed` being that of the key
+   * under which it was found. The row is the first `length` bytes of `row`, which may be the same
+   * buffer with other content for every row.
    */
-  open(row: Uint8Array, length: number = row.length): void {
+  open(row: Uint8Array, seed: number, length: number = row.length): void {
     if (row !== this.#source) {
       this.#source = row;
       this.#bytes = Buffer.from(row.buffer, row.byteOffset, row.byteLength);
@@ -181,10 +197,12 @@ export class RowReader {
     this.#length = length;
     if (length < headerBytes) throw new RowError('The row is cut.');
     const version = this.#view.getUint8(0);
-    if (version !== rowVersion) throw new RowError(`The row has the unknown version ${version}.`);
+    const frame = frames[version];
+    if (frame === undefined) throw new RowError(`The row has the unknown version ${version}.`);
     this.#headEnd = headerBytes + this.#view.getUint32(5, true);
     if (this.#headEnd > length) throw new RowError('The row is cut.');
-    const checksum = crc32(this.#bytes.subarray(headerBytes, this.#headEnd));
+    const head = this.#bytes.subarray(headerBytes, this.#headEnd);
+    const checksum = crc32(head, frame.coversKey ? seed : 0);
     if (checksum !== this.#view.getUint32(1, true)) {
       throw new RowError('The checksum of the row is wrong.');
     }

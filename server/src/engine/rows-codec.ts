@@ -1,6 +1,7 @@
 // What the rows of each kind contain, byte by byte. To change a format: raise `rowVersion` in
-// codec.ts, keep a reader for the version before, and say so in the change log. Closed sets are
-// written as positions in the lists below: only ever append to them.
+// codec.ts, keep a reader for every version before, raise `formatVersion` in lmdb/format.ts, and
+// say so in the change log. Closed sets are written as positions in the lists below: only ever
+// append to them.
 
 import type { Tags } from '@sluice/sdk/wire';
 import type { Home, MessageMeta, QueueName } from '../queue/message.ts';

@@ -3,8 +3,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RowError, RowReader, RowWriter } from '../../src/engine/codec.ts';
+import { keySeed, kinds } from '../../src/engine/lmdb/keys.ts';
 import { readMark, readRecord, writeMark, writeRecord } from '../../src/engine/rows-codec.ts';
 import { markOf, recordOf } from './world.ts';
+
+const seed = keySeed(7, kinds.message, 2 ** 40 + 1, 0);
 
 type Field =
   | { readonly kind: 'uint'; readonly value: number }
@@ -35,11 +38,11 @@ describe('a row', () => {
         const written = all.map(([fields, rest]) => {
           writer.begin();
           for (const one of fields) write(writer, one);
-          return writer.end(rest);
+          return writer.end(seed, rest);
         });
         // All at once: a row must not be touched by those written after it.
         for (const [at, [fields, rest]] of all.entries()) {
-          reader.open(written[at] ?? Buffer.alloc(0));
+          reader.open(written[at] ?? Buffer.alloc(0), seed);
           for (const { kind, value } of fields) expect(reader[kind]()).toEqual(value);
           expect(reader.done).toBe(true);
           expect(Buffer.compare(reader.rest(), rest)).toBe(0);
@@ -58,7 +61,7 @@ describe('a row', () => {
       writer.text('before');
       writer.sized(() => writer.text(long));
       writer.uint(7);
-      reader.open(writer.end(Buffer.alloc(300_000, 9)));
+      reader.open(writer.end(seed, Buffer.alloc(300_000, 9)), seed);
       expect(reader.text()).toBe('before');
       const inner = new RowReader();
       inner.openHead(reader.sized());
@@ -82,10 +85,10 @@ describe('a row', () => {
     writer.begin();
     writeRecord(writer, recordOf(77));
     writeMark(writer, markOf(5, { outcomes: recordOf(1).outcomes }));
-    const row = Buffer.from(writer.end());
+    const row = Buffer.from(writer.end(seed));
     const reader = new RowReader();
     const read = (bytes: Uint8Array): void => {
-      reader.open(Buffer.from(bytes));
+      reader.open(Buffer.from(bytes), seed);
       readRecord(reader);
       readMark(reader);
     };
@@ -98,5 +101,36 @@ describe('a row', () => {
       }
       expect(() => read(row.subarray(0, at)), `cut at ${at}`).toThrow(RowError);
     }
+  });
+
+  it('is refused under a key that differs in one bit', () => {
+    const writer = new RowWriter();
+    const reader = new RowReader();
+    const key = [7, kinds.message, 2 ** 40 + 1, 3] as const;
+    writer.begin();
+    writer.text('content');
+    const row = Buffer.from(writer.end(keySeed(...key)));
+    reader.open(row, keySeed(...key));
+    const bits = [32, 8, 53, 32];
+    for (const [part, count] of bits.entries()) {
+      for (let bit = 0; bit < count; bit++) {
+        const [service, kind, index, sub] = key.map((value, at) => {
+          return at === part ? Number(BigInt(value) ^ (1n << BigInt(bit))) : value;
+        });
+        const other = keySeed(service ?? 0, kind ?? 0, index ?? 0, sub ?? 0);
+        expect(() => reader.open(row, other), `part ${part}, bit ${bit}`).toThrow(RowError);
+      }
+    }
+  });
+
+  it('of version 1 is read whatever its key: its checksum covers the head alone', () => {
+    const writer = new RowWriter();
+    writer.begin();
+    writer.text('content');
+    const row = Buffer.from(writer.end(0));
+    row[0] = 1;
+    const reader = new RowReader();
+    reader.open(row, seed);
+    expect(reader.text()).toBe('content');
   });
 });

@@ -236,7 +236,7 @@ async function play(batches: readonly Batch[]): Promise<void> {
     await writer.recover();
     await leavesNothing(writer, service);
     await lmdb.stop();
-    expect(rowsLeft(folder)).toEqual({ state: 1 });
+    expect(await rowsLeft(folder)).toEqual({ state: 1 });
   } finally {
     await lmdb.stop();
     await rm(folder, { recursive: true, force: true });
@@ -253,8 +253,8 @@ async function leavesNothing(writer: Writer, service: Service): Promise<void> {
 }
 
 /** What the table still holds, by kind; and it has to be sound. */
-function rowsLeft(folder: string): Readonly<Record<string, number>> {
-  const report = verify(queueFolder(folder), () => undefined);
+async function rowsLeft(folder: string): Promise<Readonly<Record<string, number>>> {
+  const report = await verify(queueFolder(folder), () => undefined);
   expect(report.damages).toEqual([]);
   expect(report.payloadFiles).toBe(0);
   return report.rows;

@@ -83,6 +83,7 @@ export async function openApiWorld(): Promise<ApiWorld> {
       survivesPower: false,
     }),
     notReady: () => state.notReady,
+    backUp: undefined,
     deleted: (name) => telemetry.forget(name),
   });
   const loopDelay = new LoopDelay(systemClock);

@@ -108,7 +108,7 @@ describe('a data folder', () => {
     expect((await stat(path)).mode & 0o777).toBe(0o700);
     expect((await stat(join(path, 'queue'))).mode & 0o777).toBe(0o700);
     expect((await stat(join(path, 'queue', 'data.mdb'))).mode & 0o777).toBe(0o600);
-    expect(await readFile(join(path, 'FORMAT'), 'utf8')).toBe('sluice data folder\nformat 1\n');
+    expect(await readFile(join(path, 'FORMAT'), 'utf8')).toBe('sluice data folder\nformat 2\n');
   });
 
   it('is closed to others when it was open and empty', async () => {
@@ -152,10 +152,10 @@ describe('a data folder', () => {
 
   it('of a newer format is left alone', async () => {
     await filled();
-    await writeFile(join(folder, 'FORMAT'), 'sluice data folder\nformat 2\nmore\n');
+    await writeFile(join(folder, 'FORMAT'), 'sluice data folder\nformat 3\nmore\n');
     const error = await refusal();
     expect(error).toMatchObject({ code: 'conflict' });
-    expect(error.message).toContain('has format 2, written by a newer Sluice');
+    expect(error.message).toContain('has format 3, written by a newer Sluice');
   });
 
   it('that is none is left alone', async () => {
@@ -212,7 +212,7 @@ describe('verify', () => {
   it('counts what is there and finds nothing wrong', async () => {
     await filled();
     const steps: number[] = [];
-    const report = await verifyFolder(folder, ({ rows }) => void steps.push(rows));
+    const report = await verifyFolder(folder, ({ done }) => void steps.push(done));
     expect(report).toMatchObject({
       services: 1,
       rows: {

@@ -1,18 +1,21 @@
-// `sluice verify`: reads everything in a data folder that no server uses and says what is damaged.
+// `sluice verify`: reads everything in a data folder that no server uses, or in a backup, and says
+// what is damaged.
 
-import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { loadConfig } from '../../config/load.ts';
 import { CommandError, type Context } from '../context.ts';
+import { megabytes, rowCounts, showWork } from '../long-work.ts';
 import { pairs, printable } from '../output.ts';
 import { serveOptions, settingValues } from '../serve-options.ts';
 
 const shownMax = 20;
 
 export function verifyCommand(context: Context): Command {
-  const command = new Command('verify').description(
-    'read everything in a data folder and say what is damaged; no server may be using it',
-  );
+  const command = new Command('verify')
+    .description(
+      'read everything in a data folder and say what is damaged; no server may be using it',
+    )
+    .argument('[folder]', 'a backup or a data folder, instead of --data');
   for (const option of serveOptions(['data'])) command.addOption(option);
   command.addHelpText(
     'after',
@@ -21,26 +24,25 @@ Ends with exit code 1 when something is damaged.
 
 Examples:
   sluice verify
+  sluice verify /mnt/backups/sluice-2026-11-22
   sluice verify --data /var/lib/sluice --json | jq .damages`,
   );
-  return command.action(async () => {
+  return command.action(async (named: string | undefined) => {
     const { data } = settingValues(command);
     const { environment, output } = context;
-    const { dataFolder } = loadConfig({ flags: { data }, environment, file: undefined });
-    const folder = resolve(dataFolder);
+    const flags = { data: named ?? data };
+    const { dataFolder: folder } = loadConfig({ flags, environment, file: undefined });
     // The engine is large: other commands need not wait for it to be loaded.
     const { verifyFolder } = await import('../../engine/lmdb/health.ts');
-    const report = await verifyFolder(folder, ({ rows, rowsTotal }) =>
-      output.progress('Reading', ` ${rows} of ${rowsTotal} rows`),
-    );
+    const report = await verifyFolder(folder, (step) => showWork(output, step));
     const { services, rows, payloadFiles, fileBytes, damages, damageCount } = report;
     output.result({ folder, ...report }, () => [
       ...pairs([
         ['Folder', folder],
         ['Services', services],
-        ...Object.entries(rows).map(([kind, count]) => [`Rows: ${kind}`, count] as const),
+        ...rowCounts(rows),
         ['Payload files', payloadFiles],
-        ['Size', `${(fileBytes / 2 ** 20).toFixed(1)} MB`],
+        ['Size', megabytes(fileBytes)],
         ['Damaged', damageCount],
       ]),
       ...damages

@@ -2,7 +2,7 @@
 // handed to lmdb in one go, so that an error while a row is made leaves nothing half written.
 
 import { RowWriter } from '../codec.ts';
-import { keyBytes, setKey } from './keys.ts';
+import { keyBytes, keySeed, setKey } from './keys.ts';
 
 /** The part of an lmdb table that takes changes. */
 export interface ChangeSink {
@@ -38,7 +38,7 @@ export class Changes {
 
   /** Ends the row begun in `writer` and adds it. Answers its number among the changes. */
   put(service: number, kind: number, index: number, sub: number, rest?: Uint8Array): number {
-    const row = this.writer.end(rest);
+    const row = this.writer.end(keySeed(service, kind, index, sub), rest);
     this.#bytes += row.length;
     return this.#add(service, kind, index, sub, row);
   }

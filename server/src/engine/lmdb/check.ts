@@ -1,32 +1,71 @@
-// A process of its own that looks at a table before anybody opens it in earnest: a file which
-// crashes native code crashes this process and not the server. Tells its parent what it found.
+// A process of its own for whatever reads a table that may be damaged, or reads for long: a file
+// which crashes native code crashes this process and not the server, and the server's event loop
+// stays free. Does the one task that it is given, and ends with its parent.
 
+import { type ErrorCode, PlatformError } from '@sluice/sdk/wire';
+import { type CopyReport, type CopyTask, makeCopy } from './backup/make.ts';
+import { checkSums, type UnpackTask, unpack } from './backup/unpack.ts';
 import { glance } from './glance.ts';
-import { type FolderReport, type VerifyProgress, verify } from './verify.ts';
+import { isNoSpace } from './table.ts';
+import { type FolderReport, type Progress, type TellProgress, verify } from './verify.ts';
 
-/** What the parent is told; nothing more comes after `sound`, `damaged` or `report`. */
+/** `glance` takes bounded time, `verify` reads everything; both of an engine's folder. `sums`
+ * compares the files of a backup with their checksums. */
+export type CheckTask =
+  | { readonly kind: 'glance' | 'verify' | 'sums'; readonly folder: string }
+  | CopyTask
+  | UnpackTask;
+
+/** What the parent is told; nothing more comes after anything but `progress`. `refused`: there is
+ * no damage, but something that a person has to see to. */
 export type CheckMessage =
   | { readonly kind: 'sound' }
   | { readonly kind: 'damaged'; readonly what: string }
-  | { readonly kind: 'progress'; readonly progress: VerifyProgress }
-  | { readonly kind: 'report'; readonly report: FolderReport };
+  | { readonly kind: 'refused'; readonly code: ErrorCode; readonly what: string }
+  | { readonly kind: 'progress'; readonly progress: Progress }
+  | { readonly kind: 'report'; readonly report: FolderReport }
+  | { readonly kind: 'copied'; readonly report: CopyReport };
 
-/** `glance` takes bounded time, `verify` reads everything. */
-export type CheckMode = 'glance' | 'verify';
+// Not permitted, out of memory, no permission, too many files (in all, here), read-only disk.
+const systemErrors: readonly unknown[] = [1, 12, 13, 23, 24, 30];
 
-function tell(message: CheckMessage): void {
+function say(message: CheckMessage): void {
   process.send?.(message);
 }
 
-try {
-  const [mode, folder = ''] = process.argv.slice(2);
-  if (mode === 'verify') {
-    const report = verify(folder, (progress) => tell({ kind: 'progress', progress }));
-    tell({ kind: 'report', report });
-  } else {
-    glance(folder);
-    tell({ kind: 'sound' });
+const tell: TellProgress = (progress) => say({ kind: 'progress', progress });
+
+async function work(task: CheckTask): Promise<CheckMessage> {
+  switch (task.kind) {
+    case 'glance':
+      glance(task.folder);
+      return { kind: 'sound' };
+    case 'sums':
+      await checkSums(task.folder, tell);
+      return { kind: 'sound' };
+    case 'verify':
+      return { kind: 'report', report: await verify(task.folder, tell) };
+    case 'copy':
+      return { kind: 'copied', report: await makeCopy(task, tell) };
+    case 'unpack':
+      return { kind: 'report', report: await unpack(task, tell) };
   }
-} catch (error) {
-  tell({ kind: 'damaged', what: error instanceof Error ? error.message : String(error) });
 }
+
+function failure(error: unknown): CheckMessage {
+  const what = error instanceof Error ? error.message : String(error);
+  if (error instanceof PlatformError) return { kind: 'refused', code: error.code, what };
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (isNoSpace(error)) return { kind: 'refused', code: 'disk_full', what };
+  // The system's refusals are no damage. Files say so with a system call, lmdb with a number.
+  const isSystem = error instanceof Error && 'syscall' in error && code !== 'EIO';
+  if (isSystem || systemErrors.includes(code))
+    return { kind: 'refused', code: 'unavailable', what };
+  return { kind: 'damaged', what };
+}
+
+process.once('disconnect', () => process.exit(1));
+// The parent is the only one who starts this, with a task.
+const task = JSON.parse(process.argv[2] ?? '{}') as CheckTask;
+const last = await work(task).catch(failure);
+process.send?.(last, () => process.exit(0));

@@ -26,7 +26,16 @@ import {
 } from '../rows-codec.ts';
 import type { Changes } from './changes.ts';
 import { filePayloadBytesMin } from './files.ts';
-import { after, kinds, makeKey, messageKind, ownService, parseKey, type RowKey } from './keys.ts';
+import {
+  after,
+  keySeed,
+  kinds,
+  makeKey,
+  messageKind,
+  ownService,
+  parseKey,
+  type RowKey,
+} from './keys.ts';
 import { groupKey, type LmdbService, markEntries } from './service.ts';
 import {
   type MessageRow,
@@ -276,7 +285,7 @@ class BatchEncoder {
           )
         : this.#changes.value(change);
     invariant(row !== undefined, 'a message that leaves exists');
-    this.#reader.open(row);
+    this.#reader.open(row, keySeed(number, messageKind(queue), index, 0));
     return { ...readMessage(this.#reader), payload: this.#reader.rest() };
   }
 
@@ -356,7 +365,7 @@ class BatchEncoder {
       );
       // Not yet written: it belongs to an earlier batch of this very transaction.
       if (bytes === undefined) return;
-      this.#reader.open(bytes);
+      this.#reader.open(bytes, keySeed(number, kinds.marks, row, 0));
       for (const entry of markEntries(this.#reader)) {
         if (marks.find(entry.queue, entry.group, entry.index) === row) this.#pend(entry);
       }

@@ -17,6 +17,7 @@ import type {
   Row,
   ServiceDefinition,
 } from '../engine.ts';
+import { type Backup, type BackupOptions, backUp } from './backup/backup.ts';
 import { claimFolder, type FolderClaim, queueFolder } from './folder.ts';
 import { glanceInChild } from './health.ts';
 import { LmdbStore } from './store.ts';
@@ -55,6 +56,7 @@ export class LmdbEngine implements Engine {
   readonly #options: LmdbEngineOptions;
   #running: Promise<Running> | undefined;
   #store: LmdbStore | undefined;
+  #backup: { readonly settled: Promise<void>; stop(): void } | undefined;
 
   constructor(options: LmdbEngineOptions) {
     this.#options = options;
@@ -74,6 +76,8 @@ export class LmdbEngine implements Engine {
     const running = await this.#running?.catch(() => undefined);
     this.#running = undefined;
     this.#store = undefined;
+    this.#backup?.stop();
+    await this.#backup?.settled;
     await running?.store.stop();
     await running?.claim.release();
   }
@@ -119,6 +123,26 @@ export class LmdbEngine implements Engine {
     mustBeDurable(await this.#opened().dropService(service));
   }
 
+  /** A backup of all that is durable when it begins, made while the engine goes on working. Throws
+   * `conflict` while another one is being made. */
+  backUp(options: Omit<BackupOptions, 'folder' | 'now'>): Promise<Backup> {
+    const { folder, clock } = this.#options;
+    const store = this.#opened();
+    if (this.#backup !== undefined) {
+      throw new PlatformError('conflict', 'Another backup is being made; wait for its end.');
+    }
+    const stopped = new AbortController();
+    const signals = options.signal === undefined ? [] : [options.signal];
+    const signal = AbortSignal.any([stopped.signal, ...signals]);
+    const now = clock.now().wall;
+    const made = store.whileRead(() => backUp({ ...options, folder, now, signal }));
+    const settled = made.then(ignore, ignore).finally(() => {
+      this.#backup = undefined;
+    });
+    this.#backup = { settled, stop: () => stopped.abort(new PlatformError('unavailable', ending)) };
+    return made;
+  }
+
   async #open(): Promise<Running> {
     const { folder, clock, log } = this.#options;
     const reserveBytes = this.#options.reserveBytes ?? defaultReserveBytes;
@@ -127,6 +151,7 @@ export class LmdbEngine implements Engine {
     try {
       if (this.#options.checkFirst !== false) await glanceInChild(queueFolder(folder));
       await claim.verify();
+      await claim.raiseFormat();
       const store = new LmdbStore({
         folder: queueFolder(folder),
         clock,
@@ -152,6 +177,10 @@ export class LmdbEngine implements Engine {
     return this.#store;
   }
 }
+
+const ending = 'The server is stopping; the backup was given up and nothing is left of it.';
+
+function ignore(): void {}
 
 function endProcess(log: Log): (error: unknown) => void {
   return (error) => {

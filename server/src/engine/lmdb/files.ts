@@ -4,6 +4,7 @@
 
 import { mkdir, open, readdir, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { invariant } from '../../kernel/invariant.ts';
 
 /** Payloads of this size and above lie in files. */
 export const filePayloadBytesMin: number = 256 * 1024;
@@ -11,6 +12,8 @@ export const filePayloadBytesMin: number = 256 * 1024;
 export class PayloadFiles {
   readonly #folder: string;
   #lastNumber = 0;
+  /** Files to remove once nobody holds them. */
+  #held: number[] | undefined;
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -60,7 +63,22 @@ export class PayloadFiles {
     }
   }
 
+  /** Until the answer is called, files that are removed stay where they are. */
+  hold(): () => Promise<void> {
+    invariant(this.#held === undefined, 'payload files are held once at a time');
+    const held: number[] = [];
+    this.#held = held;
+    return async () => {
+      this.#held = undefined;
+      for (const number of held) await this.remove(number);
+    };
+  }
+
   async remove(number: number): Promise<void> {
+    if (this.#held !== undefined) {
+      this.#held.push(number);
+      return;
+    }
     try {
       await unlink(this.path(number));
     } catch (error) {

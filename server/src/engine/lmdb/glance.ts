@@ -4,7 +4,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { RowError, RowReader } from '../codec.ts';
-import { keyBytes, lastKey, parseKey, type RowKey } from './keys.ts';
+import { keyBytes, lastKey, parseKey, type RowKey, seedOf } from './keys.ts';
 import { openTable, type Table } from './table.ts';
 
 /** Rows looked at from each end of the table when it is opened, and places looked at between. */
@@ -25,12 +25,14 @@ export function glance(folder: string): void {
   let seen = 0;
   for (const { key, value } of table.ends(glanceRows)) {
     if (key.length !== keyBytes) throw new RowError('a key has a wrong length');
-    reader.open(value);
+    reader.open(value, seedOf(parseKey(key)));
     seen++;
   }
   if (seen < 2 * Math.min(table.count, glanceRows)) throw new RowError('rows are missing');
   for (const key of placesBetween(table)) {
-    for (const { value } of table.range(key, lastKey, 2)) reader.open(value);
+    for (const row of table.range(key, lastKey, 2)) {
+      reader.open(row.value, seedOf(parseKey(row.key)));
+    }
   }
   table.rehearse();
 }

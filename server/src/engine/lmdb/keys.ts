@@ -80,12 +80,34 @@ export function setKey(
   key.setUint32(12, sub);
 }
 
+/**
+ * What the checksum of a row begins with, so that it covers the key. Each part is multiplied by an
+ * odd number, which loses nothing modulo 2^32: keys that differ in one part have different seeds.
+ */
+export function keySeed(service: number, kind: number, index: number, sub: number): number {
+  return (
+    (Math.imul(service, 0x9e37_79b1) ^
+      Math.imul(kind, 0x85eb_ca77) ^
+      Math.imul(Math.floor(index / 2 ** 32), 0xc2b2_ae3d) ^
+      Math.imul(index >>> 0, 0x27d4_eb2f) ^
+      Math.imul(sub, 0x1656_67b1)) >>>
+    0
+  );
+}
+
+/** The same of a key's parts. */
+export function seedOf({ service, kind, index, sub }: RowKey): number {
+  return keySeed(service, kind, index, sub);
+}
+
+/** The bytes of a key. */
 export function makeKey(parts: RowKey): Buffer {
   const bytes = Buffer.alloc(keyBytes);
   writeKey(new DataView(bytes.buffer, bytes.byteOffset, keyBytes), parts);
   return bytes;
 }
 
+/** The parts of a key. */
 export function parseKey(bytes: Uint8Array): RowKey {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return {

@@ -14,7 +14,7 @@ import {
   readState,
 } from '../rows-codec.ts';
 import type { PayloadFiles } from './files.ts';
-import { indexMax, kinds, makeKey, messageKind, ownService } from './keys.ts';
+import { indexMax, kinds, makeKey, messageKind, ownService, type RowKey, seedOf } from './keys.ts';
 import { damagedRow } from './scan.ts';
 import { type LmdbService, markEntries } from './service.ts';
 import { checkPayload, readMessage, readStored, type StoredPayload } from './stored.ts';
@@ -51,11 +51,11 @@ export class Reads {
   }
 
   async message({ service, queue, index }: MessageRef): Promise<StoredMessage | undefined> {
-    const key = makeKey({ service, kind: messageKind(queue), index, sub: 0 });
-    const row = this.#table.get(key);
+    const key: RowKey = { service, kind: messageKind(queue), index, sub: 0 };
+    const row = this.#table.get(makeKey(key));
     if (row === undefined) return undefined;
     try {
-      this.#reader.open(row);
+      this.#reader.open(row, seedOf(key));
       const { stored, meta } = readMessage(this.#reader);
       const payload = await this.#payload(stored, this.#reader.rest());
       // A file is missing when the message was removed while it was read.
@@ -75,18 +75,18 @@ export class Reads {
   }
 
   async result(service: number, index: number): Promise<Uint8Array | undefined> {
-    const key = makeKey({ service, kind: kinds.result, index, sub: 0 });
-    const row = this.#table.get(key);
+    const key: RowKey = { service, kind: kinds.result, index, sub: 0 };
+    const row = this.#table.get(makeKey(key));
     if (row === undefined) return undefined;
-    this.#reader.open(row);
+    this.#reader.open(row, seedOf(key));
     return this.#payload(readStored(this.#reader), this.#reader.rest());
   }
 
   departure(service: number, index: number): Departure | undefined {
-    const key = makeKey({ service, kind: kinds.record, index, sub: 1 });
-    const row = this.#table.get(key);
+    const key: RowKey = { service, kind: kinds.record, index, sub: 1 };
+    const row = this.#table.get(makeKey(key));
     if (row === undefined) return undefined;
-    this.#reader.open(row);
+    this.#reader.open(row, seedOf(key));
     return readDeparture(this.#reader);
   }
 

@@ -3,7 +3,7 @@
 
 import type { Database, RootDatabase } from 'lmdb';
 import { RowError, RowReader } from '../codec.ts';
-import { after, indexAt, kindName, makeKey, type RowKey, subAt } from './keys.ts';
+import { after, indexAt, keySeed, kindName, makeKey, type RowKey, subAt } from './keys.ts';
 
 /** Makes something of a row; must not keep the reader, whose bytes are those of the next row then. */
 export type Visit<T> = (reader: RowReader, index: number, sub: number) => T;
@@ -15,6 +15,8 @@ export class RowScan {
   readonly #rows: Database;
   readonly #reader = new RowReader();
   #visit: Visit<unknown> = () => undefined;
+  #service = 0;
+  #kind = 0;
   #index = 0;
   #sub = 0;
   #failure: unknown;
@@ -38,6 +40,8 @@ export class RowScan {
     for (;;) {
       const made: T[] = [];
       this.#visit = visit;
+      this.#service = service;
+      this.#kind = kind;
       this.#failure = undefined;
       const range = this.#rows.getRange({ start: makeKey(start), end, limit: stepRows });
       // `decode` answers what `visit` has made; lmdb's types can't tell.
@@ -60,7 +64,8 @@ export class RowScan {
   #decode(bytes: Uint8Array, length: number): unknown {
     if (this.#failure !== undefined) return undefined;
     try {
-      this.#reader.open(bytes, length);
+      const seed = keySeed(this.#service, this.#kind, this.#index, this.#sub);
+      this.#reader.open(bytes, seed, length);
       return this.#visit(this.#reader, this.#index, this.#sub);
     } catch (error) {
       this.#failure = error;

@@ -7,7 +7,7 @@ import { queueNumbers } from '../../queue/message.ts';
 import { RowReader } from '../codec.ts';
 import { Fence } from '../fence.ts';
 import { readGroup, readQueue, readState } from '../rows-codec.ts';
-import { kinds, makeKey, messageKind } from './keys.ts';
+import { kinds, makeKey, messageKind, type RowKey, seedOf } from './keys.ts';
 import { MarkLog } from './mark-log.ts';
 import type { Table } from './table.ts';
 
@@ -34,9 +34,10 @@ export class LmdbService {
   /** Reads everything but the messages and records themselves. */
   load(table: Table): void {
     const reader = new RowReader();
-    const row = table.get(makeKey({ service: this.number, kind: kinds.state, index: 0, sub: 0 }));
+    const key: RowKey = { service: this.number, kind: kinds.state, index: 0, sub: 0 };
+    const row = table.get(makeKey(key));
     if (row === undefined) return;
-    reader.open(row);
+    reader.open(row, seedOf(key));
     this.fence = new Fence(readState(reader).epoch);
     for (const { queue, group } of table.scan.kind(this.number, kinds.group, 0, readGroup)) {
       this.groups.add(groupKey(queue, group));

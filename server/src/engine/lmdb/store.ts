@@ -145,6 +145,17 @@ export class LmdbStore {
     });
   }
 
+  /** While `read` reads the files from another process, no payload file goes. */
+  async whileRead<T>(read: () => Promise<T>): Promise<T> {
+    const release = this.#files.hold();
+    try {
+      return await read();
+    } finally {
+      await release();
+      this.#table.forgetDeadReaders();
+    }
+  }
+
   /** Answers the outcome of the decision; when durable, all rows are gone as well. */
   async dropService(number: number): Promise<AppendOutcome> {
     const service = this.service(number);

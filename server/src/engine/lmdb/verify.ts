@@ -1,7 +1,7 @@
 // Reads every row and every payload file of a table and says what is wrong with which. Runs in the
 // child process of health.ts, because reading a damaged file may crash native code.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { RowError, RowReader } from '../codec.ts';
 import {
@@ -22,6 +22,7 @@ import {
   ownService,
   parseKey,
   type RowKey,
+  seedOf,
 } from './keys.ts';
 import { markEntries } from './service.ts';
 import {
@@ -56,21 +57,48 @@ export interface FolderReport {
   readonly damageCount: number;
 }
 
-export interface VerifyProgress {
-  readonly rows: number;
-  readonly rowsTotal: number;
+/** How far long work has come: bytes copied, rows read, bytes of which the checksum was made. */
+export interface Progress {
+  readonly doing: 'copying' | 'reading' | 'summing';
+  readonly done: number;
+  readonly total: number;
 }
+
+export type TellProgress = (progress: Progress) => void;
+
+/** lmdb's own two files: the rows, and who reads them now. */
+export const tableFiles = { data: 'data.mdb', readers: 'lock.mdb' } as const;
 
 const damagesMax = 1000;
 const stepRows = 1000;
 
-/** Everything. */
-export function verify(folder: string, progress: (step: VerifyProgress) => void): FolderReport {
+/** Everything. Only of a folder in which `hasTable`; nothing in it is changed. */
+export async function verify(folder: string, tell: TellProgress): Promise<FolderReport> {
+  const readers = join(folder, tableFiles.readers);
+  const hadReaders = existsSync(readers);
+  try {
+    return await verifyTable(folder, tell);
+  } finally {
+    // lmdb makes it even for those who only read.
+    if (!hadReaders) rmSync(readers, { force: true });
+  }
+}
+
+async function verifyTable(folder: string, tell: TellProgress): Promise<FolderReport> {
   const table = openTable(folder, true);
   if (table === undefined) return emptyReport;
-  const verifier = new Verifier(folder, table);
-  verifier.readAll(progress);
-  return verifier.report();
+  try {
+    const verifier = new Verifier(folder, table);
+    verifier.readAll(tell);
+    return verifier.report();
+  } finally {
+    await table.close();
+  }
+}
+
+/** Whether anything was ever written to the engine's folder. */
+export function hasTable(folder: string): boolean {
+  return existsSync(join(folder, tableFiles.data));
 }
 
 /** Of a folder in which nothing was ever written. */
@@ -101,17 +129,17 @@ class Verifier {
     this.#table = table;
   }
 
-  readAll(progress: (step: VerifyProgress) => void): void {
-    const rowsTotal = this.#table.count;
+  readAll(tell: TellProgress): void {
+    const total = this.#table.count;
     let start: RowKey = { service: 0, kind: 0, index: 0, sub: 0 };
-    for (let rows = 0; ; ) {
+    for (let done = 0; ; ) {
       const step = this.#table.range(start, lastKey, stepRows);
       for (const { key, value } of step) this.#row(key, value);
-      rows += step.length;
-      progress({ rows, rowsTotal });
+      done += step.length;
+      tell({ doing: 'reading', done, total });
       const last = step.at(-1);
       if (last === undefined) {
-        if (rows !== rowsTotal) this.#damage(lastKey, `${rowsTotal - rows} rows are missing.`);
+        if (done !== total) this.#damage(lastKey, `${total - done} rows are missing.`);
         break;
       }
       start = after(parseKey(last.key));
@@ -142,7 +170,7 @@ class Verifier {
     if (key.service !== ownService) this.#services.add(key.service);
     try {
       if (bytes.length !== keyBytes) throw new RowError('The key has a wrong length.');
-      this.#reader.open(value);
+      this.#reader.open(value, seedOf(key));
       this.#content(key);
       if (!this.#reader.done) throw new RowError('The row is longer than its content.');
     } catch (error) {

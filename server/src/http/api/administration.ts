@@ -2,6 +2,8 @@
 // registry of services, the instances and the broker. Refusals are PlatformErrors.
 
 import type {
+  BackupInfo,
+  BackupProgress,
   InstanceInfo,
   NewToken,
   Scope,
@@ -41,6 +43,13 @@ export interface LogRequest {
   readonly signal: AbortSignal;
 }
 
+export interface BackupRequest {
+  /** An absolute path on this machine; nothing may be there yet. */
+  readonly path: string;
+  readonly signal: AbortSignal;
+  readonly tell: (progress: BackupProgress) => void;
+}
+
 /** What the metrics are made of. */
 export interface ObservedService {
   readonly name: string;
@@ -76,4 +85,7 @@ export interface Administration {
   rotateToken(name: string): Promise<NewToken>;
 
   observed(): readonly ObservedService[];
+
+  /** Resolves when the backup has been made and checked; aborted, nothing is left of it. */
+  backUp(request: BackupRequest): Promise<BackupInfo>;
 }

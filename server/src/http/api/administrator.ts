@@ -3,6 +3,7 @@
 // it needs of each; the composition root hands the real ones in.
 
 import {
+  type BackupInfo,
   type InstanceInfo,
   type NewToken,
   PlatformError,
@@ -18,6 +19,7 @@ import type {
   Administration,
   AppliedService,
   ApplyRequest,
+  BackupRequest,
   DescribedService,
   LogRequest,
   ObservedService,
@@ -79,6 +81,8 @@ export interface AdministratorOptions {
   readonly instances: InstanceHost;
   readonly server: () => ServerInfo;
   readonly notReady: () => string | undefined;
+  /** Makes a backup of the data folder; undefined where nothing is kept on disk. */
+  readonly backUp: ((request: BackupRequest) => Promise<BackupInfo>) | undefined;
   /** A service is gone. */
   readonly deleted: (name: string) => Promise<void>;
 }
@@ -172,6 +176,13 @@ export class Administrator implements Administration {
       queues: queues.find(name),
       instances: instances.list(name),
     }));
+  }
+
+  async backUp(request: BackupRequest): Promise<BackupInfo> {
+    if (this.#options.backUp !== undefined) return this.#options.backUp(request);
+    const { engine } = this.server();
+    const text = `the engine ${engine} keeps nothing on disk, so there is nothing to back up`;
+    throw new PlatformError('conflict', text);
   }
 
   #summary(service: RegisteredService): ServiceSummary {

@@ -13,6 +13,7 @@ import { checkAccess } from './access.ts';
 import type { Administration } from './administration.ts';
 import { answerProblem, fromIssues } from './problem.ts';
 import type { Call, Route } from './route.ts';
+import { backupRoutes } from './routes/backup.ts';
 import { instanceRoutes } from './routes/instances.ts';
 import { queueRoutes } from './routes/queues.ts';
 import { serviceRoutes } from './routes/services.ts';
@@ -78,6 +79,7 @@ export function apiRoutes(options: ApiOptions): readonly Route[] {
     ...instanceRoutes(administration),
     ...queueRoutes(administration),
     ...tokenRoutes(administration),
+    ...backupRoutes(administration),
   ];
   routes.push(...systemRoutes(options, routes));
   return routes;

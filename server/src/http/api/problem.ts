@@ -46,7 +46,8 @@ export async function answerProblem(
   return reply.code(kind.status).type('application/problem+json').send(JSON.stringify(problem));
 }
 
-function toPlatformError(failure: unknown): PlatformError {
+/** What a caller is told of any failure. */
+export function toPlatformError(failure: unknown): PlatformError {
   if (failure instanceof PlatformError) return failure;
   // Fastify's own refusals carry a status; they are about the body and its type.
   const status =

@@ -1,0 +1,146 @@
+// Makes the files of a backup: a snapshot of the table, the payload files that it names, the admin
+// token, and the manifest, everything read back and checked. Runs in a child process (child.ts)
+// beside a server that goes on writing: lmdb keeps the snapshot as it was, and the server keeps the
+// payload files.
+
+import { chmod, mkdir, open, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PlatformError } from '@sluice/sdk/wire';
+import { systemClock, type Timer } from '../../../kernel/clock.ts';
+import { formatVersion } from '../format.ts';
+import { kinds, ownService } from '../keys.ts';
+import { isNoSpace, openTable } from '../table.ts';
+import {
+  emptyReport,
+  type FolderReport,
+  hasTable,
+  type TellProgress,
+  tableFiles,
+  verify,
+} from '../verify.ts';
+import { copyFile, filesIn, mustHaveRoom, syncTree } from './copy.ts';
+import { type FileSum, fileSum, writeManifest } from './manifest.ts';
+
+export interface CopyTask {
+  readonly kind: 'copy';
+  /** The data folder. */
+  readonly from: string;
+  /** An empty folder. */
+  readonly to: string;
+  /** The version of Sluice. */
+  readonly sluice: string;
+  readonly madeAt: string;
+}
+
+export interface CopyReport extends FolderReport {
+  readonly files: number;
+  readonly bytes: number;
+}
+
+// What must stay free on the disk that a server is writing to.
+const reserveBytes = 256 * 2 ** 20;
+const lookEveryMs = 200;
+
+/** Leaves a whole backup in `to`, or throws; a report with damages means that none was made. */
+export async function makeCopy(task: CopyTask, tell: TellProgress): Promise<CopyReport> {
+  const { from, to, sluice, madeAt } = task;
+  process.umask(0o077);
+  const queue = join(to, 'queue');
+  await mkdir(join(queue, 'payloads'), { recursive: true, mode: 0o700 });
+  const payloads = await filesIn(join(from, 'queue', 'payloads'));
+  const isCopied = await copyTable(task, payloads.bytes, tell);
+  const sums: FileSum[] = [];
+  let bytes = 0;
+  const count = (more: number): void => {
+    bytes += more;
+    tell({ doing: 'copying', done: bytes, total: Math.max(bytes, payloads.bytes) });
+  };
+  for (const file of isCopied ? await namedFiles(queue) : []) {
+    sums.push(await copyFile(from, to, `queue/payloads/${file}`, count));
+  }
+  for (const name of (await filesIn(join(from, 'admin'))).names) {
+    // A draft of the token that is being made, or was left by a crash.
+    if (name !== 'token') continue;
+    sums.push(await copyFile(from, to, `admin/${name}`, count));
+  }
+  const report = isCopied ? await verify(queue, tell) : emptyReport;
+  if (report.damageCount > 0) return { ...report, files: 0, bytes: 0 };
+  if (isCopied) {
+    const path = `queue/${tableFiles.data}`;
+    sums.unshift({ path, sum: await summed(join(to, path), tell) });
+    bytes += (await stat(join(to, path))).size;
+  }
+  await rm(join(queue, tableFiles.readers), { force: true });
+  const { services, rows } = report;
+  const about = { format: formatVersion, sluice, madeAt, services, rows };
+  await writeManifest(to, { ...about, files: sums.length, bytes }, sums);
+  await syncTree(to);
+  return { ...report, files: sums.length, bytes };
+}
+
+/** Answers whether there is a table: a server that was stopped at once may have left none. */
+async function copyTable(
+  { from, to }: CopyTask,
+  payloadBytes: number,
+  tell: TellProgress,
+): Promise<boolean> {
+  const source = join(from, 'queue');
+  const table = hasTable(source) ? openTable(source, true) : undefined;
+  if (table === undefined) return false;
+  const queue = join(to, 'queue');
+  const copy = join(queue, tableFiles.data);
+  const { fileBytes, freeBytes } = table.space();
+  const total = fileBytes - freeBytes;
+  const sharesDisk = (await stat(from)).dev === (await stat(to)).dev;
+  await mustHaveRoom(to, total + payloadBytes + (sharesDisk ? reserveBytes : 0));
+  let timer: Timer | undefined;
+  const look = async (): Promise<void> => {
+    const done = await stat(copy).then(
+      ({ size }) => size,
+      () => 0,
+    );
+    tell({ doing: 'copying', done, total: Math.max(done, total) });
+    timer = systemClock.after(lookEveryMs, () => void look());
+  };
+  await look();
+  try {
+    await table.copyTo(queue);
+  } catch (error) {
+    throw copyError(error, to);
+  } finally {
+    timer?.cancel();
+    await table.close();
+  }
+  await chmod(copy, 0o600);
+  const file = await open(copy, 'r');
+  await file.sync();
+  await file.close();
+  return true;
+}
+
+// lmdb gives the text of the system's error and no code.
+function copyError(cause: unknown, to: string): unknown {
+  const text = cause instanceof Error ? cause.message : '';
+  if (!isNoSpace(cause) && !/no space left|quota/i.test(text)) return cause;
+  return new PlatformError('disk_full', `The disk of ${to} is full.`, { cause });
+}
+
+/** The numbers of the payload files that the snapshot needs. */
+async function namedFiles(queue: string): Promise<readonly number[]> {
+  const table = openTable(queue, true);
+  if (table === undefined) return [];
+  try {
+    return [...table.scan.kind(ownService, kinds.file, 0, (_reader, file) => file)];
+  } finally {
+    await table.close();
+  }
+}
+
+async function summed(path: string, tell: TellProgress): Promise<string> {
+  const { size: total } = await stat(path);
+  let done = 0;
+  return fileSum(path, (bytes) => {
+    done += bytes;
+    tell({ doing: 'summing', done, total });
+  });
+}
