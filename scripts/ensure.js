@@ -10,7 +10,10 @@ import { hasProgram, root, run } from './command.js';
 const nodeMinimum = [20, 19];
 
 /** What tests need from the system: a program, its Debian package, and what goes without it. */
-const systemPrograms = [{ program: 'chromium', debian: 'chromium', without: 'the browser tests' }];
+const systemPrograms = [
+  { program: 'chromium', debian: 'chromium', without: 'the browser tests are skipped' },
+  { program: 'faketime', debian: 'faketime', without: 'no clock is set back in `npm run chaos`' },
+];
 
 /** Ends the process with one sentence when this Node is too old. */
 export function ensureNode() {
@@ -32,9 +35,11 @@ export async function ensurePackages(folder = root) {
   }
 }
 
-/** Installs missing Debian packages when it may, else says which ones are missing. */
-export async function ensureSystemPrograms() {
-  const missing = systemPrograms.filter(({ program }) => !hasProgram(program));
+/** Installs missing Debian packages when it may, else says which ones are missing; all, or those
+ * of the programs named. */
+export async function ensureSystemPrograms(names = systemPrograms.map(({ program }) => program)) {
+  const wanted = systemPrograms.filter(({ program }) => names.includes(program));
+  const missing = wanted.filter(({ program }) => !hasProgram(program));
   if (missing.length === 0) return;
   const packages = missing.map(({ debian }) => debian);
   if (hasProgram('apt-get') && process.getuid?.() === 0) {
@@ -43,7 +48,7 @@ export async function ensureSystemPrograms() {
   }
   for (const { program, debian, without } of missing) {
     if (hasProgram(program)) continue;
-    console.error(`${program} is missing (apt-get install ${debian}): without it ${without} skip.`);
+    console.error(`${program} is missing (apt-get install ${debian}): without it ${without}.`);
   }
 }
 

@@ -1,0 +1,103 @@
+// The server is killed just after it has started the process of an instance: before, while and
+// after it writes down that it did. The next server must know of that process, or it must be gone.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { instanceDefinition } from '../instances.ts';
+import { comesTrue, pause, someMs } from '../pause.ts';
+import type { Scenario, Stage } from '../scenario.ts';
+import type { Server, ServerProcess } from '../server.ts';
+
+const service = 'spawn';
+const instances = 2;
+const seenMs = 15_000;
+
+export const killSpawn: Scenario = {
+  name: 'kill-spawn',
+  about: 'SIGKILL between starting a model process and storing its number',
+  share: 30,
+  async run(stage) {
+    const definition = instanceDefinition(stage.world, { name: service, instances, latencyMs: 5 });
+    const server = await stage.server([definition]);
+    await server.start();
+    const traffic = await stage.traffic({
+      url: server.url,
+      service,
+      lanes: { eas: 4, stream: 0 },
+      workers: [],
+      watchers: [],
+      timeoutMs: 2_000,
+    });
+    await stage.underLoad();
+    await server.kill();
+    let between = 0;
+    while (stage.killed < stage.kills) {
+      const life = server.spawn();
+      if (await killAtSpawn(server, life, stage.killed % 3 === 0 ? someMs(0, 60) : 0)) between += 1;
+      if (stage.killed % 4 === 0) await onlyOurs(stage, server);
+    }
+    await onlyOurs(stage, server);
+    stage.note(`${between} kills came before the number of a process was stored`);
+    await stage.settle(server, traffic, service);
+    const left = stage.world.offspring().length;
+    if (left > 0) stage.problem(`${left} model processes outlive the last server`);
+  },
+};
+
+/** Kills the server so long after its first model process was seen; whether one of them had not
+ * been written down by then. */
+async function killAtSpawn(server: Server, life: ServerProcess, afterMs: number): Promise<boolean> {
+  const until = performance.now() + seenMs;
+  let isEarly = true;
+  while (childrenOf(life.pid).length === 0 && performance.now() < until && !life.isEnded) {
+    // Looks often while it is near, and leaves the processor to the server before.
+    if (isEarly) await pause(2);
+    else await new Promise((resolve) => setImmediate(resolve));
+    isEarly = !/listening/.test(life.lastWords());
+  }
+  if (afterMs > 0) await pause(afterMs);
+  const started = childrenOf(life.pid).length;
+  life.isExpected = true;
+  life.signal('SIGSTOP');
+  const recorded = readdirSync(join(server.data, 'instances')).filter((name) =>
+    name.endsWith('.json'),
+  );
+  await server.kill(life);
+  return recorded.length < started;
+}
+
+/** Starts a server that has to end what the killed ones have left, and lets it work. */
+async function onlyOurs(stage: Stage, server: Server): Promise<void> {
+  await server.start();
+  const { pid } = server.current;
+  const isClean = await comesTrue(() => {
+    const all = stage.world.offspring();
+    return all.length >= instances && all.every((each) => descendsFrom(each, pid));
+  }, seenMs);
+  if (!isClean) stage.problem('a process of a killed server outlives the start of the next one');
+  await stage.underLoad();
+  if (stage.killed < stage.kills) await server.kill();
+}
+
+/** Processes that its main thread has started, which is the one that runs JavaScript. */
+function childrenOf(pid: number): readonly string[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim();
+    return text === '' ? [] : text.split(' ');
+  } catch {
+    return [];
+  }
+}
+
+function descendsFrom(pid: number, ancestor: number): boolean {
+  for (let each = pid; each > 1; ) {
+    if (each === ancestor) return true;
+    try {
+      const text = readFileSync(`/proc/${each}/stat`, 'latin1');
+      each = Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[1]);
+    } catch {
+      return true;
+    }
+  }
+  return false;
+}
