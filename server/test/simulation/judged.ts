@@ -213,6 +213,7 @@ export class JudgedQueues implements Queues {
   }
 
   watch(queue: QueueName, request: WatchRequest, sink: WatchSink): Promise<Watch> {
+    if (!this.#isAlive) return never;
     const watch = this.#watches.begin(queue, request, sink);
     return this.#judge(
       () => this.#inner.watch(queue, request, watch.sink),

@@ -2,6 +2,7 @@
 // used up; then the faults stop and everything must come to rest.
 
 import { defaultSettings, type ServiceSettings } from '../../src/queue/settings.ts';
+import { runInstances } from './instance.ts';
 import { operate, strike } from './operator.ts';
 import { Oracle } from './oracle.ts';
 import type { Play } from './play.ts';
@@ -139,6 +140,7 @@ function startActors(play: Play): {
   some(0, 1, 'c', copy);
   some(1, 2, 'p', poll);
   some(0, 1, 'k', watchSink);
+  some(0, 2, 'i', runInstances);
   return { all: Promise.all(actors), staying };
 }
 

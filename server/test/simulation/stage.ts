@@ -17,10 +17,12 @@ import { SlowEngine } from './slow-engine.ts';
 import type { Trace } from './trace.ts';
 import type { ProcessClock, VirtualClock } from './virtual-clock.ts';
 
-interface Life {
+/** One process that serves. */
+export interface Life {
   readonly number: number;
   readonly clock: ProcessClock;
   readonly broker: Broker;
+  readonly random: SeededRandom;
   readonly queues: JudgedQueues;
   /** Rejects when the process is killed. */
   readonly death: Promise<never>;
@@ -46,6 +48,7 @@ export class Stage {
   readonly upsets: number[] = [];
   #engine: FaultyEngine;
   #life: Life | undefined;
+  #starting: ProcessClock | undefined;
   #waiters: ((life: Life) => void)[] = [];
   #lives = 0;
   #isFull = false;
@@ -77,6 +80,7 @@ export class Stage {
     this.#lives += 1;
     const number = this.#lives;
     const clock = this.clock.process();
+    this.#starting = clock;
     const random = this.random.fork();
     const engine = new SlowEngine(this.#engine, clock, this.random.fork());
     const broker = new Broker({ engine, clock, random, log: silentLog });
@@ -91,7 +95,7 @@ export class Stage {
     const opened = await broker.open({ number: serviceNumber, name: serviceName, settings });
     if (number !== this.#lives) return;
     const queues = new JudgedQueues(opened, this, this.#judged());
-    this.#life = { number, clock, broker, queues, death, die };
+    this.#life = { number, clock, random: random.fork(), broker, queues, death, die };
     this.note(`process ${number} serves`);
     this.upset();
     const waiters = this.#waiters;
@@ -113,7 +117,24 @@ export class Stage {
     life.die();
     this.#engine = await this.#engine.crash(kept);
     await this.clock.sleep(this.random.between(1, 2_000));
-    await this.boot();
+    while (!(await this.#survives(this.boot()))) {
+      await this.clock.sleep(this.random.between(1, 500));
+    }
+  }
+
+  /** Some processes are killed while they recover. */
+  async #survives(boot: Promise<void>): Promise<boolean> {
+    if (this.isCalm || !this.random.chance(0.15)) {
+      await boot;
+      return true;
+    }
+    await this.clock.sleep(this.random.fraction() * 30);
+    if (this.#life !== undefined) return true;
+    const kept = this.random.between(0, this.#engine.waiting);
+    this.note(`process ${this.#lives} dies as it starts, ${kept} appends kept`);
+    this.#starting?.cut();
+    this.#engine = await this.#engine.crash(kept);
+    return false;
   }
 
   /** Calls back at each death of a process, before its callers learn of it. */
@@ -125,7 +146,7 @@ export class Stage {
    * Answers whether it certainly has happened. */
   async change(settings: ServiceSettings): Promise<boolean> {
     this.settings = settings;
-    const life = await this.#up();
+    const life = await this.up();
     try {
       await Promise.race([life.broker.change(serviceName, settings), life.death]);
       return true;
@@ -138,7 +159,7 @@ export class Stage {
 
   /** One call of a client; waits for a process that serves. */
   async ask<Value>(call: (queues: Queues) => Promise<Value>): Promise<Answer<Value>> {
-    const life = await this.#up();
+    const life = await this.up();
     try {
       return { kind: 'ok', value: await Promise.race([call(life.queues), life.death]) };
     } catch (error) {
@@ -184,7 +205,8 @@ export class Stage {
     return this.judges;
   }
 
-  #up(): Promise<Life> {
+  /** The process that serves, as soon as there is one. */
+  up(): Promise<Life> {
     if (this.#life !== undefined) return Promise.resolve(this.#life);
     return new Promise((resolve) => {
       this.#waiters.push(resolve);

@@ -30,7 +30,7 @@ export async function work(play: Play, kind: ConsumerKind, key: string): Promise
       await stage.clock.sleep(20 + random.fraction() * 300);
       continue;
     }
-    const lifeMs = stage.isCalm ? 60_000 : random.fraction() * patienceMs;
+    const lifeMs = stage.isCalm ? 8_000 : random.fraction() * patienceMs;
     await Promise.race([link.ended, stage.clock.sleep(lifeMs)]);
     await link.close(kind === 'eas' ? 'cut' : random.pick(['cut', 'dead', 'drain']));
     const isLong = random.chance(0.1);
