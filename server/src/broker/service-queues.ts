@@ -91,12 +91,10 @@ export class ServiceQueues implements Queues {
 
   put(queue: QueueName, request: PutRequest): Promise<PutAnswer> {
     checkPut(request);
-    if (!this.#options.engine.hasRoom()) {
-      const text = 'the disk has no room for new messages; completion and deletion still work';
-      return Promise.reject(new PlatformError('disk_full', text, { retryAfterMs: 10_000 }));
-    }
     const id = request.id ?? this.#options.random.id();
-    const command = { kind: 'put', queue, ...this.#messageOf(queue, request, id) } as const;
+    const isDiskLow = !this.#options.engine.hasRoom();
+    const message = this.#messageOf(queue, request, id);
+    const command = { kind: 'put', queue, isDiskLow, ...message } as const;
     return new Promise((resolve, reject) => {
       this.#machine.tell(command, (reply) => {
         if (reply.kind === 'put') resolve({ index: reply.index, id, repeated: reply.repeated });

@@ -1,7 +1,7 @@
 // New messages: end of stream, sizes, repeated puts, places in the sink, capacity and eviction
 // (rules 1, 3, 11, 15, 16).
 
-import { oversizedText } from '@sluice/sdk/wire';
+import { oversizedText, PlatformError } from '@sluice/sdk/wire';
 import type { Change } from './change.ts';
 import { answering, type Decision, refusing } from './decision.ts';
 import { type Hash, hashText } from './hash.ts';
@@ -25,7 +25,12 @@ export interface PutCommand {
   readonly payload: Uint8Array;
   readonly gid: string;
   readonly uid: string;
+  /** Only the disk's reserve is left, which is for what ends requests: results with a place, not
+   * for new messages. */
+  readonly isDiskLow: boolean;
 }
+
+const diskLowRetryMs = 10_000;
 
 export function decidePut(state: State, command: PutCommand, now: Time): Decision {
   const queue = state.queues[command.queue];
@@ -123,6 +128,13 @@ function storeInPlace(
 
 /** Rule 11: in when there is room, or when something may be evicted for it. */
 function store(state: State, queue: QueueState, command: PutCommand, now: Time): Decision {
+  if (command.isDiskLow) {
+    const text = 'the disk has no room for new messages; completion and deletion still work';
+    const error = new PlatformError('disk_full', text, { retryAfterMs: diskLowRetryMs });
+    return answering({ kind: 'refused', error }, [
+      { kind: 'count', queue: queue.name, what: 'refused' },
+    ]);
+  }
   const changes: Change[] = [];
   const capacity = capacityOf(state, queue);
   const evicts = autoEvicts(state, queue);

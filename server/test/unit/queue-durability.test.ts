@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { FaultyEngine } from '../../src/engine/faulty.ts';
 import { MemoryEngine } from '../../src/engine/memory.ts';
 import { getRequest, putRequest } from './queue-requests.ts';
-import { inWorldOn, refused, type World } from './queue-world.ts';
+import { inWorldOn, refused, serviceName, type World } from './queue-world.ts';
 
 /** A world whose disk writes only when it is told to. */
 async function withSlowDisk(
@@ -125,6 +125,26 @@ describe('when the disk refuses', () => {
       await world.advance(1_000);
       expect((await world.read('input')).map(([, body]) => body)).toEqual(['before']);
       expect(await world.put('after')).toBe(2);
+    });
+  });
+
+  it('keeps its last room for results that have a place', async () => {
+    let hasRoom = true;
+    const disk = new FaultyEngine({ inner: new MemoryEngine(), hasRoom: () => hasRoom });
+    await inWorldOn(disk, { declaresInstances: true }, async (world) => {
+      await world.put('a', { id: 'mine' });
+      const by = { gid: serviceName, uid: 'w' };
+      const worker = await world.watch('w', { by });
+      hasRoom = false;
+      await world.run(refused('disk_full', world.queues.put('input', putRequest('b'))));
+      const foreign = putRequest('x', { id: 'other', by });
+      await world.run(refused('disk_full', world.queues.put('sink', foreign)));
+      // What is there already is told as ever.
+      expect(await world.putAnswer('input', 'a', { id: 'mine' })).toMatchObject({ index: 1 });
+      expect(await world.putAnswer('sink', 'A', { id: 'mine', by })).toMatchObject({ index: 1 });
+      await world.commit(worker, 1);
+      expect(await world.putAnswer('sink', 'A', { id: 'mine', by })).toMatchObject({ index: 1 });
+      expect([await world.read('input'), await world.read('sink')]).toEqual([[], [[1, 'A']]]);
     });
   });
 
