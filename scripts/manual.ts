@@ -68,12 +68,12 @@ function settingPage(): string {
 
 const limitHead = `## Limits
 
-Every refusal for a limit names it and its value: \`http.pollsMax = 20000\`. The setting \`limit\` gives
-these another value, \`sluice serve --limit http.pollsMax=50000 --limit stream.watchesMax=1000\`. What
-ends in \`Ms\` is milliseconds, in \`Bytes\` or \`BytesMax\` bytes, everything else a count. Each address
-of a server (\`listen\` and every \`root_queue\`) has them to itself. Limits of a queue (payload,
-length, memory) belong to its service: see [service.json](service-json.md). Limits that a request
-cannot exceed whatever is set are in the [protocol](protocol.md). This table is made from
+Every refusal for a limit names it and its value: \`http.pollsMax = 20000\`. The setting \`limit\`
+gives these another value: \`sluice serve --limit http.pollsMax=50000 --limit http.pollMs=5000\`.
+What ends in \`Ms\` is milliseconds, in \`Bytes\` or \`BytesMax\` bytes, everything else a count.
+Each address of a server (\`listen\` and every \`root_queue\`) has them to itself. Limits of a queue
+(payload, length, memory) belong to its service: see [service.json](service-json.md). Limits that
+nothing raises are in the [protocol](protocol.md). This table is made from
 \`server/src/http/limit-table.ts\`.`;
 
 function limitSection(): string {

@@ -126,7 +126,7 @@ const sentences: Readonly<Record<SettingKey, readonly [fallback: string, sentenc
   plaintext: ['false', 'Allow listening beyond loopback without TLS.'],
   allow_origin: ['none', 'Web origin that may call from a browser; * for every one.'],
   allow_host: ['none', 'Further name under which clients reach a loopback server.'],
-  limit: ['none', 'NAME=NUMBER: another value for one of the limits below.'],
+  limit: ['none', 'NAME=NUMBER: another value for one of the limits that the manual lists.'],
   log_level: ['info; on a terminal warn', 'Least level that is logged: error, warn, info, debug.'],
   admin_token: ['made at first start', 'Admin token, instead of the one kept in the data folder.'],
 };

@@ -52,10 +52,10 @@ function belowService(service: string, rest: string): QueueAddress {
 }
 
 /**
- * Throws `bad_request` unless a request path, with or without its leading slash, is plain. It is put
- * behind the address of the model server as it is, so it must not be able to mean another place than
- * it shows: no dot segments, no slash in disguise, no empty segment (`//host` would name another
- * host), no query or fragment of its own.
+ * Throws `bad_request` unless a request path, with or without its leading slash, is plain. It is
+ * put behind the address of the model server as it is, so it must not be able to mean another place
+ * than it shows: no dot segments, no slash in disguise, no empty segment (`//host` would name
+ * another host), no query or fragment of its own.
  */
 export function checkRequestPath(path: string): void {
   if (/[^\x21-\x7e]|[\\?#]/.test(path)) {

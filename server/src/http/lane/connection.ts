@@ -42,6 +42,8 @@ export class LaneConnection {
   /** Read while a request is served: the client does not wait for answers. */
   #ahead: Buffer[] = [];
   #isEnding = false;
+  /** The client has ended its side: what is not here will not come. */
+  #hasAll = false;
 
   constructor(socket: Duplex, host: LaneHost) {
     this.socket = socket;
@@ -143,12 +145,14 @@ export class LaneConnection {
       this.#ahead = [];
       socket.resume();
       this.#begin(Buffer.concat(ahead));
+      if (this.#hasAll && this.phase === 'receiving') socket.end();
     }
   };
 
   /** Nothing more will come. */
   readonly #onEnd = (): void => {
     this.#isEnding = true;
+    this.#hasAll = true;
     if (this.#phase !== 'serving') this.socket.destroy();
   };
 

@@ -1,5 +1,5 @@
-// What a client of the stream protocol may say of itself and of its calls, looked at before anything
-// is kept: names, payload sizes, texts of outcomes, delays.
+// What a client of the stream protocol may say of itself and of its calls, looked at before
+// anything is kept: names, payload sizes, texts of outcomes, delays.
 
 import { type Hello, type Open, oversizedText, PlatformError } from '@sluice/sdk/wire';
 import { checkCause, reasonCharactersMax } from '../../broker/request-limits.ts';
