@@ -203,6 +203,8 @@ export class Platform implements Component {
     // After a drain this changes nothing; without one open calls are given back at once.
     await this.#running?.instances.stop({ deadlineMs: 0 });
     this.#running?.streams.close();
+    // Its answer would keep the edge open until patience ends.
+    for (const part of this.#started) if (part instanceof LmdbEngine) part.giveUpBackup();
     for (const component of this.#started.reverse()) await component.stop();
     this.#started.length = 0;
   }

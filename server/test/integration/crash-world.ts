@@ -16,6 +16,10 @@ export interface CrashWorld {
   start(): Promise<void>;
   /** SIGKILL, at whatever the server is doing. */
   kill(): Promise<void>;
+  /** SIGTERM, and its end. */
+  stop(): Promise<void>;
+  /** Of the server that was started last. */
+  pid(): number;
   close(): Promise<void>;
 }
 
@@ -39,6 +43,11 @@ export async function openCrashWorld(definition: object): Promise<CrashWorld> {
       server?.child.kill('SIGKILL');
       await server?.ended;
     },
+    async stop() {
+      server?.child.kill('SIGTERM');
+      await server?.ended;
+    },
+    pid: () => server?.child.pid ?? 0,
     close: () => commands.close(),
   };
 }
@@ -76,6 +85,16 @@ export class Ledger {
 
   get acceptedCount(): number {
     return this.#accepted.size;
+  }
+
+  /** The ids of all answered puts, in the order of the answers. */
+  acceptedIds(): readonly string[] {
+    return [...this.#accepted.keys()];
+  }
+
+  /** The index that the put of an accepted id was answered with. */
+  indexOf(id: string): number {
+    return this.#accepted.get(id) ?? 0;
   }
 
   asked(id: string): void {

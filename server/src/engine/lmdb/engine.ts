@@ -76,7 +76,7 @@ export class LmdbEngine implements Engine {
     const running = await this.#running?.catch(() => undefined);
     this.#running = undefined;
     this.#store = undefined;
-    this.#backup?.stop();
+    this.giveUpBackup();
     await this.#backup?.settled;
     await running?.store.stop();
     await running?.claim.release();
@@ -141,6 +141,11 @@ export class LmdbEngine implements Engine {
     });
     this.#backup = { settled, stop: () => stopped.abort(new PlatformError('unavailable', ending)) };
     return made;
+  }
+
+  /** Whoever waits for a backup is told that the server is stopping; nothing is left of it. */
+  giveUpBackup(): void {
+    this.#backup?.stop();
   }
 
   async #open(): Promise<Running> {
