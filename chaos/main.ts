@@ -13,10 +13,10 @@ import { scenarios } from './scenarios.ts';
 import type { World } from './world.ts';
 
 const killsFull = 300;
-/** Of each scenario that kills at all. */
-const killsQuick = 2;
+/** Those with the larger shares kill twice in a quick run, the others once. */
+const quickShare = 30;
 /** The quick run plays so many scenarios at the same time; the full one leaves the machine to one. */
-const jobsQuick = 2;
+const jobsQuick = 3;
 
 const { values } = parseArgs({
   options: {
@@ -41,7 +41,7 @@ function chosen(): readonly Scenario[] {
 /** How often a scenario is to kill the server, by its share of the whole. */
 function killsOf({ share }: Scenario, cast: readonly Scenario[]): number {
   if (share === 0) return 0;
-  if (values.quick && values.kills === undefined) return killsQuick;
+  if (values.quick && values.kills === undefined) return share < quickShare ? 1 : 2;
   const kills = Number(values.kills ?? killsFull);
   if (!(kills >= 1)) throw new Error('--kills is a number above 0');
   return Math.ceil((kills * share) / cast.reduce((sum, each) => sum + each.share, 0));

@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { resultOf } from './ledger.ts';
-import { freePort } from './server.ts';
+import { freePort } from './port.ts';
 import type { World } from './world.ts';
 
 const latencyMs = 10;

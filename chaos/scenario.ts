@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 import { type CensusOptions, takeCensus } from './census.ts';
 import { type Balance, Ledger } from './ledger.ts';
 import { pause, someMs } from './pause.ts';
-import { freePort, Server } from './server.ts';
+import { freePort } from './port.ts';
+import { Server } from './server.ts';
 import { openTraffic, type Traffic, type TrafficOptions } from './traffic.ts';
 import { root, type World } from './world.ts';
 

@@ -4,7 +4,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { AdminClient } from '@sluice/sdk';
 import { root, type World } from './world.ts';
@@ -150,17 +149,6 @@ export class Server {
     await current.ended;
     clearTimeout(timer);
   }
-}
-
-/** Ports that are free now; asked for together so that they differ. */
-export async function freePort(): Promise<number> {
-  const listener = createServer().listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const address = listener.address();
-  listener.close();
-  await once(listener, 'close');
-  if (typeof address !== 'object' || address === null) throw new Error('no free port');
-  return address.port;
 }
 
 function lifeOf(child: ChildProcess): ServerProcess {

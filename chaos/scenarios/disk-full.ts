@@ -15,6 +15,8 @@ const diskMegabytes = 360;
 const belowReserve = 64 * 2 ** 20;
 const noticeMs = 10_000;
 
+let probes = 0;
+
 export const diskFull: Scenario = {
   name: 'disk-full',
   about: 'a disk that fills up under load, to the reserve and to the last byte, and at start',
@@ -68,16 +70,19 @@ function fillUp(disk: string, leaveBytes: number): void {
 /** Puts get a clear refusal, and what was accepted is worked off all the same. */
 async function refusesPuts(stage: Stage, server: Server): Promise<void> {
   const eas = new EasCaller({ url: server.url, service });
-  const isRefused = (): Promise<boolean> =>
-    eas.put('probe', 'probe').then(
+  const isRefused = (): Promise<boolean> => {
+    probes += 1;
+    const id = `probe-${probes}`;
+    stage.ledger.asked(id);
+    return eas.put(id, id).then(
       (index) => {
-        // Accepted in the last moment before: a put like any other.
-        stage.ledger.asked('probe');
-        stage.ledger.accepted('probe', index);
+        // In the last moment before: a put like any other.
+        stage.ledger.accepted(id, index);
         return false;
       },
       (error: unknown) => error instanceof Refusal && error.status === 507,
     );
+  };
   if (!(await comesTrue(isRefused, noticeMs))) stage.problem('puts are not refused with 507');
   const isWorkedOff = (): boolean => stage.ledger.openCount === 0;
   if (!(await comesTrue(isWorkedOff, noticeMs))) {

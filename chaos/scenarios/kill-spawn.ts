@@ -34,7 +34,9 @@ export const killSpawn: Scenario = {
     while (stage.killed < stage.kills) {
       const life = server.spawn();
       if (await killAtSpawn(server, life, stage.killed % 3 === 0 ? someMs(0, 60) : 0)) between += 1;
-      if (stage.killed % 4 === 0) await onlyOurs(stage, server);
+      if (stage.killed % 4 !== 0) continue;
+      await onlyOurs(stage, server);
+      await server.kill();
     }
     await onlyOurs(stage, server);
     stage.note(`${between} kills came before the number of a process was stored`);
@@ -76,14 +78,16 @@ async function onlyOurs(stage: Stage, server: Server): Promise<void> {
   }, seenMs);
   if (!isClean) stage.problem('a process of a killed server outlives the start of the next one');
   await stage.underLoad();
-  if (stage.killed < stage.kills) await server.kill();
 }
 
-/** Processes that its main thread has started, which is the one that runs JavaScript. */
+/** Processes of instances that its main thread has started, which is the one that runs JavaScript;
+ * there is also one that looks at the data folder first. */
 function childrenOf(pid: number): readonly string[] {
   try {
-    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim();
-    return text === '' ? [] : text.split(' ');
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim().split(' ');
+    return children.filter((child) => {
+      return child !== '' && readFileSync(`/proc/${child}/cmdline`, 'latin1').startsWith('bash');
+    });
   } catch {
     return [];
   }

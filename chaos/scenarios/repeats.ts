@@ -9,7 +9,7 @@ import type { Server } from '../server.ts';
 
 const service = 'repeats';
 const callers = 8;
-const lanes = 4;
+const lanes = 16;
 
 export const repeats: Scenario = {
   name: 'repeats',
@@ -45,7 +45,7 @@ async function putAgainAndAgain(stage: Stage, server: Server): Promise<() => Pro
   const eas = new EasCaller({ url: server.url, service, timeoutMs: 5_000 });
   const put = async (id: string, nth: number): Promise<void> => {
     // Half of them at once, the others a little later; never given up, or one might be too late.
-    if (nth >= callers / 2) await pause(someMs(0, 300));
+    if (nth >= callers / 2) await pause(someMs(0, 100));
     const overStream = async (): Promise<number> => (await client.input.put(id, { id })).index;
     const index = await insist(
       nth % 2 === 0 ? overStream : () => eas.put(id, id),
