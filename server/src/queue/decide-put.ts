@@ -34,6 +34,9 @@ const diskLowRetryMs = 10_000;
 
 export function decidePut(state: State, command: PutCommand, now: Time): Decision {
   const queue = state.queues[command.queue];
+  const first = queue.name === 'input' ? firstOf(state, command, now) : undefined;
+  // Before every refusal: whoever repeats a put was never told that it had been taken.
+  if (first !== undefined) return repeated(queue, first);
   const refused: Change = { kind: 'count', queue: queue.name, what: 'refused' };
   if (queue.ended) {
     return refusing('ended', `the ${queue.name} queue of ${state.service} has ended`, [refused]);
@@ -44,22 +47,17 @@ export function decidePut(state: State, command: PutCommand, now: Time): Decisio
     const sizes = { bytes: meta.size, bytesMax: sizeMax, queue: queue.name };
     return refusing('too_large', oversizedText({ what: 'a payload', ...sizes }), [refused]);
   }
-  if (queue.name === 'input') return decideInputPut(state, queue, command, now);
   if (queue.name === 'sink' && command.gid === state.service) {
     return decideResultPut(state, queue, command, now);
   }
   return store(state, queue, command, now);
 }
 
-/** Rule 15. */
-function decideInputPut(state: State, queue: QueueState, command: PutCommand, now: Time): Decision {
-  const { meta } = command;
-  if (meta.callerId && state.settings.dedup) {
-    for (const known of state.accepted.find(hashText(state.key, meta.id), now.wall)) {
-      if (known.bodyHash === meta.bodyHash) return repeated(queue, known.index);
-    }
-  }
-  return store(state, queue, command, now);
+/** Rule 15: the index of the put that this one repeats; undefined: it is a new one. */
+function firstOf(state: State, { meta }: PutCommand, now: Time): number | undefined {
+  if (!meta.callerId || !state.settings.dedup) return undefined;
+  const known = state.accepted.find(hashText(state.key, meta.id), now.wall);
+  return known.find(({ bodyHash }) => bodyHash === meta.bodyHash)?.index;
 }
 
 function repeated(queue: QueueState, index: number): Decision {

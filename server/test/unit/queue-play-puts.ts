@@ -12,7 +12,7 @@ export async function put(
   command: Extract<Command, { do: 'put' }>,
 ): Promise<void> {
   const { model } = session;
-  const { settings, input } = model;
+  const { settings } = model;
   const id = command.id <= 7 ? `id${command.id}` : undefined;
   const body = `p${command.id <= 7 ? command.id : 'x'}`;
   const home = command.isRecord && settings.declaresInstances ? 'record' : 'sink';
@@ -22,7 +22,6 @@ export async function put(
   const answer = await session.ask(session.world.queues.put('input', putRequest(body, change)));
   const first = id === undefined ? undefined : firstOf(session, id);
   if (settings.dedup && first !== undefined) {
-    if ('code' in answer && input.ended) return;
     const { index, repeated } = 'value' in answer ? answer.value : { index: 0, repeated: false };
     fact(index === first && repeated, `put of ${id} answered ${index}, not the first, ${first}`);
     return;

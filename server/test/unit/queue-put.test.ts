@@ -220,6 +220,8 @@ describe('repeated puts (rule 15)', () => {
     await inWorld({ source: { capacity: 1 } }, async (world) => {
       const first = await world.put('a', { id });
       expect(await world.put('a', { id })).toBe(first);
+      await world.run(world.queues.end('input', false));
+      expect(await world.put('a', { id })).toBe(first);
     });
   });
 });
