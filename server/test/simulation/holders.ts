@@ -115,7 +115,9 @@ export class Holders {
   /** Whether its holder certainly had it until now. */
   isSure(entry: Entry, lease: LeaseNote): boolean {
     const isCut = lease.cutAt !== Number.POSITIVE_INFINITY;
-    return !isCut && !this.mayBeOver(lease) && entry.removals === 0 && entry.causes.size === 0;
+    // Neither expiry nor eviction, which the settings may allow, takes what is under lease.
+    const isTouched = [...entry.causes].some((cause) => cause !== 'settings');
+    return !isCut && !this.mayBeOver(lease) && entry.removals === 0 && !isTouched;
   }
 
   /** The holder was told that its lease is gone; all but EAS watchers free the slot later. */
@@ -190,6 +192,7 @@ export class Holders {
     this.#stage.note(`${holder.key} resumed [${held}] of [${asked}]`);
     for (const deliveryId of held) {
       fact(asked.includes(deliveryId), '5', `${holder.key} resumed a foreign ${deliveryId}`);
+      this.#checkResumed(holder, deliveryId);
     }
     for (const deliveryId of asked) {
       if (!held.includes(deliveryId)) holder.open.delete(deliveryId);
@@ -198,6 +201,19 @@ export class Holders {
       if (held.includes(lease.deliveryId)) lease.cutAt = Number.POSITIVE_INFINITY;
       else lease.isOver = true;
     }
+  }
+
+  /** Nobody else was seen with the message since. */
+  #checkResumed(holder: Holder, deliveryId: number): void {
+    const entry = this.#tokens.get(deliveryId)?.entry;
+    const newest = entry?.leases.findLast(({ gid }) => gid === holder.gid);
+    if (newest === undefined || newest.deliveryId === deliveryId) return;
+    const isLater = newest.at < this.#stage.now;
+    fact(
+      !isLater,
+      '5',
+      `${holder.key} resumed ${deliveryId}, which ${newest.holder} has taken over`,
+    );
   }
 
   #leasesOf(holder: Holder): LeaseNote[] {

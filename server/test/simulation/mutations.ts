@@ -44,8 +44,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'takes a repeated put for a new message',
     file: 'server/src/queue/decide-put.ts',
-    find: 'if (meta.callerId && state.settings.dedup) {',
-    replace: 'if (meta.callerId && state.settings.dedup && false) {',
+    find: 'if (!meta.callerId || !state.settings.dedup) return undefined;',
+    replace: 'return undefined;',
   },
   {
     name: 'does not count deliveries that ended badly',
@@ -70,6 +70,16 @@ export const mutations: readonly Mutation[] = [
     file: 'server/src/queue/state.ts',
     find: 'return consumer.held.size + consumer.occupied.size;',
     replace: 'return consumer.held.size;',
+  },
+  {
+    name: 'removes a message that is committed without ever having been delivered',
+    file: 'server/src/queue/decide-lease.ts',
+    find: `  const entry = group?.entries.get(command.index);
+  if (group === undefined || entry === undefined) return unchanged;
+  const own = entry.consumer?.uid === command.uid ? entry : undefined;`,
+    replace: `  const entry = group?.entries.get(command.index);
+  if (group === undefined || !queue.messages.has(command.index)) return unchanged;
+  const own = entry?.consumer?.uid === command.uid ? entry : undefined;`,
   },
   {
     name: 'lets a message expire under a lease',

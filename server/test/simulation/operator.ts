@@ -2,6 +2,7 @@
 
 import type { Entry } from './ledger.ts';
 import type { Play } from './play.ts';
+import { serviceName } from './service.ts';
 
 /** The ten minutes for which ids are known are wall time: jumps stay well below. */
 const wallAwayMs = 240_000;
@@ -14,7 +15,8 @@ export async function operate(play: Play): Promise<void> {
     await stage.clock.sleep(random.fraction() * 800);
     const drawn = random.fraction();
     if (drawn < 0.5) await audit(play, random.chance(0.6) ? 'input' : 'sink');
-    else if (drawn < 0.6) await look(play);
+    else if (drawn < 0.56) await look(play);
+    else if (drawn < 0.6) await commitBlindly(play);
     else if (drawn < 0.7) await remove(play);
     else if (drawn < 0.75) await truncate(play);
     else if (drawn < 0.82) await endAndReopen(play);
@@ -76,6 +78,14 @@ async function remove({ stage, oracle, random }: Play): Promise<void> {
   stage.note(`delete ${index}`);
   entry.causes.add('deleted');
   await stage.ask((queues) => queues.delete('input', [index]));
+}
+
+/** Rule 6: a commit of what was never delivered to its group does nothing. */
+async function commitBlindly({ stage, oracle, random }: Play): Promise<void> {
+  const indexes = oracle.ledger.entries.map(({ index }) => index ?? 0);
+  const index = random.pick([1_000_000, ...indexes.slice(-10)]);
+  const stranger = { gid: serviceName, uid: 'stranger' };
+  await stage.ask((queues) => queues.commit('input', [index], stranger));
 }
 
 async function truncate({ stage, oracle, random }: Play): Promise<void> {

@@ -5,11 +5,13 @@ import type { Oracle } from './oracle.ts';
 import type { Results } from './results.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { Stage } from './stage.ts';
+import type { Users } from './users.ts';
 
 export interface Play {
   readonly stage: Stage;
   readonly oracle: Oracle;
   readonly results: Results;
+  readonly users: Users;
   readonly random: SeededRandom;
 }
 

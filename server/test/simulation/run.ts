@@ -7,11 +7,13 @@ import { operate, strike } from './operator.ts';
 import { Oracle } from './oracle.ts';
 import type { Play } from './play.ts';
 import { poll, watchSink } from './reader.ts';
+import { remoteConsume, remoteFetch, remoteSubmit } from './remote.ts';
 import { Results } from './results.ts';
 import { SeededRandom } from './seeded-random.ts';
 import { Stage } from './stage.ts';
 import { submit } from './submitter.ts';
 import { Trace, Violation } from './trace.ts';
+import { Users } from './users.ts';
 import { VirtualClock } from './virtual-clock.ts';
 import { copy, work } from './worker.ts';
 
@@ -42,17 +44,20 @@ export async function run({ seed, steps, print }: RunOptions): Promise<RunResult
   const oracle = new Oracle(stage);
   const results = new Results(stage, oracle);
   stage.judges = { oracle, results };
-  const play = { stage, oracle, results, random: random.fork() };
+  const users = new Users(stage, oracle.ledger);
+  const play = { stage, oracle, results, users, random: random.fork() };
   let violation: string | undefined;
   try {
     await clock.run(stage.boot());
     const actors = startActors(play);
     await drive(stage, () => clock.steps >= steps);
     stage.calm();
-    await drive(stage, () => isAtRest(stage), stage.now + restLimitMs);
+    const isRested = (): boolean => isAtRest(stage) && !actors.submits();
+    await drive(stage, isRested, stage.now + restLimitMs);
     await judgeRest(play);
     stage.isOver = true;
     await leave(stage, actors);
+    stage.network.closeAll();
   } catch (error) {
     violation = error instanceof Violation ? error.message : describe(error);
     trace.add(stage.now, left(stage));
@@ -110,6 +115,8 @@ function drawSettings(random: SeededRandom): ServiceSettings {
 function startActors(play: Play): {
   readonly all: Promise<unknown>;
   readonly staying: Set<string>;
+  /** Whether anybody may still put something. */
+  submits(): boolean;
 } {
   const { stage, random } = play;
   const staying = new Set<string>();
@@ -141,7 +148,11 @@ function startActors(play: Play): {
   some(1, 2, 'p', poll);
   some(0, 1, 'k', watchSink);
   some(0, 2, 'i', runInstances);
-  return { all: Promise.all(actors), staying };
+  some(0, 1, 'rs', remoteSubmit);
+  some(0, 1, 'rf', remoteFetch);
+  some(0, 2, 'rc', remoteConsume);
+  const submits = (): boolean => [...staying].some((name) => /^r?s\d/.test(name));
+  return { all: Promise.all(actors), staying, submits };
 }
 
 async function drive(stage: Stage, isDone: () => boolean, until = Number.MAX_VALUE): Promise<void> {

@@ -10,8 +10,10 @@ import { MemoryEngine } from '../../src/engine/memory.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import type { ServiceSettings } from '../../src/queue/settings.ts';
 import { type Answer, refusalOf } from './answer.ts';
+import { doorway } from './doorway.ts';
 import { JudgedQueues, type Judges } from './judged.ts';
-import type { SeededRandom } from './seeded-random.ts';
+import { Network } from './network.ts';
+import { SeededRandom } from './seeded-random.ts';
 import { serviceName, serviceNumber } from './service.ts';
 import { SlowEngine } from './slow-engine.ts';
 import type { Trace } from './trace.ts';
@@ -36,6 +38,7 @@ export class Stage {
   readonly random: SeededRandom;
   readonly trace: Trace;
   readonly disk = new MemoryEngine();
+  readonly network: Network;
   settings: ServiceSettings;
   /** Faults end here; what is left must come to rest. */
   isCalm = false;
@@ -59,6 +62,7 @@ export class Stage {
     this.random = random;
     this.settings = settings;
     this.trace = trace;
+    this.network = new Network(this, new SeededRandom(random.uint32()));
     this.#engine = new FaultyEngine({
       inner: this.disk,
       fault: () => this.#fault(),
@@ -95,6 +99,7 @@ export class Stage {
     const opened = await broker.open({ number: serviceNumber, name: serviceName, settings });
     if (number !== this.#lives) return;
     const queues = new JudgedQueues(opened, this, this.#judged());
+    this.network.listener = doorway({ queues, clock, random });
     this.#life = { number, clock, random: random.fork(), broker, queues, death, die };
     this.note(`process ${number} serves`);
     this.upset();
@@ -113,6 +118,7 @@ export class Stage {
     const kept = this.random.between(0, this.#engine.waiting);
     this.note(`process ${life.number} dies, ${kept} of ${this.#engine.waiting} appends kept`);
     life.queues.died();
+    this.network.crashed();
     for (const listener of this.#deathListeners) listener();
     life.die();
     this.#engine = await this.#engine.crash(kept);
@@ -184,6 +190,7 @@ export class Stage {
   calm(): void {
     this.isCalm = true;
     this.#isFull = false;
+    this.network.heal();
     this.note('faults end');
   }
 
