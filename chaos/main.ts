@@ -4,6 +4,7 @@
 //
 //   npm run chaos [-- --only NAME,.. --kills N --quick --json FILE]
 
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { play } from './play.ts';
@@ -15,7 +16,7 @@ import type { World } from './world.ts';
 const killsFull = 300;
 /** Those with the larger shares kill twice in a quick run, the others once. */
 const quickShare = 30;
-/** The quick run plays so many scenarios at the same time; the full one leaves the machine to one. */
+/** A quick run plays so many at the same time; a full one leaves the machine to one. */
 const jobsQuick = 3;
 
 const { values } = parseArgs({
@@ -57,8 +58,18 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
+/** Programs of util-linux that every scenario uses. */
+const programs = ['setpriv', 'prlimit'];
+
+function checkSystem(): void {
+  if (process.platform !== 'linux') throw new Error('the harness needs Linux');
+  const missing = programs.filter((name) => spawnSync(name, ['--version']).status !== 0);
+  if (missing.length > 0) throw new Error(`${missing.join(' and ')} of util-linux is missing`);
+}
+
 async function main(): Promise<void> {
   const cast = chosen();
+  checkSystem();
   const worlds = new Set<World>();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {
@@ -90,4 +101,7 @@ async function main(): Promise<void> {
   process.exit(isGood(all) ? 0 : 1);
 }
 
-await main();
+await main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+});

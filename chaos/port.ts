@@ -1,6 +1,6 @@
-// Ports for servers that come and go. They are none of those that the system gives to connections:
-// a client that calls such a port again and again while nobody listens there is in the end connected
-// with itself, and has taken the port.
+// Ports for servers that come and go. They are none of those that the system gives to
+// connections: a client that calls such a port again and again while nobody listens there is in the
+// end connected with itself, and has taken the port.
 
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';

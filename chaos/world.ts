@@ -26,6 +26,7 @@ export class World {
   readonly #children = new Set<ChildProcess>();
   readonly #mounts: string[] = [];
   readonly #closers: (() => Promise<void>)[] = [];
+  #isClosed = false;
 
   /** Below the repository, because a folder for temporary files may be memory. */
   constructor(name: string) {
@@ -41,6 +42,8 @@ export class World {
 
   /** Ends the process with the world, unless it has ended before. */
   adopt(child: ChildProcess): void {
+    // An interrupted scenario may still be about to start something.
+    if (this.#isClosed) child.kill('SIGKILL');
     this.#children.add(child);
     child.once('exit', () => this.#children.delete(child));
   }
@@ -85,6 +88,7 @@ export class World {
 
   /** Ends every process, takes every file system down, and removes the folder unless kept. */
   async close({ keep = false }: { readonly keep?: boolean } = {}): Promise<void> {
+    this.#isClosed = true;
     const running = [...this.#children];
     for (const child of running) {
       // One that was stopped takes note of nothing but this.

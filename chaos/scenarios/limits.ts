@@ -34,7 +34,7 @@ export const limits: Scenario = {
       watchers: ['stream'],
       timeoutMs: 3_000,
     });
-    for (let nth = 0; nth < (stage.isQuick ? 1 : 5); nth += 1) {
+    for (let nth = 0; nth < (stage.isQuick ? 1 : 3); nth += 1) {
       await stage.underLoad();
       await fileLimit(stage, server);
       await stage.underLoad();

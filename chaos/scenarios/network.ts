@@ -25,7 +25,7 @@ export const network: Scenario = {
       watchers: ['stream'],
       timeoutMs: 1_000,
     });
-    const rounds = (stage.isQuick ? 1 : 10) * ways.length;
+    const rounds = (stage.isQuick ? 1 : 6) * ways.length;
     for (let nth = 0; nth < rounds; nth += 1) {
       await stage.underLoad();
       const way = ways[nth % ways.length];
