@@ -71,8 +71,10 @@ async function main(): Promise<void> {
   const cast = chosen();
   checkSystem();
   const worlds = new Set<World>();
+  let isInterrupted = false;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {
+      isInterrupted = true;
       say('interrupted');
       const closes = [...worlds].map((world) => world.close());
       void Promise.allSettled(closes).finally(() => process.exit(130));
@@ -90,11 +92,14 @@ async function main(): Promise<void> {
         opened: (world) => worlds.add(world),
         closed: (world) => worlds.delete(world),
       });
+      // What was interrupted has no outcome; the process ends when its worlds are closed.
+      if (isInterrupted) return;
       outcomes.set(scenario, outcome);
       say(lineOf(outcome));
     }
   };
   await Promise.all(Array.from({ length: values.quick ? jobsQuick : 1 }, job));
+  if (isInterrupted) return;
   const all = cast.flatMap((scenario) => outcomes.get(scenario) ?? []);
   for (const line of ['', ...tableOf(all)]) say(line);
   if (values.json !== undefined) writeFileSync(values.json, `${documentOf(all)}\n`);

@@ -6,15 +6,16 @@ import { get } from 'node:http';
 import { connect } from '@sluice/sdk';
 import { EasCaller, framesOf } from '../eas-caller.ts';
 import { resultOf } from '../ledger.ts';
-import { comesTrue } from '../pause.ts';
+import { comesTrue, someMs } from '../pause.ts';
 import type { Scenario, Stage } from '../scenario.ts';
-import type { Server } from '../server.ts';
+import type { Server, ServerProcess } from '../server.ts';
 import { forEachDelivery, settle } from '../traffic.ts';
 
 const service = 'handout';
 const perRound = 24;
 /** All of them together are more than the system's buffers between two sockets hold. */
 const resultBytes = 768 * 1024;
+const killMsMost = 20;
 
 const ways = ['cut', 'kill', 'whole'] as const;
 type Way = (typeof ways)[number];
@@ -75,7 +76,7 @@ async function fetchSome(stage: Stage, server: Server, way: Way): Promise<void> 
       if (way === 'kill') life.signal('SIGKILL');
       return way === 'whole';
     },
-    ended: () => life.signal('SIGKILL'),
+    ended: () => killSoon(life),
   });
   if (text !== undefined) {
     for (const { id, index, text: result } of framesOf(text)) {
@@ -90,6 +91,12 @@ async function fetchSome(stage: Stage, server: Server, way: Way): Promise<void> 
   stage.killed += 1;
   stage.progress();
   await server.start();
+}
+
+/** Before the deletion, in it, or just after it. */
+function killSoon(life: ServerProcess): void {
+  if (Math.random() < 0.5) life.signal('SIGKILL');
+  else setTimeout(() => life.signal('SIGKILL'), someMs(0, killMsMost));
 }
 
 interface FetchEvents {

@@ -62,19 +62,6 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Kills and restarts the server `times` times, whenever `every` more puts have been accepted. */
-export async function killAgainAndAgain(
-  world: CrashWorld,
-  ledger: Ledger,
-  how: { readonly times: number; readonly every: number },
-): Promise<void> {
-  for (let nth = 1; nth <= how.times; nth += 1) {
-    await ledger.until(nth * how.every);
-    await world.kill();
-    await world.start();
-  }
-}
-
 /** What outsiders know: which puts were answered, and which results were seen where. */
 export class Ledger {
   readonly #accepted = new Map<string, number>();
