@@ -69,8 +69,9 @@ export class Ledger {
     });
   }
 
-  /** The put was answered with this index of the service's input queue. */
-  accepted(id: string, index: number, service = ''): void {
+  /** The put was answered with this index of the service's input queue. Request ids are unique in
+   * the ledger, indexes in a service. */
+  accepted(id: string, index: number, service: string): void {
     const put = this.#put(id, 'accepted');
     if (put === undefined) return;
     if (put.index === undefined) {

@@ -125,7 +125,7 @@ export class Traffic {
   }
 
   async #lane(name: string, put: (id: string) => Promise<number>): Promise<void> {
-    const { ledger, openMax = openMaxDefault } = this.#options;
+    const { ledger, service, openMax = openMaxDefault } = this.#options;
     const { signal } = this.#puts;
     for (let nth = 1; !signal.aborted; nth += 1) {
       while (ledger.openCount > openMax && !signal.aborted) await pause(laneRestMs);
@@ -133,7 +133,7 @@ export class Traffic {
       ledger.asked(id);
       // What was begun is seen through to its answer, also when no more is to be put.
       const index = await insist(() => put(id), this.#work.signal);
-      if (index !== undefined) ledger.accepted(id, index);
+      if (index !== undefined) ledger.accepted(id, index, service);
       await pause(laneRestMs);
     }
   }

@@ -16,6 +16,7 @@ const perRound = 24;
 /** All of them together are more than the system's buffers between two sockets hold. */
 const resultBytes = 768 * 1024;
 const killMsMost = 20;
+const restMs = 60_000;
 
 const ways = ['cut', 'kill', 'whole'] as const;
 type Way = (typeof ways)[number];
@@ -42,6 +43,8 @@ export const autoDelete: Scenario = {
       await fetchSome(stage, server, ways[nth % ways.length] ?? 'cut');
     }
     const eas = new EasCaller({ url: server.url, service });
+    const isWorkedOff = async (): Promise<boolean> => (await eas.length('input')) === 0;
+    if (!(await comesTrue(isWorkedOff, restMs))) stage.problem('it did not come to rest');
     while (await drain(stage, eas));
     work.abort();
     await client.close();
@@ -59,7 +62,7 @@ async function fill(stage: Stage, server: Server, round: number): Promise<void> 
   for (let nth = 0; nth < missing; nth += 1) {
     const id = `${round}-${nth}`;
     stage.ledger.asked(id);
-    stage.ledger.accepted(id, await eas.put(id, id));
+    stage.ledger.accepted(id, await eas.put(id, id), service);
   }
   const isFull = async (): Promise<boolean> => (await eas.length('sink')) >= perRound;
   if (!(await comesTrue(isFull, 20_000))) stage.problem('results are missing in the sink');

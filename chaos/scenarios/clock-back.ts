@@ -54,7 +54,7 @@ async function putSome(stage: Stage, server: Server, name: string): Promise<void
   for (let nth = 1; nth <= remembered; nth += 1) {
     const id = `${name}-${nth}`;
     stage.ledger.asked(id);
-    stage.ledger.accepted(id, await eas.put(id, id));
+    stage.ledger.accepted(id, await eas.put(id, id), service);
   }
 }
 

@@ -77,7 +77,7 @@ async function refusesPuts(stage: Stage, server: Server): Promise<void> {
     return eas.put(id, id).then(
       (index) => {
         // In the last moment before: a put like any other.
-        stage.ledger.accepted(id, index);
+        stage.ledger.accepted(id, index, service);
         return false;
       },
       (error: unknown) => error instanceof Refusal && error.status === 507,

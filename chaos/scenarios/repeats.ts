@@ -51,7 +51,7 @@ async function putAgainAndAgain(stage: Stage, server: Server): Promise<() => Pro
       nth % 2 === 0 ? overStream : () => eas.put(id, id),
       new AbortController().signal,
     );
-    if (index !== undefined) ledger.accepted(id, index);
+    if (index !== undefined) ledger.accepted(id, index, service);
     stage.faults += nth === 0 ? 0 : 1;
   };
   const lane = async (name: string): Promise<void> => {

@@ -7,7 +7,7 @@ function accepted(...ids: readonly string[]): Ledger {
   const ledger = new Ledger();
   for (const [at, id] of ids.entries()) {
     ledger.asked(id);
-    ledger.accepted(id, at + 1);
+    ledger.accepted(id, at + 1, 'a service');
   }
   return ledger;
 }
@@ -50,8 +50,8 @@ it('knows how many accepted puts are open, whatever is heard first', async () =>
   for (const id of ['early', 'late']) ledger.asked(id);
   ledger.seen('early', 1, resultOf('early'), undefined);
   const two = ledger.until(2);
-  ledger.accepted('early', 1);
-  ledger.accepted('late', 2);
+  ledger.accepted('early', 1, 'a service');
+  ledger.accepted('late', 2, 'a service');
   await two;
   expect([ledger.acceptedCount, ledger.openCount]).toEqual([2, 1]);
   ledger.seen('late', 2, resultOf('late'), undefined);
@@ -60,10 +60,11 @@ it('knows how many accepted puts are open, whatever is heard first', async () =>
 
 it('notes what contradicts itself', () => {
   const ledger = accepted('a', 'b');
-  ledger.accepted('a', 1);
-  ledger.accepted('a', 7);
-  ledger.asked('c');
-  ledger.accepted('c', 2);
+  ledger.accepted('a', 1, 'a service');
+  ledger.accepted('a', 7, 'a service');
+  for (const id of ['c', 'd']) ledger.asked(id);
+  ledger.accepted('c', 2, 'a service');
+  ledger.accepted('d', 2, 'another service');
   ledger.seen('b', 1, resultOf('a'), undefined);
   ledger.seen('stranger', 2, '', undefined);
   expect(ledger.contradictions).toEqual([
