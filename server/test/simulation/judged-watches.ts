@@ -89,6 +89,7 @@ class InputWatch implements JudgedWatch {
       deliver: (delivery) => this.#deliver(delivery),
       voided: (deliveryId, reason) => this.#voided(deliveryId, reason),
       closed: (reason) => {
+        options.stage.note(`a watch of ${options.holder.key} ends: ${reason}`);
         this.down(reason);
         sink.closed(reason);
       },

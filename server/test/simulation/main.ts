@@ -1,6 +1,7 @@
-// `npm run sim -- [--seeds N] [--seed S] [--steps N] [--trace]`: runs so many seeds, from S on or
-// from a random one; with `--seed` alone that one. `--trace` prints everything that happens. Exit
-// code 1 with the command that repeats what failed.
+// `npm run sim -- [--seeds N] [--seed S] [--minutes M] [--steps N] [--trace]`: runs so many seeds,
+// or for so long, from S on or from a random one; with `--seed` alone that one. `--trace` prints
+// everything that happens, `--first` stops at the first violation. Exit code 1 with the command
+// that repeats what failed.
 
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
@@ -10,7 +11,8 @@ const { values } = parseArgs({
   options: {
     seeds: { type: 'string' },
     seed: { type: 'string' },
-    steps: { type: 'string', default: '3000' },
+    minutes: { type: 'string' },
+    steps: { type: 'string', default: '1500' },
     trace: { type: 'boolean', default: false },
     first: { type: 'boolean', default: false },
   },
@@ -18,10 +20,18 @@ const { values } = parseArgs({
 
 const steps = Number(values.steps);
 const first = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed);
-const count = Number(values.seeds ?? (values.seed === undefined ? 100 : 1));
+const forMs = values.minutes === undefined ? 0 : Number(values.minutes) * 60_000;
+const count = Number(values.seeds ?? (forMs > 0 ? Number.MAX_SAFE_INTEGER : onlySeeds()));
+const until = performance.now() + (forMs > 0 ? forMs : Number.POSITIVE_INFINITY);
+let seedsDone = 0;
 let stepsDone = 0;
 let violations = 0;
 let current = first;
+
+/** One seed that was named, else some. */
+function onlySeeds(): number {
+  return values.seed === undefined ? 100 : 1;
+}
 
 function replay(seed: number): string {
   return `npm run sim -- --seed ${seed} --steps ${steps}`;
@@ -39,9 +49,11 @@ process.on('uncaughtException', (error) => {
   process.exit(1);
 });
 
-for (let nth = 0; nth < count; nth += 1) {
-  current = first + nth;
-  const result = await run({ seed: current, steps, print: values.trace });
+const told = values.trace ? (line: string) => void process.stdout.write(`${line}\n`) : undefined;
+while (seedsDone < count && performance.now() < until) {
+  current = first + seedsDone;
+  const result = await run({ seed: current, steps, ...(told && { told }) });
+  seedsDone += 1;
   stepsDone += result.steps;
   if (result.violation !== undefined) {
     violations += 1;
@@ -49,5 +61,5 @@ for (let nth = 0; nth < count; nth += 1) {
     if (violations >= (values.first ? 1 : 5)) break;
   }
 }
-process.stdout.write(`sim: ${count} seeds, ${stepsDone} steps, ${violations} violations\n`);
+process.stdout.write(`sim: ${seedsDone} seeds, ${stepsDone} steps, ${violations} violations\n`);
 process.exitCode = violations > 0 ? 1 : 0;

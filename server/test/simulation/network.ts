@@ -59,7 +59,11 @@ class Wire {
   readonly #who: string;
   readonly #over: () => void;
   /** Nothing of one end arrives before what was sent before it. */
-  #clearAt = { client: 0, server: 0 };
+  readonly #clearAt = { client: 0, server: 0 };
+  readonly #onTheWay: Record<'client' | 'server', (Uint8Array | null)[]> = {
+    client: [],
+    server: [],
+  };
   #state: State = 'whole';
 
   constructor(stage: Stage, random: SeededRandom, who: string, over: () => void) {
@@ -75,7 +79,7 @@ class Wire {
       (bytes, taken) => this.#carry('server', bytes, taken),
       (how) => this.#ended('server', how),
     );
-    if (!stage.isCalm && random.chance(0.3)) this.#fate();
+    if (!stage.isCalm && random.chance(0.4)) this.#fate();
   }
 
   cut(): void {
@@ -102,13 +106,13 @@ class Wire {
   /** Something happens to it some time. */
   #fate(): void {
     const { clock } = this.#stage;
-    clock.after(this.#random.fraction() * 1_500, () => {
+    clock.after(this.#random.fraction() * 500, () => {
       if (this.#state !== 'whole' || this.#stage.isCalm) return;
       const drawn = this.#random.fraction();
-      if (drawn < 0.5) {
+      if (drawn < 0.4) {
         this.#stage.note(`a connection of ${this.#who} is cut`);
         this.cutOff();
-      } else if (drawn < 0.75) {
+      } else if (drawn < 0.7) {
         this.#stage.note(`a connection of ${this.#who} is half open`);
         this.#state = 'halfOpen';
         clock.after(halfOpenMs, () => this.cutOff());
@@ -139,13 +143,12 @@ class Wire {
     const { mono } = clock.now();
     const at = Math.max(this.#clearAt[from], mono + this.#delayMs());
     this.#clearAt[from] = at;
+    this.#onTheWay[from].push(bytes ?? null);
     const arrive = (): void => {
       if (this.#state === 'halfOpen' || this.#state === 'over') return;
-      if (this.#state === 'still') {
-        clock.after(20, arrive);
-        return;
-      }
-      to.push(bytes ?? null);
+      // What comes at the same moment comes in any order: each arrival brings what is next.
+      if (this.#state === 'still') clock.after(20, arrive);
+      else to.push(this.#onTheWay[from].shift() ?? null);
     };
     clock.after(at - mono, arrive);
   }

@@ -116,7 +116,7 @@ export async function remoteConsume(play: Play, uid: string): Promise<void> {
       }
     };
     const working = settled(work);
-    const lifeMs = stage.isCalm ? 8_000 : random.fraction() * random.pick([500, 5_000]);
+    const lifeMs = stage.isCalm ? 8_000 : random.fraction() * random.pick([300, 3_000]);
     await Promise.race([working, stage.clock.sleep(lifeMs)]);
     // Some come again under the same name while the connection before is still there.
     left.push(client);

@@ -21,7 +21,8 @@ export interface RunOptions {
   readonly seed: number;
   /** Callbacks to run before the faults stop. */
   readonly steps: number;
-  readonly print: boolean;
+  /** Told every line of the trace. */
+  readonly told?: (line: string) => void;
 }
 
 export interface RunResult {
@@ -36,10 +37,10 @@ export interface RunResult {
 
 const restLimitMs = 3_600_000;
 
-export async function run({ seed, steps, print }: RunOptions): Promise<RunResult> {
+export async function run({ seed, steps, told }: RunOptions): Promise<RunResult> {
   const random = new SeededRandom(seed);
   const clock = new VirtualClock(random.fork());
-  const trace = new Trace(print);
+  const trace = new Trace(told);
   const stage = new Stage(clock, random.fork(), drawSettings(random.fork()), trace);
   const oracle = new Oracle(stage);
   const results = new Results(stage, oracle);

@@ -12,7 +12,7 @@ import type {
   ServiceDefinition,
 } from '../../src/engine/engine.ts';
 import type { Clock } from '../../src/kernel/clock.ts';
-import type { StoredMessage } from '../../src/queue/message.ts';
+import type { MessageMeta, StoredMessage } from '../../src/queue/message.ts';
 import type { RequestRecord } from '../../src/queue/record.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
@@ -51,6 +51,11 @@ export class SlowEngine implements Engine {
   async payloads(refs: readonly MessageRef[]): Promise<readonly (StoredMessage | undefined)[]> {
     await this.#pause();
     return this.#inner.payloads(refs);
+  }
+
+  async metas(refs: readonly MessageRef[]): Promise<readonly (MessageMeta | undefined)[]> {
+    await this.#pause();
+    return this.#inner.metas(refs);
   }
 
   async records(service: number, from: number, limit: number): Promise<readonly RequestRecord[]> {

@@ -130,11 +130,11 @@ export class Stage {
 
   /** Some processes are killed while they recover. */
   async #survives(boot: Promise<void>): Promise<boolean> {
-    if (this.isCalm || !this.random.chance(0.15)) {
+    if (this.isCalm || !this.random.chance(0.4)) {
       await boot;
       return true;
     }
-    await this.clock.sleep(this.random.fraction() * 30);
+    await this.clock.sleep(this.random.fraction() * 12);
     if (this.#life !== undefined) return true;
     const kept = this.random.between(0, this.#engine.waiting);
     this.note(`process ${this.#lives} dies as it starts, ${kept} appends kept`);
@@ -221,7 +221,7 @@ export class Stage {
   }
 
   #fault(): Fault {
-    if (this.isCalm || !this.random.chance(0.004)) return 'none';
+    if (this.isCalm || !this.random.chance(0.012)) return 'none';
     const fault = this.random.pick<Fault>(['full', 'unknownLost', 'unknownWritten']);
     this.upset();
     this.note(`append: ${fault}`);

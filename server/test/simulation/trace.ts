@@ -4,15 +4,15 @@
 const keptLines = 400;
 
 export class Trace {
-  readonly #print: boolean;
+  readonly #told: ((line: string) => void) | undefined;
   #lines: string[] = [];
   #one = 0x811c9dc5;
   #two = 0x9747b28c;
   #count = 0;
-  readonly #words = new Map<string, number>();
 
-  constructor(print: boolean) {
-    this.#print = print;
+  /** `told` is called with every line. */
+  constructor(told: ((line: string) => void) | undefined) {
+    this.#told = told;
   }
 
   add(mono: number, line: string): void {
@@ -22,9 +22,7 @@ export class Trace {
       this.#two = Math.imul(this.#two ^ full.charCodeAt(at), 0x85ebca6b) ^ (this.#two >>> 13);
     }
     this.#count += 1;
-    for (const word of line.match(/[a-z]+/g) ?? [])
-      this.#words.set(word, (this.#words.get(word) ?? 0) + 1);
-    if (this.#print) process.stdout.write(`${full}\n`);
+    this.#told?.(full);
     this.#lines.push(full);
     if (this.#lines.length > 2 * keptLines) this.#lines = this.#lines.slice(-keptLines);
   }
@@ -32,11 +30,6 @@ export class Trace {
   get hash(): string {
     const hex = (half: number): string => (half >>> 0).toString(16).padStart(8, '0');
     return `${hex(this.#one)}${hex(this.#two)}-${this.#count}`;
-  }
-
-  /** How many lines had this word in them. */
-  count(word: string): number {
-    return this.#words.get(word) ?? 0;
   }
 
   /** The last lines. */

@@ -25,14 +25,18 @@ export async function work(play: Play, kind: ConsumerKind, key: string): Promise
     },
   });
   const patienceMs = random.pick([300, 2_000, 10_000]);
+  const stalls = random.chance(0.2);
   while (!stage.isOver) {
     if (!(await link.open())) {
       await stage.clock.sleep(20 + random.fraction() * 300);
       continue;
     }
+    if (stalls && !stage.isCalm && random.chance(0.3)) {
+      start(play, () => link.stall(random.fraction() * 1_000));
+    }
     const lifeMs = stage.isCalm ? 8_000 : random.fraction() * patienceMs;
     await Promise.race([link.ended, stage.clock.sleep(lifeMs)]);
-    await link.close(kind === 'eas' ? 'cut' : random.pick(['cut', 'dead', 'drain']));
+    await link.close(kind === 'eas' ? 'cut' : random.pick(['cut', 'cut', 'dead', 'drain']));
     const isLong = random.chance(0.1);
     await stage.clock.sleep(random.fraction() * (isLong ? 2 * stage.settings.resumeMs : 100));
   }
