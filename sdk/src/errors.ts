@@ -26,6 +26,7 @@ export type ErrorCode =
   | 'headers_too_large'
   | 'queue_full'
   | 'internal'
+  | 'damaged'
   | 'unavailable'
   | 'outcome_unknown'
   | 'timeout'
@@ -56,6 +57,11 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
   },
   queue_full: { status: 450, retry: true, description: 'The queue is full; nothing changed.' },
   internal: { status: 500, retry: false, description: 'A bug in Sluice; see its log.' },
+  damaged: {
+    status: 500,
+    retry: false,
+    description: 'The disk no longer has what was stored; delete it by its index, or restore.',
+  },
   unavailable: {
     status: 503,
     retry: true,

@@ -46,7 +46,7 @@ export interface MachineEvents {
 
 /** Commands and reads that wait for a turn. */
 export const inboxMax = 262_144;
-const turnsMax = 2;
+const turnsMax = 8;
 const retryAfterMs = 1_000;
 
 export class Machine {

@@ -30,7 +30,7 @@ import type {
   WatchSink,
 } from './queues.ts';
 import { checkFilter, checkGet, checkPut, keptContentType } from './request-limits.ts';
-import { type OpenWatch, Watches } from './watches.ts';
+import { type DeliverEffect, type OpenWatch, Watches } from './watches.ts';
 
 /** Bytes of the latest progress text of running work. */
 export const progressBytesMax = 4_096;
@@ -68,6 +68,7 @@ export class ServiceQueues implements Queues {
           this.#machine.stored.leased(queue, message.meta);
         }
       },
+      damaged: (effect, reason) => this.#damaged(effect, reason),
       ended: (consumer, reason) => this.#watchEnded(consumer, reason),
     });
   }
@@ -338,6 +339,15 @@ export class ServiceQueues implements Queues {
     return this.#progress.get(deliveryId);
   }
 
+  /** Counted, so that it comes to rest among the dead, and tells whoever waits for its result. */
+  #damaged({ queue, index, deliveryId }: DeliverEffect, reason: string): void {
+    const { log } = this.#options;
+    log.error({ service: this.service, queue, index, reason }, 'message damaged');
+    if (deliveryId === 0) return;
+    const cause = { counted: true, code: 'Damaged', reason, delayMs: damagedRetryMs };
+    this.#machine.tell({ kind: 'giveBack', queue, deliveryId, ...cause }, () => undefined);
+  }
+
   #watchEnded(consumer: number, reason: WatchEnd): void {
     // Of all these the machine needs no word: it has ended the consumer itself, or ends.
     if (reason !== 'ended') return;
@@ -353,6 +363,9 @@ export class ServiceQueues implements Queues {
     this.#watches.closeAll(reason);
   }
 }
+
+/** A disk that is read again may do better; soon enough it will not. */
+const damagedRetryMs = 1_000;
 
 /** What was never handed over cannot have ended badly. */
 function unsent(queue: QueueName, deliveryId: number): GiveBackCommand {

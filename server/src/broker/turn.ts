@@ -25,8 +25,9 @@ export interface Turn {
   readonly outputs: Output[];
   /** The metas of messages that leave, noted while they were in memory. */
   readonly metas: Map<Durable, MessageMeta>;
-  /** Messages sent without a lease: they are gone from the engine when they are released. */
-  readonly sent: Map<Effect, StoredMessage>;
+  /** Messages sent without a lease: they are gone from the engine when they are released. undefined
+   * where one is damaged. */
+  readonly sent: Map<Effect, StoredMessage | undefined>;
   state: ServiceState | undefined;
 }
 

@@ -1,6 +1,7 @@
 // Open watches of one service: carries durable deliveries to their sinks, in order for each
 // consumer, and holds back while a connection is full.
 
+import { PlatformError } from '@sluice/sdk/wire';
 import type { Effect } from '../queue/decision.ts';
 import type { QueueName, StoredMessage } from '../queue/message.ts';
 import type { Loader } from './loader.ts';
@@ -9,7 +10,8 @@ import type { Delivery, WatchEnd, WatchSink } from './queues.ts';
 /** Nothing is sent to a connection that has this much waiting. */
 export const bufferedMax: number = 2 ** 20;
 
-type DeliverEffect = Extract<Effect, { kind: 'deliver' }>;
+/** A message on its way to a consumer. */
+export type DeliverEffect = Extract<Effect, { kind: 'deliver' }>;
 
 interface Outgoing {
   readonly effect: DeliverEffect;
@@ -38,6 +40,8 @@ export interface WatchEvents {
   isCurrent(deliveryId: number): boolean;
   /** A message is on its way under lease. */
   leased(queue: QueueName, message: StoredMessage): void;
+  /** A message can't be sent: the disk no longer has what was stored. */
+  damaged(effect: DeliverEffect, reason: string): void;
   /** The service closed the watch. */
   ended(consumer: number, reason: WatchEnd): void;
 }
@@ -151,7 +155,16 @@ export class Watches {
         outgoing.isReady = true;
         this.#flush(watch);
       },
-      () => this.#close(watch, 'recovering'),
+      (error: unknown) => {
+        if (!(error instanceof PlatformError && error.code === 'damaged')) {
+          this.#close(watch, 'recovering');
+          return;
+        }
+        // The others need not suffer from one that can't be sent.
+        watch.outgoing.splice(watch.outgoing.indexOf(outgoing), 1);
+        this.#events.damaged(effect, error.message);
+        this.#flush(watch);
+      },
     );
   }
 

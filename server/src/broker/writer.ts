@@ -1,12 +1,13 @@
 // Carries the decided turns of one service to its engine, in order: adds what the stored messages
 // know and the rules do not, reading it back where it is not in memory.
 
-import type { AppendOutcome, Engine } from '../engine/engine.ts';
+import { PlatformError } from '@sluice/sdk/wire';
+import type { AppendOutcome, Engine, MessageRef } from '../engine/engine.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { invariant } from '../kernel/invariant.ts';
 import { type Durable, isUnsealed, seal, type Unsealed } from '../queue/change.ts';
 import type { Effect } from '../queue/decision.ts';
-import type { QueueName } from '../queue/message.ts';
+import type { QueueName, StoredMessage } from '../queue/message.ts';
 import type { Turn } from './turn.ts';
 
 export interface WriterOptions {
@@ -27,9 +28,17 @@ const loadStep = 8;
 
 type Deliver = Extract<Effect, { kind: 'deliver' }>;
 /** What needs a stored message: a change that takes it away, or a delivery without a lease. */
-type Needy =
-  | { readonly kind: 'leaves'; readonly change: Unsealed }
-  | { readonly kind: 'sent'; readonly effect: Deliver };
+type Needy = Leaving | Sent;
+
+interface Leaving {
+  readonly kind: 'leaves';
+  readonly change: Unsealed;
+}
+
+interface Sent {
+  readonly kind: 'sent';
+  readonly effect: Deliver;
+}
 
 export class Writer {
   readonly #options: WriterOptions;
@@ -90,16 +99,32 @@ export class Writer {
 
   async #loadAll(turn: Turn, missing: readonly Needy[]): Promise<void> {
     const { engine, number: service } = this.#options;
-    for (let at = 0; at < missing.length; at += loadStep) {
-      const step = missing.slice(at, at + loadStep);
-      const refs = step.map((needy) => ({ service, ...placeOf(needy) }));
-      const messages = await engine.payloads(refs);
-      for (const [position, needy] of step.entries()) {
-        const message = messages[position];
-        invariant(message !== undefined, 'a message that leaves its queue is stored');
-        if (needy.kind === 'sent') turn.sent.set(needy.effect, message);
-        else turn.metas.set(needy.change, message.meta);
-      }
+    const leaving = missing.filter((needy) => needy.kind === 'leaves');
+    const metas = await engine.metas(leaving.map((needy) => ({ service, ...placeOf(needy) })));
+    for (const [at, { change }] of leaving.entries()) {
+      const meta = metas[at];
+      invariant(meta !== undefined, 'a message that leaves its queue is stored');
+      turn.metas.set(change, meta);
+    }
+    const sent = missing.filter((needy) => needy.kind === 'sent');
+    for (let at = 0; at < sent.length; at += loadStep) {
+      const load = async (needy: Sent): Promise<void> => {
+        const message = await this.#message({ service, ...placeOf(needy) });
+        turn.sent.set(needy.effect, message);
+      };
+      await Promise.all(sent.slice(at, at + loadStep).map(load));
+    }
+  }
+
+  /** undefined when it is damaged: it can't be sent, but that is no reason to stop the service. */
+  async #message(ref: MessageRef): Promise<StoredMessage | undefined> {
+    try {
+      const [message] = await this.#options.engine.payloads([ref]);
+      invariant(message !== undefined, 'a message that leaves its queue is stored');
+      return message;
+    } catch (error) {
+      if (error instanceof PlatformError && error.code === 'damaged') return undefined;
+      throw error;
     }
   }
 

@@ -95,8 +95,11 @@ export interface Engine extends Component {
   /** All rows of a service in bounded chunks; nothing when it is new. Only with no append open. */
   recover(service: number): AsyncIterable<readonly Row[]>;
 
-  /** The messages, in order; undefined where one does not exist (any more). Values are copies. */
+  /** The messages, in order; undefined where one does not exist (any more). Values are copies.
+   * Rejects with `damaged` when one is no longer what was stored. */
   payloads(refs: readonly MessageRef[]): Promise<readonly (StoredMessage | undefined)[]>;
+  /** The same without the payloads, which may be damaged. */
+  metas(refs: readonly MessageRef[]): Promise<readonly (MessageMeta | undefined)[]>;
 
   /** Up to `limit` (at most 1,000) records with index >= `from`, ascending. */
   records(service: number, from: number, limit: number): Promise<readonly RequestRecord[]>;

@@ -1,7 +1,7 @@
 // An engine whose disk misbehaves on command, for the simulation and for tests: full disks, lost
 // acknowledgements, flushes that happen when the test says so, and crashes that lose the tail.
 
-import type { StoredMessage } from '../queue/message.ts';
+import type { MessageMeta, StoredMessage } from '../queue/message.ts';
 import type { RequestRecord } from '../queue/record.ts';
 import type {
   AppendOutcome,
@@ -113,6 +113,10 @@ export class FaultyEngine implements Engine {
 
   payloads(refs: readonly MessageRef[]): Promise<readonly (StoredMessage | undefined)[]> {
     return this.#crashed ? never : this.#options.inner.payloads(refs);
+  }
+
+  metas(refs: readonly MessageRef[]): Promise<readonly (MessageMeta | undefined)[]> {
+    return this.#crashed ? never : this.#options.inner.metas(refs);
   }
 
   records(service: number, from: number, limit: number): Promise<readonly RequestRecord[]> {

@@ -1,7 +1,7 @@
 // The reference engine: everything in memory, nothing survives the process. Tests use it as the
 // oracle for the others, the simulation as the stage below `FaultyEngine`.
 
-import type { StoredMessage } from '../queue/message.ts';
+import type { MessageMeta, StoredMessage } from '../queue/message.ts';
 import type { RequestRecord } from '../queue/record.ts';
 
 import type {
@@ -61,6 +61,12 @@ export class MemoryEngine implements Engine {
     return refs.map(({ service, queue, index }) => {
       const message = this.#rows.get(service)?.message(queue, index);
       return message && { meta: message.meta, payload: message.payload.slice() };
+    });
+  }
+
+  async metas(refs: readonly MessageRef[]): Promise<readonly (MessageMeta | undefined)[]> {
+    return refs.map(({ service, queue, index }) => {
+      return this.#rows.get(service)?.message(queue, index)?.meta;
     });
   }
 

@@ -6,9 +6,14 @@ import { join } from 'node:path';
 import { LmdbEngine } from '../../src/engine/lmdb/engine.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
-import { engineConformance } from './suite.ts';
+import { type EngineUnderTest, engineConformance } from './suite.ts';
 
-engineConformance('lmdb', async () => {
+// With small segments nearly every append sends the one before into the table.
+for (const segmentBytes of [4 * 2 ** 20, 8 * 1024]) {
+  engineConformance(`lmdb, in segments of ${segmentBytes} bytes`, () => openWorld(segmentBytes));
+}
+
+async function openWorld(segmentBytes: number): Promise<EngineUnderTest> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-'));
   const open = async (): Promise<LmdbEngine> => {
     const fatal = (error: unknown): void => {
@@ -19,6 +24,7 @@ engineConformance('lmdb', async () => {
       clock: systemClock,
       log: silentLog,
       fatal,
+      segmentBytes,
       checkFirst: false,
     });
     await engine.start();
@@ -37,4 +43,4 @@ engineConformance('lmdb', async () => {
       await rm(folder, { recursive: true, force: true });
     },
   };
-});
+}

@@ -35,6 +35,8 @@ export function payloadsRules(world: World): void {
         payloadOf(1),
       ]);
       expect(found[0]?.meta).toEqual(metaOf(2, 100));
+      const metas = await world.writer.engine.metas(refs);
+      expect(metas).toEqual(found.map((message) => message?.meta));
     });
 
     it('keeps payloads of every size around the one where files begin', async () => {

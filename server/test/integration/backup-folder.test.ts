@@ -150,7 +150,7 @@ describe('a backup', () => {
     await expect(make(data)).rejects.toThrow('in use by another process');
     await engine.stop();
     await truncate(join(data, 'queue', 'payloads', '1'), 1000);
-    await expect(make(data)).rejects.toThrow(/are damaged .*no backup was made/);
+    await expect(make(data)).rejects.toThrow(/is damaged .*no backup was made/);
     expect((await readdir(base)).sort()).toEqual(['data', 'empty']);
   });
 

@@ -196,7 +196,7 @@ describe('a backup of a server under load', () => {
     await expect(stranger.backUp(path)).rejects.toMatchObject({ code: 'unauthorized' });
   });
 
-  it('is refused, and said to be so, when the data are damaged', async () => {
+  it('is refused, and said to be so, when the data is damaged', async () => {
     await put('large-1', bodyOf('large-1'));
     const [name = ''] = await readdir(join(world.data, 'queue', 'payloads'));
     await truncate(join(world.data, 'queue', 'payloads', name), 1000);
@@ -205,7 +205,7 @@ describe('a backup of a server under load', () => {
       ...['backup', path, '--url', world.url, '--token', await adminToken()],
     ]);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/error: The data in .* are damaged \(.*another size.*\); no backup/);
+    expect(stderr).toMatch(/error: The data in .* is damaged \(.*another size.*\); no backup/);
     await put('another', 'the server serves on');
   });
 });

@@ -179,7 +179,11 @@ describe('a data folder', () => {
     const engine = engineOn();
     await engine.start();
     await engine.stop();
-    await unlink(join(folder, 'queue', 'data.mdb'));
+    await rm(join(folder, 'queue', 'payloads'), { recursive: true });
+    await truncate(join(folder, 'queue', 'data.mdb'));
+    await engineOn().start();
+    await engines.at(-1)?.stop();
+    await rm(join(folder, 'queue'), { recursive: true });
     await engineOn().start();
   });
 });

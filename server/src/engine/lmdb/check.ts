@@ -38,7 +38,7 @@ const tell: TellProgress = (progress) => say({ kind: 'progress', progress });
 async function work(task: CheckTask): Promise<CheckMessage> {
   switch (task.kind) {
     case 'glance':
-      glance(task.folder);
+      await glance(task.folder);
       return { kind: 'sound' };
     case 'sums':
       await checkSums(task.folder, tell);

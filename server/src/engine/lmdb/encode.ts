@@ -26,16 +26,8 @@ import {
 } from '../rows-codec.ts';
 import type { Changes } from './changes.ts';
 import { filePayloadBytesMin } from './files.ts';
-import {
-  after,
-  keySeed,
-  kinds,
-  makeKey,
-  messageKind,
-  ownService,
-  parseKey,
-  type RowKey,
-} from './keys.ts';
+import { after, keySeed, kinds, messageKind, ownService, type RowKey } from './keys.ts';
+import type { Rows } from './rows.ts';
 import { groupKey, type LmdbService, markEntries } from './service.ts';
 import {
   type MessageRow,
@@ -47,13 +39,12 @@ import {
   writeMessage,
   writeStored,
 } from './stored.ts';
-import type { Table } from './table.ts';
 
 export interface EncodeOptions {
   readonly service: LmdbService;
   readonly changes: Changes;
   /** As it was before this transaction. */
-  readonly table: Pick<Table, 'get' | 'keys'>;
+  readonly rows: Pick<Rows, 'get' | 'keys'>;
   /** The files of this batch's large payloads, in the order of `largePayloads`. */
   readonly files: readonly number[];
   /** Removes a payload file once everything is durable. */
@@ -280,9 +271,7 @@ class BatchEncoder {
     const { number } = this.#service;
     const row =
       change === undefined
-        ? this.#options.table.get(
-            makeKey({ service: number, kind: messageKind(queue), index, sub: 0 }),
-          )
+        ? this.#options.rows.get({ service: number, kind: messageKind(queue), index, sub: 0 })
         : this.#changes.value(change);
     invariant(row !== undefined, 'a message that leaves exists');
     this.#reader.open(row, keySeed(number, messageKind(queue), index, 0));
@@ -308,16 +297,12 @@ class BatchEncoder {
     const { number, freshRecords } = this.#service;
     for (const { index, change } of freshRecords) if (index < below) this.#changes.cancel(change);
     let start: RowKey = { service: number, kind, index: 0, sub: 0 };
-    const end: RowKey = { service: number, kind, index: below, sub: 0 };
     for (;;) {
-      const step = this.#options.table.keys(start, end, trimStepRows);
-      for (const bytes of step) {
-        const { index, sub } = parseKey(bytes);
-        this.#changes.remove(number, kind, index, sub);
-      }
+      const step = this.#options.rows.keys(start, below, trimStepRows);
+      for (const { index, sub } of step) this.#changes.remove(number, kind, index, sub);
       const last = step.at(-1);
       if (last === undefined) break;
-      start = after(parseKey(last));
+      start = after(last);
     }
     if (kind !== kinds.result) return;
     const files = this.#service.files[resultSlot];
@@ -360,9 +345,12 @@ class BatchEncoder {
     for (let left = rewrittenRowsMax; left > 0; left--) {
       const row = marks.rowToRewrite();
       if (row === undefined || row === this.#row) return;
-      const bytes = this.#options.table.get(
-        makeKey({ service: number, kind: kinds.marks, index: row, sub: 0 }),
-      );
+      const bytes = this.#options.rows.get({
+        service: number,
+        kind: kinds.marks,
+        index: row,
+        sub: 0,
+      });
       // Not yet written: it belongs to an earlier batch of this very transaction.
       if (bytes === undefined) return;
       this.#reader.open(bytes, keySeed(number, kinds.marks, row, 0));

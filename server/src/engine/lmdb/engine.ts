@@ -5,7 +5,7 @@ import { PlatformError } from '@sluice/sdk/wire';
 import type { Clock } from '../../kernel/clock.ts';
 import { invariant } from '../../kernel/invariant.ts';
 import type { Log } from '../../kernel/log.ts';
-import type { StoredMessage } from '../../queue/message.ts';
+import type { MessageMeta, StoredMessage } from '../../queue/message.ts';
 import type { RequestRecord } from '../../queue/record.ts';
 import type {
   AppendOutcome,
@@ -29,6 +29,8 @@ export interface LmdbEngineOptions {
   readonly log: Log;
   /** What stays free on the disk when new messages are refused; 256 MB unless given. */
   readonly reserveBytes?: number;
+  /** How large a segment of the journal is when it goes to the table; 32 MB unless given. */
+  readonly segmentBytes?: number;
   /** Whether a child process looks at the files first; yes unless given. Tests that open hundreds
    * of folders of their own go without. */
   readonly checkFirst?: boolean;
@@ -93,6 +95,11 @@ export class LmdbEngine implements Engine {
   async payloads(refs: readonly MessageRef[]): Promise<readonly (StoredMessage | undefined)[]> {
     const { reads } = this.#opened();
     return Promise.all(refs.map((ref) => reads.message(ref)));
+  }
+
+  async metas(refs: readonly MessageRef[]): Promise<readonly (MessageMeta | undefined)[]> {
+    const { reads } = this.#opened();
+    return refs.map((ref) => reads.meta(ref));
   }
 
   async records(service: number, from: number, limit: number): Promise<readonly RequestRecord[]> {
@@ -162,6 +169,7 @@ export class LmdbEngine implements Engine {
         clock,
         log,
         reserveBytes,
+        segmentBytes: this.#options.segmentBytes,
         fatal,
       });
       try {

@@ -1,26 +1,40 @@
 // A look at a table before it is opened in earnest. Runs in the child process of health.ts, because
 // reading a damaged file may crash native code.
 
-import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { RowError, RowReader } from '../codec.ts';
+import { journalFolder } from './journal/journal.ts';
+import { readJournal } from './journal/replay.ts';
 import { keyBytes, lastKey, parseKey, type RowKey, seedOf } from './keys.ts';
-import { openTable, type Table } from './table.ts';
+import { checkPages } from './pages/check-pages.ts';
+import { openTable, rowsName, type Table } from './table.ts';
+import { tableFiles } from './verify.ts';
 
 /** Rows looked at from each end of the table when it is opened, and places looked at between. */
 const glanceRows = 2000;
 const glancePlaces = 100;
+/** Files with more pages (32 MB) have only their heads checked page by page. */
+const glancePages = 8192;
 
 /**
  * A look in bounded time, which does everything that a start is going to do: both ends of the
- * table, places between, and a write that is thrown away. Throws for the first damage.
+ * table, places between, the journal, and a write that is thrown away. Throws for the first damage.
  */
-export function glance(folder: string): void {
-  const { size } = statSync(join(folder, 'data.mdb'));
+export async function glance(folder: string): Promise<void> {
+  const path = join(folder, tableFiles.data);
+  const [damage] = checkPages(path, { table: rowsName, pagesMax: glancePages });
+  if (damage !== undefined) throw new RowError(`page ${damage.page}: ${damage.what}`);
+  await readJournal(journalFolder(folder));
   const table = openTable(folder, false);
   if (table === undefined) return;
-  const { fileBytes } = table.space();
-  if (size < fileBytes) throw new RowError(`data.mdb has ${size} of ${fileBytes} bytes`);
+  try {
+    look(table);
+  } finally {
+    await table.close();
+  }
+}
+
+function look(table: Table): void {
   const reader = new RowReader();
   let seen = 0;
   for (const { key, value } of table.ends(glanceRows)) {

@@ -125,7 +125,15 @@ export function after(key: RowKey): RowKey {
   return { ...key, kind: key.kind + 1, index: 0, sub: 0 };
 }
 
-/** The index in a key that begins at `start` of `bytes`; for the hot path: no object. */
+/** The parts of a key that begins at `start` of `bytes`; for the hot path: no object. */
+export function serviceAt(bytes: Uint8Array, start: number): number {
+  return uintAt(bytes, start, 4);
+}
+
+export function kindAt(bytes: Uint8Array, start: number): number {
+  return bytes[start + 4] ?? 0;
+}
+
 export function indexAt(bytes: Uint8Array, start: number): number {
   return uintAt(bytes, start + 5, 3) * 2 ** 32 + uintAt(bytes, start + 8, 4);
 }

@@ -1,9 +1,10 @@
 // Everything that is read back: rows for recovery, payloads, records. Reads see what is durable.
 
-import type { StoredMessage } from '../../queue/message.ts';
+import { PlatformError } from '@sluice/sdk/wire';
+import type { MessageMeta, StoredMessage } from '../../queue/message.ts';
 import { queueNames, queueNumbers } from '../../queue/message.ts';
 import type { RequestRecord } from '../../queue/record.ts';
-import { RowReader } from '../codec.ts';
+import { RowError, RowReader } from '../codec.ts';
 import type { Departure, MessageRef, Row, ServiceDefinition } from '../engine.ts';
 import {
   readDefinition,
@@ -14,26 +15,28 @@ import {
   readState,
 } from '../rows-codec.ts';
 import type { PayloadFiles } from './files.ts';
-import { indexMax, kinds, makeKey, messageKind, ownService, type RowKey, seedOf } from './keys.ts';
-import { damagedRow } from './scan.ts';
+import { indexMax, kinds, messageKind, ownService, type RowKey, seedOf } from './keys.ts';
+import type { Rows } from './rows.ts';
 import { type LmdbService, markEntries } from './service.ts';
 import { checkPayload, readMessage, readStored, type StoredPayload } from './stored.ts';
-import type { Table } from './table.ts';
 
+const fileMissing = 'Its payload file is missing.';
+
+/** Of an open table. */
 export class Reads {
-  readonly #table: Table;
+  readonly #rows: Rows;
   readonly #files: PayloadFiles;
   readonly #reader = new RowReader();
 
-  constructor(table: Table, files: PayloadFiles) {
-    this.#table = table;
+  constructor(rows: Rows, files: PayloadFiles) {
+    this.#rows = rows;
     this.#files = files;
   }
 
   /** All rows of a service in the order that the contract gives. */
   *recovery(service: LmdbService): Iterable<Row> {
     const { number } = service;
-    const { scan } = this.#table;
+    const scan = this.#rows;
     yield* scan.kind<Row>(number, kinds.state, 0, (reader) => {
       return { kind: 'state', state: readState(reader) };
     });
@@ -50,18 +53,32 @@ export class Reads {
     });
   }
 
-  async message({ service, queue, index }: MessageRef): Promise<StoredMessage | undefined> {
-    const key: RowKey = { service, kind: messageKind(queue), index, sub: 0 };
-    const row = this.#table.get(makeKey(key));
+  async message(ref: MessageRef): Promise<StoredMessage | undefined> {
+    const key = keyOf(ref);
+    const row = this.#rows.get(key);
     if (row === undefined) return undefined;
     try {
       this.#reader.open(row, seedOf(key));
       const { stored, meta } = readMessage(this.#reader);
       const payload = await this.#payload(stored, this.#reader.rest());
-      // A file is missing when the message was removed while it was read.
-      return payload && { meta, payload };
+      if (payload !== undefined) return { meta, payload };
     } catch (error) {
-      throw damagedRow(error, service, messageKind(queue), index);
+      throw damagedMessage(error, ref);
+    }
+    // A file goes after its row: it is missing when the message was removed while it was read.
+    if (!this.#rows.has(key)) return undefined;
+    throw damagedMessage(new RowError(fileMissing), ref);
+  }
+
+  meta(ref: MessageRef): MessageMeta | undefined {
+    const key = keyOf(ref);
+    const row = this.#rows.get(key);
+    if (row === undefined) return undefined;
+    try {
+      this.#reader.open(row, seedOf(key));
+      return readMessage(this.#reader).meta;
+    } catch (error) {
+      throw damagedMessage(error, ref);
     }
   }
 
@@ -74,24 +91,33 @@ export class Reads {
     return records;
   }
 
+  /** Throws as `message` does. */
   async result(service: number, index: number): Promise<Uint8Array | undefined> {
     const key: RowKey = { service, kind: kinds.result, index, sub: 0 };
-    const row = this.#table.get(makeKey(key));
+    const row = this.#rows.get(key);
     if (row === undefined) return undefined;
-    this.#reader.open(row, seedOf(key));
-    return this.#payload(readStored(this.#reader), this.#reader.rest());
+    const what = `the result of request ${index}`;
+    try {
+      this.#reader.open(row, seedOf(key));
+      const payload = await this.#payload(readStored(this.#reader), this.#reader.rest());
+      if (payload !== undefined) return payload;
+    } catch (error) {
+      throw asDamaged(error, what);
+    }
+    if (!this.#rows.has(key)) return undefined;
+    throw asDamaged(new RowError(fileMissing), what);
   }
 
   departure(service: number, index: number): Departure | undefined {
     const key: RowKey = { service, kind: kinds.record, index, sub: 1 };
-    const row = this.#table.get(makeKey(key));
+    const row = this.#rows.get(key);
     if (row === undefined) return undefined;
     this.#reader.open(row, seedOf(key));
     return readDeparture(this.#reader);
   }
 
   definitions(): readonly ServiceDefinition[] {
-    return [...this.#table.scan.kind(ownService, kinds.definition, 0, readDefinition)];
+    return [...this.#rows.kind(ownService, kinds.definition, 0, readDefinition)];
   }
 
   async #payload(stored: StoredPayload, rest: Buffer): Promise<Buffer | undefined> {
@@ -103,7 +129,7 @@ export class Reads {
   *#records(service: number, from: number): Iterable<RequestRecord> {
     if (from > indexMax) return;
     // The rows beside them say when a result left the sink.
-    const rows = this.#table.scan.kind(service, kinds.record, from, (reader, _index, sub) => {
+    const rows = this.#rows.kind(service, kinds.record, from, (reader, _index, sub) => {
       return sub === 0 ? readRecord(reader) : undefined;
     });
     for (const record of rows) if (record !== undefined) yield record;
@@ -114,7 +140,7 @@ export class Reads {
     const inner = new RowReader();
     const rows: Extract<Row, { kind: 'mark' }>[] = [];
     const { number, marks } = service;
-    const all = this.#table.scan.kind(number, kinds.marks, 0, (reader, row) => {
+    const all = this.#rows.kind(number, kinds.marks, 0, (reader, row) => {
       for (const { queue, group, index, mark } of markEntries(reader)) {
         if (marks.find(queue, group, index) !== row) continue;
         inner.openHead(mark);
@@ -128,4 +154,18 @@ export class Reads {
     });
     yield* rows;
   }
+}
+
+function keyOf({ service, queue, index }: MessageRef): RowKey {
+  return { service, kind: messageKind(queue), index, sub: 0 };
+}
+
+function damagedMessage(cause: unknown, { queue, index }: MessageRef): unknown {
+  return asDamaged(cause, `message ${index} of the ${queue} queue`);
+}
+
+function asDamaged(cause: unknown, what: string): unknown {
+  if (!(cause instanceof RowError)) return cause;
+  const text = `${what} is damaged on disk: ${cause.message}`;
+  return new PlatformError('damaged', text, { cause });
 }

@@ -7,9 +7,9 @@ import { queueNumbers } from '../../queue/message.ts';
 import { RowReader } from '../codec.ts';
 import { Fence } from '../fence.ts';
 import { readGroup, readQueue, readState } from '../rows-codec.ts';
-import { kinds, makeKey, messageKind, type RowKey, seedOf } from './keys.ts';
+import { kinds, messageKind, type RowKey, seedOf } from './keys.ts';
 import { MarkLog } from './mark-log.ts';
-import type { Table } from './table.ts';
+import type { Rows } from './rows.ts';
 
 export class LmdbService {
   readonly number: number;
@@ -32,17 +32,17 @@ export class LmdbService {
   }
 
   /** Reads everything but the messages and records themselves. */
-  load(table: Table): void {
+  load(rows: Rows): void {
     const reader = new RowReader();
     const key: RowKey = { service: this.number, kind: kinds.state, index: 0, sub: 0 };
-    const row = table.get(makeKey(key));
+    const row = rows.get(key);
     if (row === undefined) return;
     reader.open(row, seedOf(key));
     this.fence = new Fence(readState(reader).epoch);
-    for (const { queue, group } of table.scan.kind(this.number, kinds.group, 0, readGroup)) {
+    for (const { queue, group } of rows.kind(this.number, kinds.group, 0, readGroup)) {
       this.groups.add(groupKey(queue, group));
     }
-    this.#loadMarks(table);
+    this.#loadMarks(rows);
   }
 
   transactionOver(): void {
@@ -50,18 +50,18 @@ export class LmdbService {
     this.freshRecords.length = 0;
   }
 
-  #loadMarks(table: Table): void {
-    const rows = table.scan.kind(this.number, kinds.marks, 0, (reader, row) => {
+  #loadMarks(rows: Rows): void {
+    const all = rows.kind(this.number, kinds.marks, 0, (reader, row) => {
       this.marks.seen(row);
       for (const { queue, group, index } of markEntries(reader)) {
         if (this.groups.has(groupKey(queue, group)))
           this.marks.set({ queue, group, index }, row, 0);
       }
     });
-    for (const _ of rows);
+    for (const _ of all);
     for (const { queue, index } of [...this.marks.messages()]) {
-      const key = makeKey({ service: this.number, kind: messageKind(queue), index, sub: 0 });
-      if (!table.has(key)) this.marks.removeMessage(queue, index, () => undefined);
+      const key = { service: this.number, kind: messageKind(queue), index, sub: 0 };
+      if (!rows.has(key)) this.marks.removeMessage(queue, index, () => undefined);
     }
   }
 }

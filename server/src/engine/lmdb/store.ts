@@ -1,4 +1,4 @@
-// An open store: the table, the payload files and all services in memory. It turns appends into
+// An open store: journal and table, the payload files and all services in memory. It turns appends into
 // jobs and keeps each service's batches in order; what a batch becomes stands in encode.ts.
 
 import { join } from 'node:path';
@@ -10,9 +10,11 @@ import { Changes } from './changes.ts';
 import { encodeBatch, largePayloads } from './encode.ts';
 import { PayloadFiles } from './files.ts';
 import { type Job, JobLine } from './jobs.ts';
+import { Journal } from './journal/journal.ts';
 import { kinds, ownService } from './keys.ts';
 import { Reads } from './reads.ts';
 import { Room } from './room.ts';
+import { Rows } from './rows.ts';
 import { LmdbService } from './service.ts';
 import { readFileOwner } from './stored.ts';
 import { Sweeper } from './sweeper.ts';
@@ -23,16 +25,20 @@ export interface StoreOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly reserveBytes: number;
+  readonly segmentBytes?: number | undefined;
   readonly fatal: (error: unknown) => void;
 }
 
 const recoveryChunkRows = 512;
+const defaultSegmentBytes = 4 * 2 ** 20;
 const slots = 5;
 const fenced: AppendOutcome = { kind: 'refused', why: 'fenced' };
 
 export class LmdbStore {
   readonly #options: StoreOptions;
   readonly #table: Table;
+  readonly #journal: Journal;
+  readonly #rows: Rows;
   readonly #files: PayloadFiles;
   readonly #reads: Reads;
   readonly #room: Room;
@@ -47,25 +53,29 @@ export class LmdbStore {
   constructor(options: StoreOptions) {
     this.#options = options;
     const { folder, clock, log, reserveBytes, fatal } = options;
-    this.#table = new Table({ folder, fatal });
+    const { segmentBytes = defaultSegmentBytes } = options;
+    this.#table = new Table({ folder });
+    this.#journal = new Journal({ folder, table: this.#table, clock, segmentBytes, fatal });
+    this.#rows = new Rows(this.#table, this.#journal.overlay);
     this.#files = new PayloadFiles(join(folder, 'payloads'));
-    this.#reads = new Reads(this.#table, this.#files);
+    this.#reads = new Reads(this.#rows, this.#files);
     const freeInside = (): number => this.#table.space().freeBytes;
     this.#room = new Room({ folder, clock, log, reserveBytes, freeInside });
     const write = (changes: Changes): Promise<'durable' | 'full'> => {
       this.#room.used(changes.bytes);
-      return this.#table.write(changes);
+      return this.#journal.append(changes);
     };
     this.#line = new JobLine({ changes: new Changes(), write, fatal });
     const removeFile = (file: number): void => this.#removeFile(file);
-    this.#sweeper = new Sweeper({ table: this.#table, line: this.#line, removeFile });
+    this.#sweeper = new Sweeper({ rows: this.#rows, line: this.#line, removeFile });
   }
 
   async start(): Promise<void> {
+    await this.#journal.start();
     await this.#files.start(this.#loadFileOwners());
     await this.#room.start();
     // What an earlier life began to remove and could not finish.
-    const dropped = this.#table.scan.kind(ownService, kinds.dropped, 0, (_reader, index) => index);
+    const dropped = this.#rows.kind(ownService, kinds.dropped, 0, (_reader, index) => index);
     for (const index of [...dropped]) {
       this.#inBackground(this.#sweeper.drop(index, this.#filesOf(index)));
     }
@@ -76,6 +86,7 @@ export class LmdbStore {
     this.#sweeper.stop();
     await this.#line.idle();
     while (this.#background.size > 0) await Promise.all(this.#background);
+    await this.#journal.stop();
     await this.#table.close();
   }
 
@@ -92,7 +103,7 @@ export class LmdbStore {
     const known = this.#services.get(number);
     if (known !== undefined) return known;
     const service = new LmdbService(number, this.#filesOf(number));
-    service.load(this.#table);
+    service.load(this.#rows);
     this.#services.set(number, service);
     return service;
   }
@@ -111,8 +122,8 @@ export class LmdbStore {
         const removeFile = (file: number): void => {
           changes.afterwards(() => this.#removeFile(file));
         };
-        const table = this.#table;
-        encodeBatch(batch, { service, changes, table, files, removeFile });
+        const rows = this.#rows;
+        encodeBatch(batch, { service, changes, rows, files, removeFile });
       };
       const job: Job = { service, state: large.length === 0 ? 'ready' : 'waiting', encode, settle };
       this.#line.add(job);
@@ -145,10 +156,12 @@ export class LmdbStore {
     });
   }
 
-  /** While `read` reads the files from another process, no payload file goes. */
+  /** While `read` reads the files from another process, no payload file goes, and the table has
+   * everything that was durable before. */
   async whileRead<T>(read: () => Promise<T>): Promise<T> {
     const release = this.#files.hold();
     try {
+      await this.#journal.checkpoint();
       return await read();
     } finally {
       await release();
@@ -222,7 +235,7 @@ export class LmdbStore {
   // Of one service or of all; answers all files that rows name.
   #loadFileOwners(only?: number): ReadonlySet<number> {
     const named = new Set<number>();
-    const rows = this.#table.scan.kind(ownService, kinds.file, 0, (reader, file) => {
+    const rows = this.#rows.kind(ownService, kinds.file, 0, (reader, file) => {
       const { service, slot, index } = readFileOwner(reader);
       named.add(file);
       if (only === undefined || only === service) this.#filesOf(service)[slot]?.set(index, file);

@@ -4,17 +4,19 @@
 import type { AppendOutcome } from '../engine.ts';
 import type { Changes } from './changes.ts';
 import type { JobLine } from './jobs.ts';
-import { kinds, ownService, parseKey, type RowKey } from './keys.ts';
-import type { Table } from './table.ts';
+import { after, indexMax, kinds, ownService, type RowKey } from './keys.ts';
+import type { Rows } from './rows.ts';
 
 export interface SweeperOptions {
-  readonly table: Table;
+  readonly rows: Rows;
   readonly line: JobLine;
   /** Removes a payload file. */
   readonly removeFile: (file: number) => void;
 }
 
 const stepRows = 1000;
+/** Kinds from here on are not rows of a service. */
+const ownKindsFrom: number = kinds.definition;
 
 export class Sweeper {
   readonly #options: SweeperOptions;
@@ -31,10 +33,15 @@ export class Sweeper {
 
   /** Removes all rows and payload files of a service whose removal is already decided. */
   async drop(service: number, files: readonly ReadonlyMap<number, number>[]): Promise<void> {
-    for (;;) {
-      const removed = await this.#step(service);
-      if (removed === undefined) return;
-      if (removed === 0) break;
+    for (let kind = 0; kind < ownKindsFrom; kind++) {
+      let start: RowKey | undefined = { service, kind, index: 0, sub: 0 };
+      while (start !== undefined) {
+        if (this.#stopped) return;
+        const step: readonly RowKey[] = this.#options.rows.keys(start, indexMax, stepRows);
+        if (!(await this.#remove(step))) return;
+        const last = step.at(-1);
+        start = last && after(last);
+      }
     }
     await this.#run((changes) => {
       for (const slot of files) {
@@ -47,20 +54,13 @@ export class Sweeper {
     });
   }
 
-  // One transaction; answers how many rows it removed, undefined when that has to wait.
-  async #step(service: number): Promise<number | undefined> {
-    if (this.#stopped) return undefined;
-    const start: RowKey = { service, kind: 0, index: 0, sub: 0 };
-    const end: RowKey = { service, kind: 255, index: 0, sub: 0 };
-    let count = 0;
+  /** One transaction; false when it has to wait for another start. */
+  async #remove(keys: readonly RowKey[]): Promise<boolean> {
+    if (keys.length === 0) return true;
     const outcome = await this.#run((changes) => {
-      for (const bytes of this.#options.table.keys(start, end, stepRows)) {
-        const { kind, index, sub } = parseKey(bytes);
-        changes.remove(service, kind, index, sub);
-        count++;
-      }
+      for (const { service, kind, index, sub } of keys) changes.remove(service, kind, index, sub);
     });
-    return outcome.kind === 'durable' ? count : undefined;
+    return outcome.kind === 'durable';
   }
 
   #run(encode: (changes: Changes) => void): Promise<AppendOutcome> {

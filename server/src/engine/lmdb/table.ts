@@ -1,18 +1,16 @@
-// The one lmdb table and what can go wrong with it. One transaction is under way at a time; it
-// resolves when lmdb has flushed it. A disk without room is an answer, every other error of lmdb
-// ends the process: after a failed flush nobody knows what the disk holds.
+// The one lmdb table and what can go wrong with it. It is written in large transactions by one
+// thread at a time. A disk without room is an answer, every other error of lmdb an error: after a
+// failed flush nobody knows what the disk holds.
 
 import { mkdirSync, statfsSync } from 'node:fs';
 import { ABORT, type Database, open, type RootDatabase } from 'lmdb';
-import type { Changes } from './changes.ts';
+import type { FinalRow } from './journal/replay.ts';
 import { makeKey, type RowKey } from './keys.ts';
 import { RowScan } from './scan.ts';
 
 export interface TableOptions {
   /** The folder of lmdb's own two files. */
   readonly folder: string;
-  /** Called with an error that leaves no other way than to end the process. */
-  readonly fatal: (error: unknown) => void;
   /** For checks: nothing is written, nothing is created. */
   readonly readOnly?: boolean;
 }
@@ -36,11 +34,8 @@ const noSpaceCodes: readonly unknown[] = [mapFull, 28, 122, 'ENOSPC', 'EDQUOT'];
 const inputOutput: readonly unknown[] = [5];
 const fullBelowBytes = 2 ** 20;
 
-// Shorter than every key there is.
-const absentKey = new Uint8Array(1);
-
 /** The name of the table inside lmdb's file. */
-const rowsName = 'rows';
+export const rowsName = 'rows';
 
 export interface SpaceInside {
   /** Bytes of the file that hold nothing and will be used before the file grows. */
@@ -54,13 +49,11 @@ export class Table {
   readonly #rows: Database<Uint8Array, Uint8Array>;
   /** Reads many rows without copying them. */
   readonly scan: RowScan;
-  readonly #fatal: (error: unknown) => void;
   readonly #folder: string;
 
   constructor(options: TableOptions) {
     const readOnly = options.readOnly === true;
     if (!readOnly) mkdirSync(options.folder, { recursive: true, mode: 0o700 });
-    this.#fatal = options.fatal;
     this.#folder = options.folder;
     this.#root = open<Uint8Array, Uint8Array>({
       path: options.folder,
@@ -77,9 +70,6 @@ export class Table {
       cache: false,
       // By default an answer comes before the disk has the data.
       overlappingSync: false,
-      // Start writing as soon as a transaction has been handed over.
-      eventTurnBatching: false,
-      ...{ txnStartThreshold: 1 },
     });
     const rows = this.#root.openDB<Uint8Array, Uint8Array>(rowsName, {
       encoding: 'binary',
@@ -95,32 +85,32 @@ export class Table {
     await this.#root.close();
   }
 
-  /** Writes all changes or nothing. Never resolves after a fatal error. */
-  async write(changes: Changes): Promise<'durable' | 'full'> {
+  /**
+   * Makes the table what `rows` say, in one transaction that is durable when this returns; `full`:
+   * nothing was changed. Blocks its thread until then.
+   */
+  apply(rows: readonly FinalRow[]): 'done' | 'full' {
+    if (rows.length === 0) return 'done';
     try {
-      const written = this.#rows.batch(() => changes.write(this.#rows));
-      this.#startWriting();
-      await written;
-      return 'durable';
+      this.#root.transactionSync(() => {
+        for (const { key, row } of rows) {
+          if (row === null) this.#rows.removeSync(key);
+          else this.#rows.putSync(key, row);
+        }
+      });
+      return 'done';
     } catch (error) {
-      const cause = await commitError(error);
-      const full = isNoSpace(cause) || (hasCode(cause, inputOutput) && this.#diskIsFull(changes));
-      if (!full) return this.#end(cause);
-      try {
-        // After some failures lmdb refuses every further transaction, and would do so by silence.
-        this.#root.transactionSync(() => undefined);
-      } catch (broken) {
-        return this.#end(broken);
-      }
+      const full = isNoSpace(error) || (hasCode(error, inputOutput) && this.#diskIsFull(rows));
+      if (!full) throw error;
+      // After some failures lmdb refuses every further transaction: that is another matter.
+      this.#root.transactionSync(() => undefined);
       return 'full';
     }
   }
 
-  // lmdb starts the first write of a transaction when the event loop has nothing else to do, which
-  // is too late by all the answers and requests of this turn; a second write it starts at once.
-  // Measured: 40 % more puts a second over the stream protocol. What fails is told by the first.
-  #startWriting(): void {
-    this.#rows.remove(absentKey).catch(ignore);
+  /** Reads from now on see what other threads have written so far. */
+  refresh(): void {
+    this.#root.resetReadTxn();
   }
 
   /** Writes all that is durable now to `data.mdb` in another folder, without gaps. Others may go
@@ -174,8 +164,9 @@ export class Table {
     return undefined;
   }
 
-  keys(start: RowKey, end: RowKey, limit: number): readonly Uint8Array[] {
-    return [...this.#rows.getKeys({ start: makeKey(start), end: makeKey(end), limit })];
+  /** The keys from `start` up to and without `end`; to be read without a pause. */
+  eachKey(start: RowKey, end: RowKey): Iterable<Uint8Array> {
+    return this.#rows.getKeys({ start: makeKey(start), end: makeKey(end) });
   }
 
   space(): SpaceInside {
@@ -184,14 +175,10 @@ export class Table {
 
   // When a disk takes only a part of the pages, lmdb calls that an input/output error. It comes
   // before anything refers to those pages, so nothing is changed.
-  #diskIsFull(changes: Changes): boolean {
+  #diskIsFull(rows: readonly FinalRow[]): boolean {
     const { bavail, bsize } = statfsSync(this.#folder);
-    return bavail * bsize < 2 * changes.bytes + fullBelowBytes;
-  }
-
-  #end(error: unknown): Promise<never> {
-    this.#fatal(error);
-    return new Promise<never>(() => undefined);
+    const bytes = rows.reduce((sum, { row }) => sum + (row?.length ?? 0), 0);
+    return bavail * bsize < 2 * bytes + fullBelowBytes;
   }
 }
 
@@ -228,25 +215,11 @@ function spaceInside(root: object, rows: object): SpaceInside {
 
 /** For checks; undefined when nothing was ever written. */
 export function openTable(folder: string, readOnly: boolean): Table | undefined {
-  const fatal = (error: unknown): void => {
-    throw error;
-  };
   try {
-    return new Table({ folder, fatal, readOnly });
+    return new Table({ folder, readOnly });
   } catch (error) {
     if (error instanceof MissingTableError) return undefined;
     throw error;
-  }
-}
-
-// lmdb rejects with a general error that carries a promise, which rejects with the real one.
-async function commitError(error: unknown): Promise<unknown> {
-  if (!(error instanceof Error) || !('commitError' in error)) return error;
-  try {
-    await error.commitError;
-    return error;
-  } catch (cause) {
-    return cause;
   }
 }
 
@@ -254,8 +227,6 @@ async function commitError(error: unknown): Promise<unknown> {
 export function isNoSpace(error: unknown): boolean {
   return hasCode(error, noSpaceCodes);
 }
-
-function ignore(): void {}
 
 function hasCode(error: unknown, codes: readonly unknown[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(error.code);

@@ -1,8 +1,9 @@
 // Reads every row and every payload file of a table and says what is wrong with which. Runs in the
 // child process of health.ts, because reading a damaged file may crash native code.
 
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { PlatformError } from '@sluice/sdk/wire';
 import { RowError, RowReader } from '../codec.ts';
 import {
   readDefinition,
@@ -12,6 +13,8 @@ import {
   readRecord,
   readState,
 } from '../rows-codec.ts';
+import { journalFolder } from './journal/journal.ts';
+import { type FinalRow, finalRows, readJournal } from './journal/replay.ts';
 import {
   after,
   keyBytes,
@@ -24,6 +27,7 @@ import {
   type RowKey,
   seedOf,
 } from './keys.ts';
+import { checkPages, type PageDamage } from './pages/check-pages.ts';
 import { markEntries } from './service.ts';
 import {
   checkPayload,
@@ -33,13 +37,14 @@ import {
   resultSlot,
   type StoredPayload,
 } from './stored.ts';
-import { openTable, type Table } from './table.ts';
+import { openTable, rowsName, type Table } from './table.ts';
 
 /** One damaged row or file. */
 export interface Damage {
-  /** The kind of row, as in `FolderReport.rows`. */
+  /** The kind of row, as in `FolderReport.rows`, or `page`. */
   readonly table: string;
   readonly service: number;
+  /** Of a page its number. */
   readonly index: number;
   readonly what: string;
 }
@@ -85,10 +90,14 @@ export async function verify(folder: string, tell: TellProgress): Promise<Folder
 }
 
 async function verifyTable(folder: string, tell: TellProgress): Promise<FolderReport> {
+  const pages = checkPages(join(folder, tableFiles.data), { table: rowsName });
+  // What hangs on damaged pages can't be told, and reading them may end this process.
+  if (pages.length > 0) return pageReport(pages);
   const table = openTable(folder, true);
   if (table === undefined) return emptyReport;
   try {
-    const verifier = new Verifier(folder, table);
+    const { bodies } = await readJournal(journalFolder(folder));
+    const verifier = new Verifier(folder, table, finalRows(bodies));
     verifier.readAll(tell);
     return verifier.report();
   } finally {
@@ -96,9 +105,25 @@ async function verifyTable(folder: string, tell: TellProgress): Promise<FolderRe
   }
 }
 
-/** Whether anything was ever written to the engine's folder. */
+function pageReport(pages: readonly PageDamage[]): FolderReport {
+  const damages = pages.map(({ page, what }) => {
+    return { table: 'page', service: 0, index: page, what };
+  });
+  return { ...emptyReport, damages, damageCount: damages.length };
+}
+
+/** Whether anything was ever written to the engine's folder. Throws `conflict` when something was
+ * and is gone. */
 export function hasTable(folder: string): boolean {
-  return existsSync(join(folder, tableFiles.data));
+  const size = statSync(join(folder, tableFiles.data), { throwIfNoEntry: false })?.size ?? 0;
+  if (size > 0) return true;
+  // This folder is made after the table, at the first start.
+  if (!existsSync(join(folder, 'payloads'))) return false;
+  throw new PlatformError(
+    'conflict',
+    `The data in ${folder} is damaged: the file ${tableFiles.data} is missing or empty. Nothing ` +
+      'was changed; restore it from a backup.',
+  );
 }
 
 /** Of a folder in which nothing was ever written. */
@@ -124,9 +149,13 @@ class Verifier {
   readonly #damages: Damage[] = [];
   #damageCount = 0;
 
-  constructor(folder: string, table: Table) {
+  /** By key as latin1: rows of the journal, which count instead of those of the table. */
+  readonly #fresh: ReadonlyMap<string, Buffer | null>;
+
+  constructor(folder: string, table: Table, fresh: readonly FinalRow[]) {
     this.#folder = folder;
     this.#table = table;
+    this.#fresh = new Map(fresh.map(({ key, row }) => [key.toString('latin1'), row]));
   }
 
   readAll(tell: TellProgress): void {
@@ -134,7 +163,7 @@ class Verifier {
     let start: RowKey = { service: 0, kind: 0, index: 0, sub: 0 };
     for (let done = 0; ; ) {
       const step = this.#table.range(start, lastKey, stepRows);
-      for (const { key, value } of step) this.#row(key, value);
+      for (const { key, value } of step) if (!this.#fresh.has(nameOf(key))) this.#row(key, value);
       done += step.length;
       tell({ doing: 'reading', done, total });
       const last = step.at(-1);
@@ -143,6 +172,9 @@ class Verifier {
         break;
       }
       start = after(parseKey(last.key));
+    }
+    for (const [key, row] of this.#fresh) {
+      if (row !== null) this.#row(Buffer.from(key, 'latin1'), row);
     }
     for (const service of this.#services) {
       if (this.#withState.has(service)) continue;
@@ -245,7 +277,12 @@ class Verifier {
     }
     checkPayload(stored, payload);
     const owner = makeKey({ service: ownService, kind: kinds.file, index: storage.file, sub: 0 });
-    if (!this.#table.has(owner)) throw new RowError(`Nothing says whose file ${storage.file} is.`);
+    if (!this.#has(owner)) throw new RowError(`Nothing says whose file ${storage.file} is.`);
+  }
+
+  #has(key: Buffer): boolean {
+    const fresh = this.#fresh.get(nameOf(key));
+    return fresh === undefined ? this.#table.has(key) : fresh !== null;
   }
 
   // Rows of files come last, so all that name one have been seen.
@@ -279,4 +316,8 @@ function same(found: number, expected: number): void {
 
 function ownerName(owner: { service: number; slot: number; index: number }): string {
   return `service ${owner.service}, place ${owner.slot}, index ${owner.index}`;
+}
+
+function nameOf(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
 }

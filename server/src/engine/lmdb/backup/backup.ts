@@ -34,7 +34,7 @@ export interface Backup {
 export async function backUpStopped(options: BackupOptions): Promise<Backup> {
   const claim = await claimExistingFolder(options.folder);
   try {
-    return await backUp(options);
+    return await backUp(options, true);
   } finally {
     await claim.release();
   }
@@ -45,15 +45,15 @@ export async function backUpStopped(options: BackupOptions): Promise<Backup> {
  * this runs. Throws with nothing left behind; when the process dies, a folder named
  * `TARGET.unfinished-...` may stay.
  */
-export async function backUp(options: BackupOptions): Promise<Backup> {
-  const { folder, target, sluice } = options;
+export async function backUp(options: BackupOptions, isStopped = false): Promise<Backup> {
+  const { folder, target } = options;
   await mustBeFree(target);
   const parent = await parentOf(target);
   await mustBeOutside(folder, parent);
   const madeAt = new Date(options.now).toISOString();
   const draft = await makeDraft(join(parent, `${basename(target)}.unfinished-`));
   try {
-    const report = await copied({ ...options, sluice }, draft, madeAt);
+    const report = await copied({ ...options, isStopped }, draft, madeAt);
     await rename(draft, target);
     await syncFolder(parent);
     const { services, rows, files, bytes } = report;
@@ -64,9 +64,14 @@ export async function backUp(options: BackupOptions): Promise<Backup> {
   }
 }
 
-async function copied(options: BackupOptions, to: string, madeAt: string): Promise<CopyReport> {
-  const { folder: from, sluice, tell, signal } = options;
-  const last = await runChild({ kind: 'copy', from, to, sluice, madeAt }, { tell, signal });
+async function copied(
+  options: BackupOptions & { readonly isStopped: boolean },
+  to: string,
+  madeAt: string,
+): Promise<CopyReport> {
+  const { folder: from, sluice, isStopped, tell, signal } = options;
+  const task = { kind: 'copy', from, to, sluice, madeAt, isStopped } as const;
+  const last = await runChild(task, { tell, signal });
   if (last.kind === 'copied' && last.report.damageCount === 0) return last.report;
   const what =
     last.kind === 'copied'
@@ -76,7 +81,7 @@ async function copied(options: BackupOptions, to: string, madeAt: string): Promi
         : 'it was not read to its end';
   throw new PlatformError(
     'conflict',
-    `The data in ${from} are damaged (${what}); no backup was made. Stop the server and run ` +
+    `The data in ${from} is damaged (${what}); no backup was made. Stop the server and run ` +
       `\`sluice verify --data ${from}\`, which names everything that is damaged.`,
   );
 }

@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { PlatformError } from '@sluice/sdk/wire';
 import { systemClock, type Timer } from '../../../kernel/clock.ts';
 import { formatVersion } from '../format.ts';
+import { journalFolder } from '../journal/journal.ts';
+import { finalRows, readJournal } from '../journal/replay.ts';
 import { kinds, ownService } from '../keys.ts';
 import { isNoSpace, openTable } from '../table.ts';
 import {
@@ -30,6 +32,8 @@ export interface CopyTask {
   /** The version of Sluice. */
   readonly sluice: string;
   readonly madeAt: string;
+  /** Nobody writes: what the journal has is not in the table yet. */
+  readonly isStopped: boolean;
 }
 
 export interface CopyReport extends FolderReport {
@@ -46,9 +50,10 @@ export async function makeCopy(task: CopyTask, tell: TellProgress): Promise<Copy
   const { from, to, sluice, madeAt } = task;
   process.umask(0o077);
   const queue = join(to, 'queue');
-  await mkdir(join(queue, 'payloads'), { recursive: true, mode: 0o700 });
+  await mkdir(queue, { mode: 0o700 });
   const payloads = await filesIn(join(from, 'queue', 'payloads'));
   const isCopied = await copyTable(task, payloads.bytes, tell);
+  if (isCopied && task.isStopped) await takeUpJournal(from, queue);
   const sums: FileSum[] = [];
   let bytes = 0;
   const count = (more: number): void => {
@@ -116,6 +121,19 @@ async function copyTable(
   await file.sync();
   await file.close();
   return true;
+}
+
+/** What the next start would do, in the copy. */
+async function takeUpJournal(from: string, queue: string): Promise<void> {
+  const { bodies } = await readJournal(journalFolder(join(from, 'queue')));
+  const table = openTable(queue, false);
+  if (table === undefined) return;
+  try {
+    if (table.apply(finalRows(bodies)) === 'done') return;
+    throw new PlatformError('disk_full', `The disk of ${queue} is full.`);
+  } finally {
+    await table.close();
+  }
 }
 
 // lmdb gives the text of the system's error and no code.

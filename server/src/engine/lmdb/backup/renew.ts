@@ -6,9 +6,9 @@
 
 import { systemRandom } from '../../../kernel/random.ts';
 import type { ServiceState } from '../../../queue/transition.ts';
-import { RowReader } from '../../codec.ts';
+import { RowReader, RowWriter } from '../../codec.ts';
 import { readState, writeState } from '../../rows-codec.ts';
-import { Changes } from '../changes.ts';
+import type { FinalRow } from '../journal/replay.ts';
 import { kinds, lastKey, makeKey, parseKey, type RowKey, seedOf } from '../keys.ts';
 import { openTable, type Table } from '../table.ts';
 
@@ -32,18 +32,19 @@ export async function renewServices(queue: string): Promise<void> {
   const table = openTable(queue, false);
   if (table === undefined) return;
   try {
-    const changes = new Changes();
+    const rows: FinalRow[] = [];
     for (const service of servicesIn(table)) {
       const key: RowKey = { service, kind: kinds.state, index: 0, sub: 0 };
       const row = table.get(makeKey(key));
       if (row === undefined) continue;
       const reader = new RowReader();
       reader.open(row, seedOf(key));
-      changes.writer.begin();
-      writeState(changes.writer, newLife(readState(reader)));
-      changes.put(service, kinds.state, 0, 0);
+      const writer = new RowWriter();
+      writer.begin();
+      writeState(writer, newLife(readState(reader)));
+      rows.push({ key: makeKey(key), row: writer.end(seedOf(key)) });
     }
-    if ((await table.write(changes)) === 'full') throw new Error('no space left for the states');
+    if (table.apply(rows) === 'full') throw new Error('no space left for the states');
   } finally {
     await table.close();
   }

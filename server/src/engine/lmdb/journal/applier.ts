@@ -1,0 +1,58 @@
+// The thread that brings segments into the table, as the journal sees it. It is started when it is
+// needed first: a short life needs none.
+
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import type { ApplyAnswer, ApplyTask } from './apply-thread.ts';
+
+export class Applier {
+  readonly #folder: string;
+  #thread: Worker | undefined;
+
+  /** `folder`: that of the table. */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Brings the first `records` of a segment into the table; rejects when it can't be. */
+  async apply(path: string, records: number): Promise<'done' | 'full'> {
+    const thread = this.#thread ?? this.#start();
+    const task: ApplyTask = { path, records };
+    thread.postMessage(task);
+    // An error of the thread rejects.
+    const [answer] = await once(thread, 'message');
+    // Only apply-thread.ts speaks on this channel.
+    const { outcome, error } = answer as ApplyAnswer;
+    if (outcome === undefined) throw new Error(`the table can't be written: ${error}`);
+    return outcome;
+  }
+
+  async stop(): Promise<void> {
+    const thread = this.#thread;
+    if (thread === undefined) return;
+    this.#thread = undefined;
+    const gone = once(thread, 'exit');
+    thread.postMessage('end');
+    await gone;
+  }
+
+  #start(): Worker {
+    const workerData = { folder: this.#folder };
+    const isSource = import.meta.url.endsWith('.ts');
+    const script = new URL(isSource ? 'apply-thread.ts' : 'apply-thread.js', import.meta.url);
+    this.#thread = isSource
+      ? new Worker(fromSource(script), {
+          eval: true,
+          workerData,
+          execArgv: ['--conditions=source'],
+        })
+      : new Worker(script, { workerData });
+    return this.#thread;
+  }
+}
+
+// While developing there is no built script, and threads do not inherit what reads TypeScript.
+function fromSource(script: URL): string {
+  const tsx = import.meta.resolve('tsx/esm/api');
+  return `import('${tsx}').then(({ register }) => { register(); return import('${script}'); })`;
+}

@@ -1,0 +1,84 @@
+// Reads a journal back: which segments count, whether all of them are there and whole, and what
+// the table has to become by them.
+
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { keyBytes } from '../keys.ts';
+import { eachChange } from './body.ts';
+import type { SegmentHeader } from './segment.ts';
+import { damagedJournal, hasRecords, readSegment, readSegmentHeader } from './segment.ts';
+
+/** What the table has to become: a row, or null for none. In the order of the keys. */
+export interface FinalRow {
+  readonly key: Buffer;
+  readonly row: Buffer | null;
+}
+
+export interface JournalContent {
+  /** Of the records that may not be in the table yet, in order. */
+  readonly bodies: readonly Buffer[];
+  /** The file with the newest segment; undefined when there is no journal. */
+  readonly newest: { readonly path: string; readonly generation: number } | undefined;
+  /** All other files of the journal. */
+  readonly others: readonly string[];
+}
+
+interface SegmentFile {
+  readonly path: string;
+  readonly bytes: Buffer;
+  readonly header: SegmentHeader;
+}
+
+/** Reads the journal in a folder, which may be missing. Throws a `RowError` when it is damaged. */
+export async function readJournal(folder: string): Promise<JournalContent> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  const files: SegmentFile[] = [];
+  for (const name of names.sort()) {
+    const path = join(folder, name);
+    const bytes = await readFile(path);
+    const header = readSegmentHeader(bytes);
+    if (header !== undefined) files.push({ path, bytes, header });
+    else if (hasRecords(bytes)) throw damagedJournal(`the head of ${name}`);
+  }
+  files.sort((a, b) => a.header.generation - b.header.generation);
+  const newest = files.at(-1);
+  const paths = names.map((name) => join(folder, name));
+  if (newest === undefined) return { bodies: [], newest: undefined, others: paths };
+  return {
+    bodies: neededBodies(files, newest.header),
+    newest: { path: newest.path, generation: newest.header.generation },
+    others: paths.filter((path) => path !== newest.path),
+  };
+}
+
+function neededBodies(files: readonly SegmentFile[], newest: SegmentHeader): readonly Buffer[] {
+  const needed = files.filter(({ header }) => header.generation >= newest.from);
+  const bodies: Buffer[] = [];
+  let generation = newest.from;
+  let before: number | undefined;
+  for (const { bytes, header } of needed) {
+    if (header.generation !== generation) throw damagedJournal(`segment ${generation} is missing`);
+    if (before !== undefined && before !== header.recordsBefore) {
+      throw damagedJournal(`segment ${generation - 1} is cut`);
+    }
+    const own = readSegment(bytes, header);
+    bodies.push(...own);
+    before = own.length;
+    generation++;
+  }
+  return bodies;
+}
+
+/** What is left of many changes: the last one of every key, in the order of the keys. */
+export function finalRows(bodies: Iterable<Buffer>): readonly FinalRow[] {
+  const rows = new Map<string, Buffer | null>();
+  for (const body of bodies) {
+    eachChange(body, (at, row) => rows.set(body.toString('latin1', at, at + keyBytes), row));
+  }
+  // Latin1 has a character for every byte, so texts and keys have the same order.
+  const keys = [...rows.keys()].sort((a, b) => (a < b ? -1 : 1));
+  return keys.map((key) => ({ key: Buffer.from(key, 'latin1'), row: rows.get(key) ?? null }));
+}
