@@ -1,5 +1,5 @@
 // Runs one service's state machine in turns: drain the inbox, decide, apply, append, and when the
-// batch is durable release what came of it, in order. At most two appends are in flight; the next
+// batch is durable release what came of it, in order. A few appends are in flight at most; the next
 // turn starts when there is room, never on a timer.
 
 import { PlatformError } from '@sluice/sdk/wire';
@@ -46,6 +46,7 @@ export interface MachineEvents {
 
 /** Commands and reads that wait for a turn. */
 export const inboxMax = 262_144;
+/** The engine writes what waits in one go, so several small turns cost one flush. */
 const turnsMax = 8;
 const retryAfterMs = 1_000;
 

@@ -85,7 +85,7 @@ export interface Engine extends Component {
 
   /**
    * Makes a batch durable, atomically. Batches of one service become durable in the order of the
-   * calls; up to two of a service may be under way. Transitions of a batch apply one after the
+   * calls; several of a service may be under way. Transitions of a batch apply one after the
    * other: what comes after a `trimRecords` is kept whatever its index. The engine keeps no
    * reference to payloads after the answer. Never throws for a full disk or a fence: those are
    * outcomes.
