@@ -15,7 +15,7 @@ export const instances: Scenario = {
   async run(stage) {
     const definition = instanceDefinition(stage.world, {
       name: service,
-      instances: 3,
+      instances: stage.isQuick ? 3 : 8,
       latencyMs: 30,
     });
     const server = await stage.server([definition]);
@@ -27,8 +27,9 @@ export const instances: Scenario = {
       workers: [],
       watchers: ['stream'],
     });
-    const rounds = stage.isQuick ? 4 : 60;
-    for (let nth = 0; nth < rounds; nth += 1) {
+    // Each is started again a little later than the time before: few kills of many processes.
+    const kills = stage.isQuick ? 4 : 24;
+    while (stage.faults < kills) {
       await stage.underLoad();
       await pause(someMs(0, 200));
       const running = await server.admin.instances(service);
