@@ -49,6 +49,7 @@ export class JudgedWatches {
         sink,
         over: () => this.#open.delete(watch),
       });
+      this.#oracle.groups.attachAsked(by.gid);
       holder.kind = kind;
       holder.window = window;
       this.#open.add(watch);
@@ -110,6 +111,7 @@ class InputWatch implements JudgedWatch {
       this.down(answer.kind);
       return;
     }
+    oracle.groups.attached(holder.gid);
     if (!this.#isThis || request.kind !== 'stream') return;
     oracle.holders.resumed(holder, this.#claims, answer.value.held);
   }

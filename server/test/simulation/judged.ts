@@ -239,7 +239,15 @@ export class JudgedQueues implements Queues {
 
   async commitDelivery(queue: QueueName, deliveryId: number): Promise<void> {
     const ask = (): Promise<void> => this.#inner.commitDelivery(queue, deliveryId);
-    const asked = queue === 'input' ? this.#oracle.completeAsked(deliveryId) : undefined;
+    const { groups, holders } = this.#oracle;
+    const token = queue === 'input' ? holders.token(deliveryId) : undefined;
+    if (token === undefined) return this.#judge(ask);
+    if (!groups.isWorked) {
+      const by = { gid: token.holder.gid, uid: token.holder.key };
+      const how = this.#oracle.commitAsked(by, token.entry);
+      return this.#judge(ask, (answer) => this.#oracle.commitAnswered(token.entry, answer, how));
+    }
+    const asked = this.#oracle.completeAsked(deliveryId);
     if (asked === undefined) return this.#judge(ask);
     const how = { ...asked, as: 'succeeded', hasResult: false } as const;
     return this.#judge(ask, (answer) => {

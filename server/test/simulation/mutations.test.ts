@@ -35,7 +35,7 @@ function simulate(mutation: Mutation): Promise<Ended> {
     register(${JSON.stringify(hooks)}, { data: ${JSON.stringify(data)} });`;
   const imports = ['--import', `data:text/javascript,${encodeURIComponent(registering)}`];
   const program = fileURLToPath(new URL('main.ts', import.meta.url));
-  const seeds = ['--seed', '1', '--seeds', String(seedsMax), '--steps', '1000', '--first'];
+  const seeds = ['--seed', '1', '--seeds', String(seedsMax), '--steps', '600', '--first'];
   const args = ['--conditions=source', ...imports, '--import', 'tsx', program, ...seeds];
   const options = { cwd: fileURLToPath(root), timeout: 100_000 };
   return new Promise((resolve) => {

@@ -153,4 +153,22 @@ export const mutations: readonly Mutation[] = [
     find: '  if (queue.ended) {',
     replace: '  if (queue.ended && queue.messages.length === 0) {',
   },
+  {
+    name: 'lets a message go when the first of several equal groups has committed it',
+    file: 'server/src/queue/lease-end.ts',
+    find: 'if (other !== group && index >= other.from && !other.ahead.has(index)) return true;',
+    replace: 'if (other !== group && index < 0) return true;',
+  },
+  {
+    name: 'counts a call that timed out as done though the model is still at work',
+    file: 'server/src/worker/verdict.ts',
+    find: 'outcome: timedOut(facts.keepaliveMs, facts), occupies: mayWork }',
+    replace: 'outcome: timedOut(facts.keepaliveMs, facts), occupies: false }',
+  },
+  {
+    name: 'keeps the leases of an EAS watcher whose connection is lost',
+    file: 'server/src/http/eas/watches.ts',
+    find: "if (this.#end === undefined) this.#release('cut');",
+    replace: '',
+  },
 ];

@@ -94,23 +94,27 @@ export async function remoteFetch(play: Play, uid: string): Promise<void> {
 
 const goneAway = new PlatformError('timeout', 'its caller does not wait any more');
 
-/** Works on the input queue as a member of the working group. */
-export async function remoteConsume(play: Play, uid: string): Promise<void> {
+/** Works on the input queue as a member of the working group, or of one among equals. */
+export async function remoteConsume(play: Play, uid: string, gid = serviceName): Promise<void> {
   const { stage, random } = play;
   const protocol = anyProtocol(random);
   const window = random.between(1, 3);
   const worker = protocol === 'stream' && random.chance(0.3);
   const left: Client[] = [];
+  let born = 0;
+  let served = 0;
   while (!stage.isOver) {
-    const client = await meet(play, { uid, gid: serviceName, protocol });
+    // Many consumers have a new name each time they come.
+    if (random.chance(0.3)) born += 1;
+    const client = await meet(play, { uid: `${uid}.${born}`, gid, protocol });
     if (client === undefined) break;
     const watch = client.input.watch({ window, worker });
     const work = async (): Promise<void> => {
-      for (let count = 0; ; count += 1) {
+      for (;;) {
         const delivery = await watch.next();
         if (delivery === undefined) return;
-        const mark = `${uid}.${delivery.index}.${count}.${left.length}`;
-        serve(play, delivery, mark).catch((error: unknown) => {
+        served += 1;
+        serve(play, delivery, `${uid}-${served}`).catch((error: unknown) => {
           stage.failure ??= error;
         });
       }
@@ -139,10 +143,12 @@ async function serve(play: Play, delivery: Delivery, mark: string): Promise<void
   const drawn = stage.isCalm ? 0 : random.fraction();
   const payload = resultPayload(entry, mark);
   // Over EAS a result is a put to the sink, which is not where those of home `record` go.
-  const hasResult = isStream || entry.home === 'sink';
+  const canPut = isStream || entry.home === 'sink';
+  // Among equals nobody's result would be the one.
+  const hasResult = oracle.groups.isWorked && canPut;
   if (drawn < 0.75 && hasResult) await settled(() => delivery.complete(payload));
   else if (drawn < 0.8 || !hasResult) await settled(() => delivery.commit());
-  else if (drawn < 0.85) await settled(() => delivery.complete('', failure));
+  else if (drawn < 0.85 && hasResult) await settled(() => delivery.complete('', failure));
   else if (drawn < 0.92 || !isStream) await settled(() => delivery.negative({ code: '504' }));
   else if (drawn < 0.97)
     await settled(() => delivery.giveBack({ delayMs: random.between(0, 500) }));

@@ -5,7 +5,6 @@ import type { RequestRecord } from '../../src/queue/record.ts';
 import type { Answer } from './answer.ts';
 import type { Entry, ResultNote } from './ledger.ts';
 import type { Oracle } from './oracle.ts';
-import { serviceName } from './service.ts';
 import type { Stage } from './stage.ts';
 import { fact, Violation } from './trace.ts';
 
@@ -171,7 +170,7 @@ export class Results {
 
   #checkDead(entry: Entry, record: RequestRecord): void {
     const { settings } = this.#stage;
-    const seen = entry.leases.filter((lease) => lease.gid === serviceName).length;
+    const seen = entry.leases.filter((lease) => this.#oracle.groups.counts(lease.gid)).length;
     const unseen = record.deliveries - seen;
     const bad = entry.badPossible + Math.max(0, unseen);
     fact(bad >= this.#oracle.limits.deliveryMaxLow, '9', `${entry.index} is dead after ${bad}`);

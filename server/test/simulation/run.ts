@@ -15,7 +15,7 @@ import { submit } from './submitter.ts';
 import { Trace, Violation } from './trace.ts';
 import { Users } from './users.ts';
 import { VirtualClock } from './virtual-clock.ts';
-import { copy, work } from './worker.ts';
+import { copy, share, work } from './worker.ts';
 
 export interface RunOptions {
   readonly seed: number;
@@ -35,7 +35,8 @@ export interface RunResult {
   readonly trace: Trace;
 }
 
-const restLimitMs = 3_600_000;
+/** Longer than any back-off, idle time or connection that is given up. */
+const restLimitMs = 600_000;
 
 export async function run({ seed, steps, told }: RunOptions): Promise<RunResult> {
   const random = new SeededRandom(seed);
@@ -58,12 +59,13 @@ export async function run({ seed, steps, told }: RunOptions): Promise<RunResult>
     await judgeRest(play);
     stage.isOver = true;
     await leave(stage, actors);
-    stage.network.closeAll();
   } catch (error) {
     violation = error instanceof Violation ? error.message : describe(error);
     trace.add(stage.now, left(stage));
     stage.isCalm = true;
     stage.isOver = true;
+  } finally {
+    stage.network.closeAll();
   }
   const puts = oracle.ledger.entries.length;
   return { seed, steps: clock.steps, puts, hash: trace.hash, violation, trace };
@@ -92,7 +94,8 @@ function describe(error: unknown): string {
 function drawSettings(random: SeededRandom): ServiceSettings {
   return {
     ...defaultSettings,
-    declaresInstances: true,
+    // Without a working group all groups are equal.
+    declaresInstances: random.chance(0.85),
     source: {
       ...defaultSettings.source,
       capacity: random.pick([5, 30, 500]),
@@ -134,7 +137,12 @@ function startActors(play: Play): {
       ),
     );
   };
-  const some = (low: number, high: number, letter: string, act: typeof poll): void => {
+  const some = (
+    low: number,
+    high: number,
+    letter: string,
+    act: (own: Play, key: string) => Promise<void>,
+  ): void => {
     const count = random.between(low, high);
     for (let nth = 0; nth < count; nth += 1)
       start(`${letter}${nth}`, (own) => act(own, `${letter}${nth}`));
@@ -142,16 +150,22 @@ function startActors(play: Play): {
   start('operator', operate);
   start('fate', strike);
   some(1, 3, 's', submit);
-  some(1, 2, 'w', (own, key) => work(own, 'worker', key));
-  some(0, 2, 't', (own, key) => work(own, 'stream', key));
-  some(0, 2, 'e', (own, key) => work(own, 'eas', key));
+  if (play.oracle.groups.isWorked) {
+    some(1, 2, 'w', (own, key) => work(own, 'worker', key));
+    some(0, 2, 't', (own, key) => work(own, 'stream', key));
+    some(0, 2, 'e', (own, key) => work(own, 'eas', key));
+    some(0, 2, 'i', runInstances);
+    some(0, 2, 'rc', remoteConsume);
+  } else {
+    some(1, 2, 'ga', share);
+    some(0, 2, 'gb', share);
+    some(0, 1, 'rb', (own, key) => remoteConsume(own, key, 'b'));
+  }
   some(0, 1, 'c', copy);
   some(1, 2, 'p', poll);
   some(0, 1, 'k', watchSink);
-  some(0, 2, 'i', runInstances);
   some(0, 1, 'rs', remoteSubmit);
   some(0, 1, 'rf', remoteFetch);
-  some(0, 2, 'rc', remoteConsume);
   const submits = (): boolean => [...staying].some((name) => /^r?s\d/.test(name));
   return { all: Promise.all(actors), staying, submits };
 }

@@ -1,7 +1,7 @@
 // Those who work on the input queue: Sluice's own workers, remote ones on the stream protocol, and
 // EAS consumers that put their results themselves; good ones and bad ones.
 
-import type { CompleteRequest, ConsumerKind, Delivery } from '../../src/broker/queues.ts';
+import type { CompleteRequest, ConsumerKind, Delivery, Identity } from '../../src/broker/queues.ts';
 import type { Holder } from './holders.ts';
 import { type Entry, resultPayload } from './ledger.ts';
 import { Link } from './link.ts';
@@ -148,19 +148,34 @@ async function giveBack(play: Play, deliveryId: number, counted: boolean): Promi
 
 /** A group that only wants copies. */
 export async function copy(play: Play, key: string): Promise<void> {
+  return take(play, { gid: 'copies', uid: key }, 'eas');
+}
+
+/** A member of a group among equals, which are done with a message when all of them are. */
+export async function share(play: Play, key: string): Promise<void> {
+  const gid = key.startsWith('ga') ? 'a' : 'b';
+  return take(play, { gid, uid: key }, play.random.pick(['eas', 'stream', 'worker']));
+}
+
+async function take(play: Play, by: Identity, kind: ConsumerKind): Promise<void> {
   const { stage, random } = play;
-  const by = { gid: 'copies', uid: key };
   const link: Link = new Link(play, {
     by,
-    kind: 'eas',
+    kind,
     window: 2,
     deliver: (_, { index, deliveryId }) =>
       start(play, async () => {
         await stage.clock.sleep(random.fraction() * 30);
         if (!link.holder.open.has(deliveryId)) return;
-        await stage.ask((queues) => queues.commit('input', [index], by));
+        const drawn = stage.isCalm || kind === 'eas' ? 0 : random.fraction();
+        if (drawn > 0.85) await giveBack(play, deliveryId, drawn > 0.93);
+        else if (drawn > 0.5)
+          await stage.ask((queues) => queues.commitDelivery('input', deliveryId));
+        else await stage.ask((queues) => queues.commit('input', [index], by));
       }),
-    voided: () => undefined,
+    voided: (deliveryId) => {
+      if (kind !== 'eas') start(play, () => free(play, link, deliveryId));
+    },
   });
   while (!stage.isOver) {
     if (await link.open()) {
