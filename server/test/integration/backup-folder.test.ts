@@ -21,6 +21,7 @@ import { type Backup, backUpStopped } from '../../src/engine/lmdb/backup/backup.
 import { restore } from '../../src/engine/lmdb/backup/restore.ts';
 import type { LmdbEngine } from '../../src/engine/lmdb/engine.ts';
 import { verifyFolder } from '../../src/engine/lmdb/health.ts';
+import { Table } from '../../src/engine/lmdb/table.ts';
 import type { TellProgress } from '../../src/engine/lmdb/verify.ts';
 import type { ServiceState } from '../../src/queue/transition.ts';
 import { put, recovered, remove, rowsOf, Writer } from '../conformance/world.ts';
@@ -278,6 +279,43 @@ describe('a restore', () => {
     expect(replaced).toBeDefined();
     expect(await content(folder)).toEqual(await content(data));
     expect(await readdir(folder)).not.toContain('restoring');
+  });
+});
+
+describe.runIf(process.getuid?.() === 0)('a disk that is too small', () => {
+  const disk = (): string => join(base, 'disk');
+
+  async function mount(bytes: number): Promise<void> {
+    await mkdir(disk());
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', disk()]);
+  }
+  afterEach(() => execFileSync('umount', [disk()]));
+
+  it('is refused before anything is copied', async () => {
+    await backedUp();
+    await mount(128 * 1024);
+    const path = join(disk(), 'backup');
+    const made = backUpStopped({ folder: data, target: path, sluice: '1', now });
+    await expect(made).rejects.toMatchObject({ code: 'disk_full' });
+    await expect(restoreTo(disk())).rejects.toMatchObject({ code: 'disk_full' });
+    expect(await readdir(disk())).toEqual([]);
+  });
+
+  it('is left empty when it gets full in the middle', async () => {
+    await backedUp();
+    const table = new Table({ folder: join(data, 'queue'), readOnly: true });
+    const { fileBytes, freeBytes } = table.space();
+    await table.close();
+    // Enough for the data, but not for the two files that say what they are.
+    const payload = (await stat(join(data, 'queue', 'payloads', '1'))).size;
+    await mount(fileBytes - freeBytes + payload);
+    const path = join(disk(), 'backup');
+    const made = backUpStopped({ folder: data, target: path, sluice: '1', now });
+    await expect(made).rejects.toMatchObject({
+      code: 'disk_full',
+      message: expect.not.stringContaining('are needed'),
+    });
+    expect(await readdir(disk())).toEqual([]);
   });
 });
 

@@ -19,7 +19,7 @@ const unfinished = `${formatName}.new`;
  */
 const formats: Readonly<Record<number, string>> = {
   1: 'rows of version 1; read as they are, rewritten as they change',
-  2: 'rows of version 2, whose checksum covers the key',
+  2: 'rows of version 2, whose checksum covers the key; a journal in front of the table',
 };
 
 /** The format that is written. */

@@ -33,6 +33,7 @@ export interface PageOptions {
 }
 
 const damagesMax = 100;
+const unwrittenMax = 65_536;
 
 /** All that is wrong, at most a hundred. Throws what the system throws. */
 export function checkPages(path: string, options: PageOptions): readonly PageDamage[] {
@@ -70,10 +71,9 @@ class PageChecker {
     this.#try(() => {
       const head = this.#newest();
       this.#transaction = head.transaction;
-      const { length } = this.#file;
-      if (head.lastPage >= length) {
-        const what = `The file has ${length} pages, of which the last should be ${head.lastPage}.`;
-        throw new PageError(head.page, what);
+      // Free pages at the end need not have been written, but these are not many.
+      if (head.lastPage >= this.#file.length + unwrittenMax) {
+        throw new PageError(head.page, `The file ends long before page ${head.lastPage}.`);
       }
       this.#root(head.main);
       if (this.damages.length > 0) return;
@@ -93,6 +93,9 @@ class PageChecker {
     const [newest, oldest] = one.transaction > other.transaction ? [one, other] : [other, one];
     const follows = newest.transaction === oldest.transaction + 1 || oldest.transaction === 0;
     const isInPlace = newest.transaction === 0 || newest.transaction % 2 === newest.page;
+    if (newest.lastPage < oldest.lastPage) {
+      throw new PageError(newest.page, 'It knows of fewer pages than the head before it.');
+    }
     if (follows && isInPlace) return newest;
     const both = `${one.transaction} and ${other.transaction}`;
     throw new PageError(newest.page, `The heads of the file are of transactions ${both}.`);
@@ -139,6 +142,9 @@ class PageChecker {
       take: (node, page) => void lists.push(() => take(node, page)),
     });
     for (const list of lists) this.#try(list);
+    for (let at = this.#file.length; at < free.length; at++) {
+      if (free[at] !== 1) throw new PageError(at, 'The file ends before it.');
+    }
   }
 
   #walk(tree: Tree, use: TreeUse): void {
