@@ -43,6 +43,7 @@ const edgeRows: Readonly<
   requestMs: [100, 24 * hourMs, 'From the first byte of a request to the end of its body.'],
   keepAliveMs: [1000, hourMs, 'How long a connection stays open between two requests.'],
   connectionsMax: [1, many, 'Open connections of one address, WebSockets included.'],
+  pipelinedMax: [1, many, 'Requests without an answer on one connection; one more cuts it.'],
   pollsMax: [1, many, 'Long polls that wait at the same time.'],
   watchesMax: [1, many, 'EAS watches at the same time.'],
   pollMs: [0, 24 * hourMs, 'A poll with a longer `_timeout_` waits this long.'],

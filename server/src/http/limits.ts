@@ -13,6 +13,9 @@ export interface EdgeLimits {
    * one (60 s), or the server would close a connection just as it is used again. */
   readonly keepAliveMs: number;
   readonly connectionsMax: number;
+  /** Requests that a client may send ahead on one connection; it is cut at one more. They can't be
+   * refused one by one, because answers come in the order of requests. */
+  readonly pipelinedMax: number;
   /** Long polls that wait at the same time. */
   readonly pollsMax: number;
   readonly watchesMax: number;
@@ -46,6 +49,7 @@ export const defaultEdgeLimits: EdgeLimits = {
   requestMs: 300_000,
   keepAliveMs: 75_000,
   connectionsMax: 20_000,
+  pipelinedMax: 4096,
   pollsMax: 20_000,
   watchesMax: 10_000,
   pollMs: 600_000,

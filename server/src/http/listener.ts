@@ -56,6 +56,8 @@ export class Listener implements Component {
   readonly #server: EdgeServer;
   readonly #sockets = new Set<Socket>();
   readonly #lane: Lane;
+  /** Requests that Node has read and nobody has answered, by connection. */
+  readonly #unanswered = new WeakMap<Duplex, number>();
   /** Gives a connection to node:http. */
   readonly #serveByNode: (socket: Duplex) => void;
   #starting: Promise<void> | undefined;
@@ -158,7 +160,18 @@ export class Listener implements Component {
 
   #request(request: EdgeRequest, response: ServerResponse): void {
     if (this.#draining) response.shouldKeepAlive = false;
-    this.#options.handler.request(request, response);
+    if (this.#isTooFarAhead(request.socket, response)) request.socket.destroy();
+    else this.#options.handler.request(request, response);
+  }
+
+  /** Node reads on whatever is unanswered; a client that never waits would fill the memory. */
+  #isTooFarAhead(socket: Socket, response: ServerResponse): boolean {
+    const unanswered = (this.#unanswered.get(socket) ?? 0) + 1;
+    this.#unanswered.set(socket, unanswered);
+    response.once('close', () => {
+      this.#unanswered.set(socket, (this.#unanswered.get(socket) ?? 1) - 1);
+    });
+    return unanswered > this.#options.limits.pipelinedMax;
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

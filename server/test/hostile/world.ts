@@ -133,6 +133,11 @@ export class RawPeer {
     return this.received.toString('latin1');
   }
 
+  /** Forgets what came until now. */
+  forget(): void {
+    this.#chunks = [];
+  }
+
   send(...pieces: (string | Uint8Array)[]): void {
     for (const piece of pieces) {
       if (!this.socket.writable) return;

@@ -43,13 +43,16 @@ export function plainPut(parts: EasParts, aim: EasAim, bodyBytes: number): Plain
   const store = preparePut(aim);
   if (bodyBytes > aim.service.queues.payloadBytesMax(aim.queue)) return undefined;
   return (payload, answer) => {
-    store(payload).then(
-      (done) => answer(putAnswer(done)),
-      (error: unknown) => {
-        if (!(error instanceof PlatformError)) parts.log.error({ err: error }, 'put failed');
-        answer(refusalOf(error));
-      },
-    );
+    const refuse = (error: unknown): void => {
+      if (!(error instanceof PlatformError)) parts.log.error({ err: error }, 'put failed');
+      answer(refusalOf(error));
+    };
+    try {
+      store(payload).then((done) => answer(putAnswer(done)), refuse);
+    } catch (error) {
+      // What the queue refuses at once, such as too many tags.
+      refuse(error);
+    }
   };
 }
 

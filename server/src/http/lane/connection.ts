@@ -21,7 +21,7 @@ export interface LaneHost {
 }
 
 /** What a connection does, which says how long it may do nothing else. */
-export type LanePhase = 'unused' | 'idle' | 'receiving' | 'serving';
+export type LanePhase = 'unused' | 'idle' | 'receiving' | 'serving' | 'answering';
 
 /** A request of which not all of the body has come. */
 interface Arriving {
@@ -61,7 +61,7 @@ export class LaneConnection {
 
   /**
    * Since when the connection is in its phase. So that no request has to look at the clock, an idle
-   * one is so since it was first asked.
+   * or answering one is so since it was first asked.
    */
   since(now: number): number {
     this.#since ??= now;
@@ -82,7 +82,7 @@ export class LaneConnection {
   readonly #onData = (chunk: Buffer): void => {
     // What comes after the last answer is nobody's.
     if (this.socket.writableEnded) return;
-    if (this.#phase === 'serving') {
+    if (this.#phase === 'serving' || this.#phase === 'answering') {
       this.#ahead.push(chunk);
       this.socket.pause();
       return;
@@ -132,28 +132,44 @@ export class LaneConnection {
   }
 
   readonly #answer = (answer: TextAnswer): void => {
+    const { socket } = this;
+    if (socket.destroyed) return;
+    const closes = this.#isEnding && this.#ahead.length === 0;
+    const message = answerMessage(answer, this.#host.connectionLines(closes));
+    // Whoever does not read what was answered is not asked for more.
+    const isTaken = socket.write(message, 'latin1');
+    if (isTaken || closes) {
+      this.#answered();
+    } else {
+      this.#phase = 'answering';
+      this.#since = undefined;
+      socket.once('drain', this.#answered);
+    }
+  };
+
+  readonly #answered = (): void => {
     this.#phase = 'idle';
     this.#since = undefined;
     const { socket } = this;
-    if (socket.destroyed) return;
     const ahead = this.#ahead;
-    const closes = this.#isEnding && ahead.length === 0;
-    socket.write(answerMessage(answer, this.#host.connectionLines(closes)), 'latin1');
-    if (closes) {
-      socket.end();
-    } else if (ahead.length > 0) {
+    const [first] = ahead;
+    if (first !== undefined) {
       this.#ahead = [];
-      socket.resume();
-      this.#begin(Buffer.concat(ahead));
-      if (this.#hasAll && this.phase === 'receiving') socket.end();
+      this.#begin(ahead.length === 1 ? first : Buffer.concat(ahead));
+      // As long as there is a request to serve, more would only pile up behind it.
+      if (this.phase !== 'receiving') return;
+      if (this.#hasAll) socket.end();
+    } else if (this.#isEnding) {
+      socket.end();
     }
+    if (socket.isPaused()) socket.resume();
   };
 
   /** Nothing more will come. */
   readonly #onEnd = (): void => {
     this.#isEnding = true;
     this.#hasAll = true;
-    if (this.#phase !== 'serving') this.socket.destroy();
+    if (this.#phase !== 'serving' && this.#phase !== 'answering') this.socket.destroy();
   };
 
   readonly #onClose = (): void => {
@@ -174,6 +190,7 @@ export class LaneConnection {
     socket.off('error', ignore);
     socket.off('close', this.#onClose);
     socket.unshift(unread);
+    socket.resume();
     this.#host.handOver(this);
   }
 }

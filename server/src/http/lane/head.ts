@@ -43,10 +43,11 @@ export function readHead(
 ): PlainHead | undefined {
   if (last !== undefined && bytes.toString('latin1', 0, last.text.length) === last.text)
     return last;
-  const begin = bytes.toString('latin1', 0, Math.min(bytes.length, bytesMax));
-  const end = begin.indexOf(endOfHead);
-  if (end === -1) return undefined;
-  const lines = begin.slice(0, end).split('\r\n');
+  const end = bytes.indexOf(endOfHead, 0, 'latin1');
+  const headBytes = end + endOfHead.length;
+  if (end === -1 || headBytes > bytesMax) return undefined;
+  const text = bytes.toString('latin1', 0, headBytes);
+  const lines = text.slice(0, end).split('\r\n');
   const url = requestLine.exec(lines[0] ?? '')?.[1];
   const headers = url === undefined ? undefined : readHeaders(lines);
   if (url === undefined || headers === undefined) return undefined;
@@ -54,7 +55,6 @@ export function readHead(
   if (declared === undefined || !length.test(declared) || headers.host === undefined) {
     return undefined;
   }
-  const text = begin.slice(0, end + endOfHead.length);
   return { method: 'POST', url, headers, text, bodyBytes: Number(declared) };
 }
 

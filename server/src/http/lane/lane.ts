@@ -70,8 +70,8 @@ export class Lane {
 
   #armSweep(): void {
     const { clock, limits } = this.#options;
-    const { headersMs, keepAliveMs, requestMs } = limits;
-    const everyMs = Math.min(sweepEveryMs, headersMs, keepAliveMs, requestMs);
+    const { headersMs, keepAliveMs, requestMs, stallMs } = limits;
+    const everyMs = Math.min(sweepEveryMs, headersMs, keepAliveMs, requestMs, stallMs);
     this.#sweep ??= clock.after(everyMs, () => {
       this.#sweep = undefined;
       const now = clock.now().mono;
@@ -88,6 +88,9 @@ export class Lane {
         return;
       case 'idle':
         if (passed >= limits.keepAliveMs) connection.close();
+        return;
+      case 'answering':
+        if (passed >= limits.stallMs) connection.socket.destroy();
         return;
       case 'unused':
       case 'receiving': {
