@@ -41,9 +41,9 @@ it('sees in any bytes, cut anywhere, what node:http sees', async () => {
       expect(lane.seen).toEqual(node.seen.slice(0, length));
       expect(answersOf(lane, node)).toEqual(answersOf(node, lane));
     }),
-    { numRuns: 5000, interruptAfterTimeLimit: 25_000 },
+    { numRuns: 3000, interruptAfterTimeLimit: 25_000 },
   );
-  expect(served).toBeGreaterThan(2500);
+  expect(served).toBeGreaterThan(1500);
 });
 
 it('keeps no connection whose client ends in the middle of what it sent ahead', async () => {
