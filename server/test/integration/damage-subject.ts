@@ -19,16 +19,19 @@ export type Damage =
 export interface Order {
   /** A folder that is sound. */
   readonly sound: string;
+  /** The same folder before its last transaction; empty = it doesn't matter. */
+  readonly older: string;
   /** Where damaged copies of it are made. */
   readonly scratch: string;
   readonly damages: readonly Damage[];
   readonly from: number;
 }
 
-/** `harmless`: everything reads as it did. `found`: nothing reads otherwise than it did, and the
- * start or verify says what is wrong. Anything else is a fault of ours. */
+/** `harmless`: everything reads as it did. `older`: as before the last transaction. `found`: nothing
+ * reads otherwise than it did, and the start or verify says what is wrong. Anything else is a fault
+ * of ours. */
 export type Outcome =
-  | { readonly kind: 'harmless' }
+  | { readonly kind: 'harmless' | 'older' }
   | { readonly kind: 'found'; readonly by: 'start' | 'verify' }
   | { readonly kind: 'fault'; readonly what: string };
 
@@ -81,7 +84,7 @@ function damageIn(folder: string, damage: Damage): void {
   writeFileSync(path, bytes);
 }
 
-async function tryOut(folder: string, sound: Reading): Promise<Outcome> {
+async function tryOut(folder: string, sound: Reading, older: Reading): Promise<Outcome> {
   const queue = queueFolder(folder);
   say({ kind: 'stage', stage: 'check' });
   const seen = await complaint(async () => {
@@ -100,6 +103,7 @@ async function tryOut(folder: string, sound: Reading): Promise<Outcome> {
   }
   say({ kind: 'stage', stage: 'serve' });
   const found = await read(folder);
+  if (isSame(found, older)) return { kind: 'older' };
   for (const part of ['before', 'after'] as const) {
     const known = new Set(sound[part]);
     const wrong = found[part].find((line) => !isRefused(line) && !known.has(line));
@@ -109,6 +113,10 @@ async function tryOut(folder: string, sound: Reading): Promise<Outcome> {
   const isRead = isWhole && ![...found.before, ...found.after].some(isRefused);
   if (seen !== undefined) return { kind: 'found', by: 'verify' };
   return isRead ? { kind: 'harmless' } : fault('verify misses what can not be read');
+}
+
+function isSame(one: Reading, other: Reading): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 function isRefused(line: string): boolean {
@@ -130,15 +138,22 @@ function copyTo(folder: string, sound: string): void {
 
 const [text = '{}'] = process.argv.slice(2);
 // The parent is the only one who starts this, with an order.
-const { sound, scratch, damages, from } = JSON.parse(text) as Order;
+const { sound, older, scratch, damages, from } = JSON.parse(text) as Order;
 copyTo(scratch, sound);
 const soundReading = await read(scratch);
+let olderReading: Reading = { before: [], after: [] };
+if (older !== '') {
+  copyTo(scratch, older);
+  olderReading = await read(scratch);
+}
 for (const damage of damages.slice(from)) {
   copyTo(scratch, sound);
   damageIn(scratch, damage);
-  const outcome = await tryOut(scratch, soundReading).catch((error: unknown): Outcome => {
-    return fault(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  });
+  const outcome = await tryOut(scratch, soundReading, olderReading).catch(
+    (error: unknown): Outcome => {
+      return fault(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    },
+  );
   say({ kind: 'outcome', outcome });
 }
 process.disconnect?.();

@@ -13,7 +13,7 @@ export interface Trial {
 /** In the order of the damages. A check that crashes has found something, as in the product, where
  * it is a child process; a server that crashes is a fault. */
 export async function tryDamages(
-  order: Omit<Order, 'from'>,
+  order: Omit<Order, 'from' | 'older'> & { readonly older?: string },
   tried?: (trial: Trial) => void,
 ): Promise<readonly Trial[]> {
   const trials: Trial[] = [];
@@ -27,7 +27,7 @@ export async function tryDamages(
   while (trials.length < order.damages.length) {
     let stage = 'check';
     const script = fileURLToPath(new URL('damage-subject.ts', import.meta.url));
-    const subject = fork(script, [JSON.stringify({ ...order, from: trials.length })], {
+    const subject = fork(script, [JSON.stringify({ older: '', ...order, from: trials.length })], {
       execArgv: ['--conditions=source', '--import', 'tsx'],
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });

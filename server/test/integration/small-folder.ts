@@ -31,8 +31,12 @@ export function plainEngine(folder: string): LmdbEngine {
   return new LmdbEngine({ ...options, checkFirst: false });
 }
 
-/** Fills a new folder. The last transaction only rewrites rows that were there before. */
-export async function fillSmallFolder(folder: string): Promise<void> {
+/** Fills a new folder. The last transaction only rewrites rows that were there before. `look` is
+ * called before it and after it, while the engine is open. */
+export async function fillSmallFolder(
+  folder: string,
+  look: (when: 'before' | 'after') => void = () => undefined,
+): Promise<void> {
   const engine = plainEngine(folder);
   await engine.start();
   const writer = new Writer(engine, smallService);
@@ -49,7 +53,9 @@ export async function fillSmallFolder(folder: string): Promise<void> {
   await writer.write(completed(1), completed(2), dead(3));
   await writer.write(homeRecord(4), remove('sink', 1, { source: 1 }));
   await writer.write({ kind: 'return', ...markOn(5) });
+  look('before');
   await writer.write(deliver('input', 1, 6, 2 ** 33 + 6));
+  look('after');
   await engine.stop();
 }
 
