@@ -16,6 +16,9 @@ const operationBytesMax = streamMessageBytesMax - batchBytes;
 
 const roomMin = 1024;
 
+/** What an operation in line counts for beside its payload. */
+const lineBytes = 1024;
+
 export interface OutboxOptions<Operation> {
   readonly write: (writer: ByteWriter, operation: Operation | Part | Abandon) => void;
   /** Hands one WebSocket message to the socket. */
@@ -72,7 +75,7 @@ export class Outbox<Operation extends { readonly kind: string }> {
     if (this.#closed) return;
     if (this.#transfer !== undefined) {
       this.#lane.push({ operation, payload });
-      this.#laneBytes += payload.length;
+      this.#laneBytes += payload.length + lineBytes;
       return;
     }
     this.#begin({ operation, payload });
@@ -91,7 +94,7 @@ export class Outbox<Operation extends { readonly kind: string }> {
     const lined = this.#lane[at];
     if (lined === undefined) return false;
     this.#lane.splice(at, 1);
-    this.#laneBytes -= lined.payload.length;
+    this.#laneBytes -= lined.payload.length + lineBytes;
     return true;
   }
 
@@ -136,7 +139,7 @@ export class Outbox<Operation extends { readonly kind: string }> {
       if (transfer === undefined) {
         const next = this.#lane.shift();
         if (next === undefined) return;
-        this.#laneBytes -= next.payload.length;
+        this.#laneBytes -= next.payload.length + lineBytes;
         this.#begin(next);
       } else {
         const left = transfer.payload.length - transfer.at;

@@ -93,7 +93,8 @@ class Arrival implements BodyTaker {
   #held: number;
   #received = 0;
   #first: Uint8Array | undefined;
-  #chunks: Uint8Array[] | undefined;
+  /** From the second chunk on: many tiny ones would take a hundred times their size. */
+  #whole: Buffer | undefined;
 
   constructor(options: ArrivalOptions) {
     this.#options = options;
@@ -117,15 +118,26 @@ class Arrival implements BodyTaker {
       }
     }
     if (this.#first === undefined) this.#first = bytes;
-    else if (this.#chunks === undefined) this.#chunks = [this.#first, bytes];
-    else this.#chunks.push(bytes);
+    else this.#add(this.#first, bytes);
+  }
+
+  #add(first: Uint8Array, bytes: Uint8Array): void {
+    const { declared, bytesMax } = this.#options.size;
+    const before = this.#received - bytes.length;
+    let whole = this.#whole;
+    if (whole === undefined || whole.length < this.#received) {
+      const room = declared ?? Math.min(bytesMax, this.#received * 2);
+      const grown = Buffer.allocUnsafe(room);
+      grown.set(whole?.subarray(0, before) ?? first);
+      whole = grown;
+      this.#whole = grown;
+    }
+    whole.set(bytes, before);
   }
 
   ended(): void {
     this.cut();
-    const chunks = this.#chunks;
-    const first = this.#first ?? noBytes;
-    const body = chunks === undefined ? first : Buffer.concat(chunks, this.#received);
+    const body = this.#whole?.subarray(0, this.#received) ?? this.#first ?? noBytes;
     this.#options.receiver.done(body);
   }
 

@@ -1,6 +1,6 @@
-// Random and nearly right input for the readers of the server: raw HTTP, queries, WebSocket frames,
-// protobuf; operations of the stream protocol are in stream-fuzz.test.ts. No answer is a failure of the server's own,
-// nothing is logged as a bug, and it goes on serving.
+// Random and nearly right input for the readers of the server: raw HTTP, queries, WebSocket
+// frames, protobuf; operations of the stream protocol are in stream-fuzz.test.ts. No answer is a
+// failure of the server's own, nothing is logged as a bug, and it goes on serving.
 
 import {
   clientCodec,

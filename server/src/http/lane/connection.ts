@@ -27,7 +27,8 @@ export type LanePhase = 'unused' | 'idle' | 'receiving' | 'serving' | 'answering
 interface Arriving {
   readonly head: PlainHead;
   readonly serve: PlainServe;
-  readonly chunks: Buffer[];
+  /** Head and body; many tiny chunks would take a hundred times their size. */
+  readonly whole: Buffer;
   received: number;
 }
 
@@ -92,12 +93,17 @@ export class LaneConnection {
       this.#begin(chunk);
       return;
     }
-    const { head, serve, chunks } = arriving;
-    chunks.push(chunk);
+    const { head, serve, whole, received } = arriving;
+    whole.set(chunk.subarray(0, whole.length - received), received);
     arriving.received += chunk.length;
-    if (arriving.received < bytesOf(head)) return;
+    const more = arriving.received - whole.length;
+    if (more < 0) return;
     this.#forgetArriving();
-    this.#serve(head, serve, Buffer.concat(chunks, arriving.received));
+    if (more > 0) {
+      this.#ahead.push(chunk.subarray(chunk.length - more));
+      this.socket.pause();
+    }
+    this.#serve(head, serve, whole);
   };
 
   /** `bytes` begin a new request. */
@@ -115,7 +121,9 @@ export class LaneConnection {
     } else if (handler.bodies.reserve(head.bodyBytes)) {
       this.#phase = 'receiving';
       this.#since = now();
-      this.#arriving = { head, serve, chunks: [bytes], received: bytes.length };
+      const whole = Buffer.allocUnsafe(bytesOf(head));
+      whole.set(bytes);
+      this.#arriving = { head, serve, whole, received: bytes.length };
     } else {
       this.#handOver(bytes);
     }
