@@ -70,7 +70,8 @@ export function answerMessage(answer: TextAnswer, connection: string): string {
   for (let at = 0; at + 1 < headers.length; at += 2) {
     head += `${headers[at]}: ${headers[at + 1]}\r\n`;
   }
-  head += `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${bytes}\r\n${connection}\r\n`;
+  head += 'Content-Type: text/plain; charset=utf-8\r\n';
+  head += `Content-Length: ${bytes}\r\n${connection}\r\n`;
   // One string is one system call.
   return head + (bytes === text.length ? text : Buffer.from(text).toString('latin1'));
 }

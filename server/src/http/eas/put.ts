@@ -1,5 +1,5 @@
-// Puts: the hot path of the edge. The body is received under the queue's limit, through node:http or
-// through the lane, handed to the broker, and the index answered as bare digits once the put is
+// Puts: the hot path of the edge. The body is received under the queue's limit, through node:http
+// or through the lane, handed to the broker, and the index answered as bare digits once the put is
 // durable.
 
 import { oversizedText, PlatformError } from '@sluice/sdk/wire';

@@ -63,7 +63,8 @@ export class Lane {
       this.#second = second;
       const keepAliveS = Math.floor(this.#options.limits.keepAliveMs / 1000);
       const date = new Date(wall).toUTCString();
-      this.#lines = `Date: ${date}\r\nConnection: keep-alive\r\nKeep-Alive: timeout=${keepAliveS}\r\n`;
+      const keep = `Connection: keep-alive\r\nKeep-Alive: timeout=${keepAliveS}\r\n`;
+      this.#lines = `Date: ${date}\r\n${keep}`;
     }
     return closes ? closing : this.#lines;
   }
