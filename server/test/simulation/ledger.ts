@@ -29,8 +29,9 @@ export interface Entry {
   acceptedAt: number;
   /** Calls that remove it, if they work, and are not answered or were answered uncertainly. */
   removals: number;
-  /** A call that removed it was answered. */
+  /** A call that removed it was answered, and when. */
   isGone: boolean;
+  goneAt: number;
   /** Why it may be gone, in the order in which that became possible. */
   readonly causes: Set<string>;
   readonly leases: LeaseNote[];
@@ -54,6 +55,8 @@ export interface Entry {
   resultAsked: boolean;
   /** Such a put came from a consumer and not with a completion. */
   wasPut: boolean;
+  /** It was completed with a result, wherever that is kept. */
+  hasResult: boolean;
   /** The one index of its result in the sink. */
   resultIndex: number | undefined;
   /** Answered completions with their result: index, 0 = none. */
@@ -96,6 +99,7 @@ export class Ledger {
       acceptedAt: 0,
       removals: 0,
       isGone: false,
+      goneAt: notYet,
       causes: new Set(),
       leases: [],
       badPossible: 0,
@@ -109,6 +113,7 @@ export class Ledger {
       hasPlace: false,
       resultAsked: false,
       wasPut: false,
+      hasResult: false,
       resultIndex: undefined,
       completions: 0,
       completedAs: undefined,

@@ -6,6 +6,8 @@ import type { ServiceSettings } from '../../src/queue/settings.ts';
 export class Limits {
   /** The largest capacities there ever were. */
   capacityMax: { readonly source: number; readonly sink: number } = { source: 0, sink: 0 };
+  /** The smallest capacities there ever were. */
+  capacityMin: { readonly source: number } = { source: Number.POSITIVE_INFINITY };
   /** The fewest bad deliveries that ever made a message dead. */
   deliveryMaxLow: number = Number.POSITIVE_INFINITY;
   /** The shortest idle time there ever was; 0 = there never was one. */
@@ -24,6 +26,7 @@ export class Limits {
       source: Math.max(this.capacityMax.source, source.capacity),
       sink: Math.max(this.capacityMax.sink, sink.capacity),
     };
+    this.capacityMin = { source: Math.min(this.capacityMin.source, source.capacity) };
     this.deliveryMaxLow = Math.min(this.deliveryMaxLow, deliveryMaxOf(settings));
     const { idleMs } = settings;
     if (idleMs > 0) this.idleMsLow = Math.min(this.idleMsLow || idleMs, idleMs);

@@ -171,4 +171,16 @@ export const mutations: readonly Mutation[] = [
     find: "if (this.#end === undefined) this.#release('cut');",
     replace: '',
   },
+  {
+    name: 'drops dead messages where they are to be kept',
+    file: 'server/src/queue/lease-end.ts',
+    find: "if (state.settings.deadPolicy === 'Rear') {",
+    replace: "if (state.settings.deadPolicy === 'Rear' && mark.bad > 2) {",
+  },
+  {
+    name: 'refuses a repeated put after the end of the stream',
+    file: 'server/src/queue/decide-put.ts',
+    find: "queue.name === 'input' ? firstOf(state, command, now) : undefined",
+    replace: "queue.name === 'input' && !queue.ended ? firstOf(state, command, now) : undefined",
+  },
 ];

@@ -104,6 +104,7 @@ async function endAndReopen(play: Play): Promise<void> {
   const force = random.chance(0.3);
   stage.note(`end, force ${force}`);
   if (force) oracle.doubt('forceEnded', () => true);
+  oracle.endAsked();
   const answer = await stage.ask((queues) => queues.end('input', force));
   if (force) oracle.doubt('forceEnded', () => true);
   stage.note(`ended: ${answer.kind}`);
@@ -117,7 +118,7 @@ async function reopen({ stage, oracle }: Play): Promise<void> {
   for (;;) {
     const answer = await stage.ask((queues) => queues.reopen('input'));
     stage.note(`reopen: ${answer.kind}`);
-    if (answer.kind === 'ok') return;
+    if (answer.kind === 'ok') return oracle.reopened();
     await stage.clock.sleep(50);
   }
 }

@@ -37,6 +37,8 @@ export class Oracle {
   readonly #order: OrderCheck;
   readonly #completing = new Set<number>();
   #endedSince: number | undefined;
+  /** Since when it is certain that the input is open; undefined: it may have ended. */
+  #isOpenSince: number | undefined = 0;
 
   constructor(stage: Stage) {
     this.#stage = stage;
@@ -59,6 +61,7 @@ export class Oracle {
 
   putAnswered(entry: Entry, askedAt: number, answer: Answer<PutAnswer>): void {
     this.#stage.note(`put ${entry.token} ${said(answer)}`);
+    if (answer.kind === 'refused') this.#checkRefusal(entry, askedAt, answer.code);
     if (answer.kind !== 'ok') return;
     const { index, id, repeated } = answer.value;
     if (entry.isAccepted) {
@@ -78,6 +81,27 @@ export class Oracle {
     entry.acceptedAt = this.#stage.now;
     if (entry.leases.length === 0 && entry.removals === 0) entry.waitingSince = this.#stage.now;
     this.#checkCapacity();
+  }
+
+  /** A put is refused only for a reason. */
+  #checkRefusal(entry: Entry, askedAt: number, code: string): void {
+    if (code === 'disk_full') return;
+    const isRepeated = entry.isAccepted && entry.callerId !== undefined;
+    const isNew = !isRepeated || entry.acceptedAt > askedAt;
+    fact(isNew, '15', `put ${entry.token} was repeated and refused: ${code}`);
+    if (code === 'ended') {
+      const mayBeEnded = this.#isOpenSince === undefined || askedAt < this.#isOpenSince;
+      fact(mayBeEnded, '16', `put ${entry.token} was refused: ${code}`);
+    }
+    if (code !== 'queue_full') return;
+    const mayBeIn = this.ledger.entries.filter(({ goneAt }) => goneAt > askedAt).length - 1;
+    const { source } = this.limits.capacityMin;
+    fact(mayBeIn >= source, '11', `put ${entry.token} was refused with ${mayBeIn} of ${source}`);
+  }
+
+  #gone(entry: Entry): void {
+    entry.isGone = true;
+    entry.goneAt = Math.min(entry.goneAt, this.#stage.now);
   }
 
   #checkRise(index: number, askedAt: number): void {
@@ -230,8 +254,9 @@ export class Oracle {
     lease.isOver = true;
     if (answer.kind !== 'ok') return;
     entry.completions += 1;
-    entry.isGone = true;
+    this.#gone(entry);
     entry.completedAs = how.as;
+    entry.hasResult = how.hasResult;
     fact(entry.completions === 1, '5', `${entry.index} was completed twice`);
     fact(newest === lease, '5', `a stale token of ${entry.index} was taken`);
     const inSink = how.hasResult && entry.home === 'sink';
@@ -272,7 +297,7 @@ export class Oracle {
     if (answer.kind === 'refused' && mayEnd) entry.removals -= 1;
     if (answer.kind !== 'ok' || !entry.leases.some(({ gid }) => gid === by.gid)) return;
     if (!this.groups.commitDone(entry, by.gid)) return;
-    entry.isGone = true;
+    this.#gone(entry);
     if (isAlone && entry.removals === 1) entry.completedAs = 'succeeded';
   }
 
@@ -303,12 +328,20 @@ export class Oracle {
     return note;
   }
 
+  endAsked(): void {
+    this.#isOpenSince = undefined;
+  }
+
   endAnswered(answer: Answer<void>): void {
     if (answer.kind === 'ok') this.#endedSince = this.#stage.now;
   }
 
   reopenAsked(): void {
     this.#endedSince = undefined;
+  }
+
+  reopened(): void {
+    this.#isOpenSince = this.#stage.now;
   }
 
   /** A call that may remove many: whatever it can touch is in doubt from now on. */

@@ -8,6 +8,7 @@ import { Oracle } from './oracle.ts';
 import type { Play } from './play.ts';
 import { poll, watchSink } from './reader.ts';
 import { remoteConsume, remoteFetch, remoteSubmit } from './remote.ts';
+import { judgeRest } from './rest.ts';
 import { Results } from './results.ts';
 import { SeededRandom } from './seeded-random.ts';
 import { Stage } from './stage.ts';
@@ -193,22 +194,4 @@ function isAtRest(stage: Stage): boolean {
   const { queues } = stage;
   if (queues === undefined) return false;
   return queues.view('input').length === 0 && queues.view('sink').length === 0;
-}
-
-async function judgeRest({ stage, results }: Play): Promise<void> {
-  const { clock, disk } = stage;
-  // Answers that are on their way arrive, and what was taken is deleted.
-  const settled = stage.now + 5_000;
-  while (stage.now < settled && (await clock.step(settled))) {
-    if (stage.failure !== undefined) throw stage.failure;
-  }
-  const records = new Map();
-  let from = 0;
-  for (;;) {
-    const page = await disk.records(1, from, 1_000);
-    for (const record of page) records.set(record.index, record);
-    if (page.length < 1_000) break;
-    from = (page.at(-1)?.index ?? 0) + 1;
-  }
-  results.verdict(records);
 }

@@ -86,13 +86,15 @@ function note(told: Map<string, number>, line: string): void {
   }
 }
 
-/** Seeds that found something once, and what. */
+/** Seeds that found something once, and what. The first five did so while there were fewer actors:
+ * they play other runs today, and the unit tests of the rules hold what they found. */
 const finds: readonly (readonly [number, string])[] = [
   [1110, 'a message that waited behind an emptied piece of memory was not found any more'],
   [1_743_611_367, 'a get was never answered when the write of its turn failed'],
   [1_965_275_513, 'a late second result got a place of its own after ten minutes of waiting'],
   [2_146_034_860, 'a slot was free though another member had committed the message under work'],
   [2_146_034_864, 'the notice of a dead request named no cause'],
+  [10, 'a put that had been taken was refused when it was repeated after the end of the queue'],
 ];
 
 describe('what was found once stays mended', () => {
