@@ -33,7 +33,8 @@ export const mutations: readonly Mutation[] = [
     file: 'server/src/broker/machine.ts',
     find: 'this.#state = recovered.state;',
     replace: `const { epoch } = recovered.state;
-        this.#state = this.#state === undefined ? recovered.state : Object.assign(this.#state, { epoch });`,
+        const kept = this.#state;
+        this.#state = kept === undefined ? recovered.state : Object.assign(kept, { epoch });`,
   },
   {
     name: 'takes a completion whose lease went to somebody else',
@@ -126,8 +127,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'hands one result to two readers',
     file: 'server/src/broker/polls.ts',
-    find: "for (const index of indexes) turn.apply({ kind: 'hide', queue: name, index, hidden: true });",
-    replace: '',
+    find: "turn.apply({ kind: 'hide', queue: name, index, hidden: true });",
+    replace: 'void index;',
   },
   {
     name: 'shows again what a reader has taken',
