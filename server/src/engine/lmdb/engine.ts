@@ -29,7 +29,7 @@ export interface LmdbEngineOptions {
   readonly log: Log;
   /** What stays free on the disk when new messages are refused; 256 MB unless given. */
   readonly reserveBytes?: number;
-  /** How large a segment of the journal is when it goes to the table; 32 MB unless given. */
+  /** How large a segment of the journal is when it goes to the table; 4 MB unless given. */
   readonly segmentBytes?: number;
   /** Whether a child process looks at the files first; yes unless given. Tests that open hundreds
    * of folders of their own go without. */

@@ -130,14 +130,17 @@ export function serviceAt(bytes: Uint8Array, start: number): number {
   return uintAt(bytes, start, 4);
 }
 
+/** As `serviceAt`. */
 export function kindAt(bytes: Uint8Array, start: number): number {
   return bytes[start + 4] ?? 0;
 }
 
+/** As `serviceAt`. */
 export function indexAt(bytes: Uint8Array, start: number): number {
   return uintAt(bytes, start + 5, 3) * 2 ** 32 + uintAt(bytes, start + 8, 4);
 }
 
+/** As `serviceAt`. */
 export function subAt(bytes: Uint8Array, start: number): number {
   return uintAt(bytes, start + 12, 4);
 }

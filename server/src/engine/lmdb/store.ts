@@ -1,7 +1,7 @@
-// An open store: journal and table, the payload files and all services in memory. It turns appends into
-// jobs and keeps each service's batches in order; what a batch becomes stands in encode.ts.
+// An open store: journal and table, the payload files and all services in memory. It turns appends
+// into jobs and keeps each service's batches in order; what a batch becomes stands in encode.ts.
 
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Log } from '../../kernel/log.ts';
 import type { AppendOutcome, Batch, Row, ServiceDefinition } from '../engine.ts';
@@ -11,6 +11,7 @@ import { encodeBatch, largePayloads } from './encode.ts';
 import { PayloadFiles } from './files.ts';
 import { type Job, JobLine } from './jobs.ts';
 import { Journal } from './journal/journal.ts';
+import { flushFolder } from './journal/segment-file.ts';
 import { kinds, ownService } from './keys.ts';
 import { Reads } from './reads.ts';
 import { Room } from './room.ts';
@@ -73,6 +74,10 @@ export class LmdbStore {
   async start(): Promise<void> {
     await this.#journal.start();
     await this.#files.start(this.#loadFileOwners());
+    // What a first start has made is there after a loss of power.
+    const { folder } = this.#options;
+    await flushFolder(folder);
+    await flushFolder(dirname(folder));
     await this.#room.start();
     // What an earlier life began to remove and could not finish.
     const dropped = this.#rows.kind(ownService, kinds.dropped, 0, (_reader, index) => index);

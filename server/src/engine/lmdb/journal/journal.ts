@@ -7,6 +7,7 @@ import { mkdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlatformError } from '@sluice/sdk/wire';
 import type { Clock } from '../../../kernel/clock.ts';
+import { systemRandom } from '../../../kernel/random.ts';
 import { isNoSpace, type Table } from '../table.ts';
 import { Applier } from './applier.ts';
 import { type BodySource, bodyBytesMax, writeBody } from './body.ts';
@@ -66,15 +67,14 @@ export class Journal {
     const own = journalFolder(folder);
     await mkdir(own, { recursive: true, mode: 0o700 });
     const { bodies, newest, others } = await readJournal(own);
-    if (table.apply(finalRows(bodies)) === 'full') {
-      const text = `The disk has no room to take up the journal in ${own}; nothing was changed.`;
-      throw new PlatformError('disk_full', text);
-    }
+    const text = `The disk has no room to take up the journal in ${own}; nothing was changed.`;
+    const full = new PlatformError('disk_full', text);
+    if (table.apply(finalRows(bodies)) === 'full') throw full;
     const path = newest?.path ?? join(own, '1');
     const isNew = newest === undefined && !others.includes(path);
     const active = await SegmentFile.open(path, isNew);
     this.#active = active;
-    await active.beginNow(this.#header((newest?.generation ?? 0) + 1, 0));
+    if (!(await this.#begin(active, this.#header((newest?.generation ?? 0) + 1, 0)))) throw full;
     for (const other of others) if (other !== path) await unlink(other);
     await flushFolder(own);
   }
@@ -110,6 +110,7 @@ export class Journal {
   /** Brings everything into the table. What does not fit there is taken up by the next start. */
   async stop(): Promise<void> {
     this.#isStopping = true;
+    await this.#turning?.catch(ignore);
     await this.#writing;
     this.#tryAgain();
     await this.#applied;
@@ -124,17 +125,26 @@ export class Journal {
 
   async #empty(active: SegmentFile): Promise<void> {
     const { folder, table } = this.#options;
-    const { bodies } = await readJournal(journalFolder(folder));
+    const { bodies, newest } = await readJournal(journalFolder(folder));
     if (table.apply(finalRows(bodies)) === 'full') return;
-    await active.beginNow(this.#header(active.header.generation + 1, 0));
-    await active.trim();
+    const { generation } = newest ?? active.header;
+    if (await this.#begin(active, this.#header(generation + 1, 0))) await active.trim();
+  }
+
+  /** false without room for it: the file may be used as before. */
+  async #begin(file: SegmentFile, header: SegmentHeader): Promise<boolean> {
+    try {
+      await file.begin(header);
+      return true;
+    } catch (error) {
+      if (isNoSpace(error)) return false;
+      throw error;
+    }
   }
 
   // A header that needs nothing before it.
   #header(generation: number, recordsBefore: number, from = generation): SegmentHeader {
-    const { wall, mono } = this.#options.clock.now();
-    const stamp = Math.floor((wall + mono) * 1e6) % 2 ** 32;
-    return { generation, from, stamp, recordsBefore };
+    return { generation, from, stamp: systemRandom.uint32(), recordsBefore };
   }
 
   async #write(active: SegmentFile, changes: BodySource): Promise<'durable' | 'full'> {
@@ -185,11 +195,12 @@ export class Journal {
 
   /** Begins a new segment and sends the one before into the table; false without room for it. */
   async #turn(active: SegmentFile): Promise<boolean> {
-    const next = this.#spare ?? (await this.#newFile());
-    if (next === undefined) return false;
-    this.#spare = undefined;
+    this.#spare ??= await this.#newFile();
+    const next = this.#spare;
     const { generation } = active.header;
-    next.begin(this.#header(generation + 1, active.records, generation));
+    const header = this.#header(generation + 1, active.records, generation);
+    if (next === undefined || !(await this.#begin(next, header))) return false;
+    this.#spare = undefined;
     this.#active = next;
     this.overlay.seal();
     this.#applied = this.#apply(active);
@@ -213,7 +224,7 @@ export class Journal {
     const { table, clock, fatal } = this.#options;
     for (;;) {
       const attempt = this.#applier.apply(sealed.path, sealed.records);
-      this.#attempt = attempt.then(ignore, ignore);
+      this.#attempt = attempt.then(ignore, () => new Promise<never>(ignore));
       let outcome: 'done' | 'full';
       try {
         outcome = await attempt;
@@ -225,8 +236,11 @@ export class Journal {
       if (outcome === 'done') break;
       if (this.#isStopping) return sealed.close();
       await new Promise<void>((resolve) => {
-        this.#tryAgain = resolve;
-        clock.after(retryMs, resolve);
+        const timer = clock.after(retryMs, resolve);
+        this.#tryAgain = () => {
+          timer.cancel();
+          resolve();
+        };
       });
     }
     // Reads that go on in an older view of the table would find neither.

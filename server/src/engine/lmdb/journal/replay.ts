@@ -61,10 +61,12 @@ function neededBodies(files: readonly SegmentFile[], newest: SegmentHeader): rea
   let before: number | undefined;
   for (const { bytes, header } of needed) {
     if (header.generation !== generation) throw damagedJournal(`segment ${generation} is missing`);
-    if (before !== undefined && before !== header.recordsBefore) {
-      throw damagedJournal(`segment ${generation - 1} is cut`);
-    }
     const own = readSegment(bytes, header);
+    if (before !== undefined && before !== header.recordsBefore) {
+      // Without room for this segment the one before went on.
+      const isGivenUp = own.length === 0 && before > header.recordsBefore;
+      if (!isGivenUp) throw damagedJournal(`segment ${generation - 1} is cut`);
+    }
     bodies.push(...own);
     before = own.length;
     generation++;

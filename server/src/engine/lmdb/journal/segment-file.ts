@@ -1,7 +1,7 @@
 // One file of the journal, which holds one segment after the other.
 
 import { constants, write } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { blockBytes, type SegmentHeader, segmentBlock } from './segment.ts';
 
@@ -14,8 +14,6 @@ export class SegmentFile {
   readonly path: string;
   readonly #file: FileHandle;
   #header: SegmentHeader | undefined;
-  /** The header is written with the first record. */
-  #isBegun = false;
   #at = 0;
   #records = 0;
 
@@ -27,7 +25,14 @@ export class SegmentFile {
   /** Opens a file; `isNew`: makes it, and it is there after a loss of power. */
   static async open(path: string, isNew: boolean): Promise<SegmentFile> {
     const file = await open(path, isNew ? flags | O_CREAT | O_EXCL : flags, 0o600);
-    if (isNew) await flushFolder(dirname(path));
+    try {
+      if (isNew) await flushFolder(dirname(path));
+    } catch (error) {
+      // Another try makes it anew.
+      await file.close();
+      await unlink(path);
+      throw error;
+    }
     return new SegmentFile(path, file);
   }
 
@@ -47,28 +52,22 @@ export class SegmentFile {
     return this.#records;
   }
 
-  /** A new segment begins with the next record; whatever is in the file is not needed. */
-  begin(header: SegmentHeader): void {
-    this.#header = header;
-    this.#isBegun = false;
-    this.#at = 0;
-    this.#records = 0;
-  }
-
-  /** Makes an empty segment durable. What was in the file does not count any more. */
-  async beginNow(header: SegmentHeader): Promise<void> {
-    this.begin(header);
+  /**
+   * Makes an empty segment durable. What was in the file, which must not be needed any more, does
+   * not count from then on. By itself, before the first record: the blocks of one write reach the
+   * disk in any order, and a record without its header would look like damage.
+   */
+  async begin(header: SegmentHeader): Promise<void> {
     await this.#write(segmentBlock(header), 0);
-    this.#isBegun = true;
+    this.#header = header;
     this.#at = blockBytes;
+    this.#records = 0;
   }
 
   /** Adds a whole record; resolves after the flush. After an error nothing of it may stay. */
   async append(record: Buffer): Promise<void> {
-    const bytes = this.#isBegun ? record : Buffer.concat([segmentBlock(this.header), record]);
-    await this.#write(bytes, this.#at);
-    this.#isBegun = true;
-    this.#at += bytes.length;
+    await this.#write(record, this.#at);
+    this.#at += record.length;
     this.#records++;
   }
 
