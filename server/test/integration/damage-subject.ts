@@ -27,9 +27,9 @@ export interface Order {
   readonly from: number;
 }
 
-/** `harmless`: everything reads as it did. `older`: as before the last transaction. `found`: nothing
- * reads otherwise than it did, and the start or verify says what is wrong. Anything else is a fault
- * of ours. */
+/** `harmless`: everything reads as it did. `older`: as before the last transaction. `found`:
+ * nothing reads otherwise than it did, and the start or verify says what is wrong. Anything else is
+ * a fault of ours. */
 export type Outcome =
   | { readonly kind: 'harmless' | 'older' }
   | { readonly kind: 'found'; readonly by: 'start' | 'verify' }
