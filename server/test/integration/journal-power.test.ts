@@ -11,6 +11,7 @@ import { finalRows, readJournal } from '../../src/engine/lmdb/journal/replay.ts'
 import { makeKey } from '../../src/engine/lmdb/keys.ts';
 import { Table } from '../../src/engine/lmdb/table.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
+import { silentLog } from '../../src/kernel/log.ts';
 import { SeededRandom } from '../simulation/seeded-random.ts';
 import { type Change, inFolder, keyAt, sourceOf } from '../unit/journal-world.ts';
 import { after, type Files, type RecordedDisk, type Step, tornStates } from './recorded-disk.ts';
@@ -114,7 +115,14 @@ async function live(folder: string, world: World, random: SeededRandom): Promise
   const fatal = (error: unknown): void => {
     throw error;
   };
-  const journal = new Journal({ folder, table, clock: systemClock, segmentBytes, fatal });
+  const journal = new Journal({
+    folder,
+    table,
+    clock: systemClock,
+    log: silentLog,
+    segmentBytes,
+    fatal,
+  });
   const { overlay } = journal;
   const seal = overlay.seal.bind(overlay);
   overlay.seal = () => {

@@ -11,6 +11,7 @@ import { indexMax, keySeed, makeKey, type RowKey } from '../../src/engine/lmdb/k
 import { Rows } from '../../src/engine/lmdb/rows.ts';
 import { Table } from '../../src/engine/lmdb/table.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
+import { silentLog } from '../../src/kernel/log.ts';
 import { SeededRandom } from '../simulation/seeded-random.ts';
 import { bodyOf, type Change, inFolder, sourceOf } from '../unit/journal-world.ts';
 
@@ -203,7 +204,14 @@ it('sees every write while another thread brings segments into the table', async
   const fatal = (error: unknown): void => {
     throw error;
   };
-  const journal = new Journal({ folder, table, clock: systemClock, segmentBytes: 24_000, fatal });
+  const journal = new Journal({
+    folder,
+    table,
+    clock: systemClock,
+    log: silentLog,
+    segmentBytes: 24_000,
+    fatal,
+  });
   await journal.start();
   const rows = new Rows(table, journal.overlay);
   const model: Model = new Map();

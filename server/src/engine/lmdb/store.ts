@@ -56,7 +56,7 @@ export class LmdbStore {
     const { folder, clock, log, reserveBytes, fatal } = options;
     const { segmentBytes = defaultSegmentBytes } = options;
     this.#table = new Table({ folder });
-    this.#journal = new Journal({ folder, table: this.#table, clock, segmentBytes, fatal });
+    this.#journal = new Journal({ folder, table: this.#table, clock, log, segmentBytes, fatal });
     this.#rows = new Rows(this.#table, this.#journal.overlay);
     this.#files = new PayloadFiles(join(folder, 'payloads'));
     this.#reads = new Reads(this.#rows, this.#files);

@@ -7,6 +7,7 @@ import { mkdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlatformError } from '@sluice/sdk/wire';
 import type { Clock } from '../../../kernel/clock.ts';
+import type { Log } from '../../../kernel/log.ts';
 import { systemRandom } from '../../../kernel/random.ts';
 import { isNoSpace, type Table } from '../table.ts';
 import { Applier } from './applier.ts';
@@ -21,6 +22,7 @@ export interface JournalOptions {
   readonly folder: string;
   readonly table: Table;
   readonly clock: Clock;
+  readonly log: Log;
   /** A segment that has grown to this goes to the table. */
   readonly segmentBytes: number;
   /** Called with an error that leaves no other way than to end the process. */
@@ -232,7 +234,7 @@ export class Journal {
         fatal(error);
         return new Promise<never>(ignore);
       }
-      this.#tableIsFull = outcome === 'full';
+      this.#noteRoom(outcome === 'done');
       if (outcome === 'done') break;
       if (this.#isStopping) return sealed.close();
       await new Promise<void>((resolve) => {
@@ -248,6 +250,14 @@ export class Journal {
     this.overlay.drop();
     this.#spare = sealed;
     this.#applied = undefined;
+  }
+
+  #noteRoom(hasRoom: boolean): void {
+    if (this.#tableIsFull !== hasRoom) return;
+    this.#tableIsFull = !hasRoom;
+    const { folder, log } = this.#options;
+    if (hasRoom) log.info({ folder }, 'the table has taken up the journal again');
+    else log.warn({ folder }, 'no room for the table to take up the journal; nothing is lost');
   }
 
   async #attemptOver(): Promise<void> {
