@@ -5,7 +5,7 @@
 //                    [--folder DIR] [--profiles DIR]
 
 import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { readFlags } from '../scripts/usage.ts';
 import type { Figure } from './figures.ts';
 import { documentOf, headline, tableOf } from './report.ts';
 import { cycles } from './scenarios/cycles.ts';
@@ -21,7 +21,18 @@ const scenarios: Readonly<Record<string, (world: World) => Promise<Figure[]>>> =
   million,
 };
 
-const { values } = parseArgs({
+const usage = `
+npm run bench -- [flags]: measures the built server.
+  --only NAME      only this scenario: http-put, stream-put, cycles, million; may be repeated
+  --rounds N       how often each is measured
+  --seconds N      how long a round takes
+  --quick          few and short rounds
+  --json FILE      the figures as JSON
+  --folder DIR     where the data lie while it runs
+  --profiles DIR   also writes a processor profile of each process there
+`;
+
+const { values } = readFlags(usage, {
   options: {
     only: { type: 'string', multiple: true, default: Object.keys(scenarios) },
     rounds: { type: 'string' },

@@ -6,7 +6,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { readFlags } from '../scripts/usage.ts';
 import { play } from './play.ts';
 import { documentOf, isGood, lineOf, tableOf } from './report.ts';
 import type { Outcome, Scenario } from './scenario.ts';
@@ -19,7 +19,15 @@ const quickShare = 30;
 /** A quick run plays so many at the same time; a full one leaves the machine to one. */
 const jobsQuick = 3;
 
-const { values } = parseArgs({
+const usage = `
+npm run chaos -- [flags]: kills, stops and starves real servers while a ledger outside watches.
+  --only NAME,...  only these scenarios
+  --kills N        SIGKILLs of the server, spread over the scenarios (300)
+  --quick          every scenario once, in less than a minute
+  --json FILE      the outcome as JSON
+`;
+
+const { values } = readFlags(usage, {
   options: {
     only: { type: 'string', multiple: true },
     kills: { type: 'string' },

@@ -8,14 +8,20 @@ import { root, runNode, sourceFlags } from './command.js';
 import { ensureNode, ensurePackages } from './ensure.js';
 import { runStage } from './stages.js';
 
-ensureNode();
-await ensurePackages();
-if (!(await runStage('build'))) process.exit(1);
-
 const folder = join('server', 'test', 'soak');
 const all = readdirSync(join(root, folder))
   .filter((file) => file.endsWith('.ts'))
   .map((file) => file.slice(0, -'.ts'.length));
+if (process.argv.includes('--help')) {
+  console.log('npm run soak -- [NAME...] [flags for each]: the long proofs, one after another.');
+  console.log(`There are: ${all.join(', ')}.`);
+  process.exit(0);
+}
+
+ensureNode();
+await ensurePackages();
+if (!(await runStage('build'))) process.exit(1);
+
 const args = process.argv.slice(2);
 const firstFlag = args.findIndex((arg) => arg.startsWith('-'));
 const names = firstFlag === -1 ? args : args.slice(0, firstFlag);

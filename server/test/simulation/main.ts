@@ -4,10 +4,20 @@
 // that repeats what failed.
 
 import { randomInt } from 'node:crypto';
-import { parseArgs } from 'node:util';
+import { readFlags } from '../../../scripts/usage.ts';
 import { type RunResult, run } from './run.ts';
 
-const { values } = parseArgs({
+const usage = `
+npm run sim -- [flags]: plays random histories with faults and judges every step.
+  --seeds N    so many histories
+  --seed S     the first of them; alone: this one
+  --minutes M  as many as fit
+  --steps N    steps of each (1500)
+  --trace      prints what happens
+  --first      ends at the first violation
+`;
+
+const { values } = readFlags(usage, {
   options: {
     seeds: { type: 'string' },
     seed: { type: 'string' },
