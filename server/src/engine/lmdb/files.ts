@@ -5,6 +5,7 @@
 import { mkdir, open, readdir, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invariant } from '../../kernel/invariant.ts';
+import { syncFolder } from './sync-folder.ts';
 
 /** Payloads of this size and above lie in files. */
 export const filePayloadBytesMin: number = 256 * 1024;
@@ -46,12 +47,7 @@ export class PayloadFiles {
 
   /** Makes the names of the files written before durable. */
   async flushFolder(): Promise<void> {
-    const folder = await open(this.#folder, 'r');
-    try {
-      await folder.sync();
-    } finally {
-      await folder.close();
-    }
+    await syncFolder(this.#folder);
   }
 
   async read(number: number): Promise<Buffer | undefined> {

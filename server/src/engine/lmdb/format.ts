@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { PlatformError } from '@sluice/sdk/wire';
 import { backupName } from './backup/manifest.ts';
 import { lockName } from './lock.ts';
+import { syncFolder } from './sync-folder.ts';
 
 export const formatName = 'FORMAT';
 const product = 'sluice data folder';
@@ -116,14 +117,4 @@ async function write(folder: string, second: string): Promise<void> {
   }
   await rename(path, join(folder, formatName));
   await syncFolder(folder);
-}
-
-/** Makes the names in a folder durable. */
-export async function syncFolder(folder: string): Promise<void> {
-  const directory = await open(folder, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }

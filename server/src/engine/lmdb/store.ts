@@ -11,7 +11,6 @@ import { encodeBatch, largePayloads } from './encode.ts';
 import { PayloadFiles } from './files.ts';
 import { type Job, JobLine } from './jobs.ts';
 import { Journal } from './journal/journal.ts';
-import { flushFolder } from './journal/segment-file.ts';
 import { kinds, ownService } from './keys.ts';
 import { Reads } from './reads.ts';
 import { Room } from './room.ts';
@@ -19,6 +18,7 @@ import { Rows } from './rows.ts';
 import { LmdbService } from './service.ts';
 import { readFileOwner } from './stored.ts';
 import { Sweeper } from './sweeper.ts';
+import { syncFolder } from './sync-folder.ts';
 import { isNoSpace, Table } from './table.ts';
 
 export interface StoreOptions {
@@ -76,8 +76,8 @@ export class LmdbStore {
     await this.#files.start(this.#loadFileOwners());
     // What a first start has made is there after a loss of power.
     const { folder } = this.#options;
-    await flushFolder(folder);
-    await flushFolder(dirname(folder));
+    await syncFolder(folder);
+    await syncFolder(dirname(folder));
     await this.#room.start();
     // What an earlier life began to remove and could not finish.
     const dropped = this.#rows.kind(ownService, kinds.dropped, 0, (_reader, index) => index);

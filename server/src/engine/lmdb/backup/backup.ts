@@ -7,7 +7,7 @@ import { basename, dirname, join, relative, sep } from 'node:path';
 import { PlatformError } from '@sluice/sdk/wire';
 import { type ChildOptions, runChild } from '../child.ts';
 import { claimExistingFolder } from '../folder.ts';
-import { syncFolder } from '../format.ts';
+import { syncFolder } from '../sync-folder.ts';
 import type { CopyReport } from './make.ts';
 
 export interface BackupOptions extends ChildOptions {

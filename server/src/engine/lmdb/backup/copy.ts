@@ -6,7 +6,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PlatformError } from '@sluice/sdk/wire';
-import { syncFolder } from '../format.ts';
+import { syncFolder } from '../sync-folder.ts';
 import type { FileSum } from './manifest.ts';
 
 /** Tells of so many more bytes. */

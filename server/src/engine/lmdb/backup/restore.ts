@@ -8,7 +8,8 @@ import { mkdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ChildOptions, runChild } from '../child.ts';
 import { claimForRestore } from '../folder.ts';
-import { formatName, formatVersion, syncFolder, writeFormat, writeRestoring } from '../format.ts';
+import { formatName, formatVersion, writeFormat, writeRestoring } from '../format.ts';
+import { syncFolder } from '../sync-folder.ts';
 import type { FolderReport } from '../verify.ts';
 import { damaged, readManifest } from './manifest.ts';
 

@@ -9,13 +9,14 @@ import { PlatformError } from '@sluice/sdk/wire';
 import type { Clock } from '../../../kernel/clock.ts';
 import type { Log } from '../../../kernel/log.ts';
 import { systemRandom } from '../../../kernel/random.ts';
+import { syncFolder } from '../sync-folder.ts';
 import { isNoSpace, type Table } from '../table.ts';
 import { Applier } from './applier.ts';
 import { type BodySource, bodyBytesMax, writeBody } from './body.ts';
 import { Overlay } from './overlay.ts';
 import { finalRows, readJournal } from './replay.ts';
 import { recordBytes, recordSpace, type SegmentHeader, sealRecord } from './segment.ts';
-import { flushFolder, SegmentFile } from './segment-file.ts';
+import { SegmentFile } from './segment-file.ts';
 
 export interface JournalOptions {
   /** The folder of the table; the journal has one of its own in it. */
@@ -78,7 +79,7 @@ export class Journal {
     this.#active = active;
     if (!(await this.#begin(active, this.#header((newest?.generation ?? 0) + 1, 0)))) throw full;
     for (const other of others) if (other !== path) await unlink(other);
-    await flushFolder(own);
+    await syncFolder(own);
   }
 
   /**

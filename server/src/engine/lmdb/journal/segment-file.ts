@@ -3,6 +3,7 @@
 import { constants, write } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { syncFolder } from '../sync-folder.ts';
 import { blockBytes, type SegmentHeader, segmentBlock } from './segment.ts';
 
 const { O_CREAT, O_DSYNC, O_EXCL, O_RDWR } = constants;
@@ -26,7 +27,7 @@ export class SegmentFile {
   static async open(path: string, isNew: boolean): Promise<SegmentFile> {
     const file = await open(path, isNew ? flags | O_CREAT | O_EXCL : flags, 0o600);
     try {
-      if (isNew) await flushFolder(dirname(path));
+      if (isNew) await syncFolder(dirname(path));
     } catch (error) {
       // Another try makes it anew.
       await file.close();
@@ -102,14 +103,4 @@ function writeSome(fd: number, bytes: Buffer, from: number, at: number): Promise
       else reject(error);
     });
   });
-}
-
-/** Makes the names in a folder durable. */
-export async function flushFolder(folder: string): Promise<void> {
-  const handle = await open(folder);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
