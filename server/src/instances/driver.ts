@@ -1,7 +1,7 @@
 // How instances are run: one driver for each way. A driver starts a copy, says where it answers and
 // when it has ended, and ends it; when and why is not its concern.
 
-import type { InstanceSource } from './wanted.ts';
+import type { InstanceSource } from '../deployment/instances.ts';
 
 /** How a copy ended. */
 export interface Ending {

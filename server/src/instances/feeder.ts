@@ -1,7 +1,7 @@
 // What keeps a running copy supplied with requests, as far as its life concerns it. The composition
 // root connects the worker.
 
-import type { FeedSettings } from './wanted.ts';
+import type { FeedSettings } from '../deployment/instances.ts';
 
 export interface FeederView {
   readonly running: readonly {

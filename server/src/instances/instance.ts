@@ -2,6 +2,7 @@
 // anew after a crash, and lets it finish its work before it goes. It ends a copy only when that is
 // to leave, or holds no work and fails its checks.
 
+import type { DeployedService } from '../deployment/service.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
@@ -10,11 +11,11 @@ import type { Feeder, MakeFeeder } from './feeder.ts';
 import { probe } from './probe.ts';
 import { endingText, type InstanceState, type InstanceStatus, type LastRun } from './status.ts';
 import { type Health, Vitals } from './vitals.ts';
-import { launchKey, type WantedService } from './wanted.ts';
+import { launchKey } from './wanted.ts';
 
 export interface InstanceOptions {
   readonly name: string;
-  readonly wanted: WantedService;
+  readonly wanted: DeployedService;
   /** The address, of an endpoint. */
   readonly url: string | undefined;
   readonly driver: Driver;
@@ -45,7 +46,7 @@ export class Instance {
   readonly key: string;
   readonly #options: InstanceOptions;
   readonly #log: Log;
-  #wanted: WantedService;
+  #wanted: DeployedService;
   #state: InstanceState = 'Starting';
   #reason = '';
   #running: Running | undefined;
@@ -97,7 +98,7 @@ export class Instance {
   }
 
   /** New settings; what is wanted of the copy itself stays. */
-  update(wanted: WantedService): void {
+  update(wanted: DeployedService): void {
     this.#wanted = wanted;
     this.#feeder?.update(wanted.instances);
   }

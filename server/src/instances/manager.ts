@@ -2,6 +2,7 @@
 // with what there is whenever something has changed, and starts instances or lets them go.
 
 import { PlatformError } from '@sluice/sdk/wire';
+import type { DeployedService, RuntimeReport } from '../deployment/service.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Component } from '../kernel/component.ts';
 import type { Log } from '../kernel/log.ts';
@@ -10,9 +11,9 @@ import type { Driver, LogRequest } from './driver.ts';
 import type { MakeFeeder } from './feeder.ts';
 import { Instance } from './instance.ts';
 import { plan } from './plan.ts';
-import { type RuntimeReport, reportOf } from './report.ts';
+import { reportOf } from './report.ts';
 import type { InstanceStatus } from './status.ts';
-import { isOfService, launchKey, type WantedService } from './wanted.ts';
+import { isOfService, launchKey } from './wanted.ts';
 
 export interface ManagerOptions {
   readonly drivers: { readonly process: Driver; readonly endpoint: Driver };
@@ -35,7 +36,7 @@ const lateGraceMs = 5000;
 const shortName = /^[0-9a-z]{5}$/;
 
 interface Service {
-  wanted: WantedService;
+  wanted: DeployedService;
   readonly copies: Map<string, Instance>;
   limit: string | undefined;
   isRemoved: boolean;
@@ -60,7 +61,7 @@ export class InstanceManager implements Component {
   }
 
   /** The wanted state of one service; instances follow. The same state again changes nothing. */
-  async apply(wanted: WantedService): Promise<void> {
+  async apply(wanted: DeployedService): Promise<void> {
     const known = this.#services.get(wanted.name);
     if (known === undefined) {
       const service = { wanted, copies: new Map(), limit: undefined, isRemoved: false };
@@ -250,7 +251,7 @@ export class InstanceManager implements Component {
 }
 
 /** Whether a copy takes new settings as it is; others keep theirs until they are replaced. */
-function follows(copy: Instance, wanted: WantedService): boolean {
+function follows(copy: Instance, wanted: DeployedService): boolean {
   if (copy.url === undefined) return copy.key === launchKey(wanted);
   return isOfService(copy.key, wanted.number) && wanted.instances.source.kind === 'endpoint';
 }

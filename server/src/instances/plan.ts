@@ -2,7 +2,8 @@
 // asked again whenever something has changed. Always: work under way is waited for, a model server
 // never gets two windows at once, and an update keeps as many ready instances as it can.
 
-import { isOfService, launchKey, type WantedService } from './wanted.ts';
+import type { DeployedService } from '../deployment/service.ts';
+import { isOfService, launchKey } from './wanted.ts';
 
 /** What the plan looks at of one instance. */
 export interface Copy {
@@ -27,7 +28,7 @@ export interface Plan {
 
 const nothing: Plan = { start: [], leave: [], limit: undefined };
 
-export function plan(wanted: WantedService, copies: readonly Copy[]): Plan {
+export function plan(wanted: DeployedService, copies: readonly Copy[]): Plan {
   const { source } = wanted.instances;
   switch (source.kind) {
     case 'endpoint':
@@ -36,6 +37,8 @@ export function plan(wanted: WantedService, copies: readonly Copy[]): Plan {
       return source.port === 0 ? rollingPlan(wanted, copies) : singlePlan(wanted, copies);
     case 'none':
       return { ...nothing, leave: staying(copies).map(nameOf) };
+    case 'container':
+      return rollingPlan(wanted, copies);
     case 'pending':
       return { ...nothing, leave: staying(copies).map(nameOf), limit: source.missing };
   }
@@ -43,7 +46,7 @@ export function plan(wanted: WantedService, copies: readonly Copy[]): Plan {
 
 /** An address gets its next instance only when the one before has left it, work and all. */
 function endpointPlan(
-  { number, instances: { count } }: WantedService,
+  { number, instances: { count } }: DeployedService,
   urls: readonly string[],
   copies: readonly Copy[],
 ): Plan {
@@ -61,7 +64,7 @@ function endpointPlan(
 }
 
 /** A fixed port: the old process has to be gone before the new one can have it. */
-function singlePlan(wanted: WantedService, copies: readonly Copy[]): Plan {
+function singlePlan(wanted: DeployedService, copies: readonly Copy[]): Plan {
   const { count, source } = wanted.instances;
   const port = source.kind === 'process' ? source.port : 0;
   const key = launchKey(wanted);
@@ -78,7 +81,7 @@ function singlePlan(wanted: WantedService, copies: readonly Copy[]): Plan {
 }
 
 /** One more than wanted while old ones are replaced; an old one goes when a new one is ready. */
-function rollingPlan(wanted: WantedService, copies: readonly Copy[]): Plan {
+function rollingPlan(wanted: DeployedService, copies: readonly Copy[]): Plan {
   const { count } = wanted.instances;
   const key = launchKey(wanted);
   const current = staying(copies).filter((copy) => copy.key === key);

@@ -4,9 +4,9 @@
 
 import { connect } from 'node:net';
 import { Client } from 'undici';
+import type { HealthCheck } from '../deployment/instances.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { RunBeside } from './driver.ts';
-import type { HealthCheck } from './wanted.ts';
 
 export interface ProbeResult {
   readonly ok: boolean;

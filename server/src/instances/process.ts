@@ -4,6 +4,7 @@
 import { closeSync, mkdirSync, statSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import type { ProcessSource } from '../deployment/instances.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import { invariant } from '../kernel/invariant.ts';
 import type { Log } from '../kernel/log.ts';
@@ -16,7 +17,6 @@ import { bootId, processFacts } from './proc.ts';
 import { endGroup, signalGroup } from './process-group.ts';
 import { endOrphans, instanceVariable, ProcessRecords } from './process-records.ts';
 import { type GatedProcess, startGated } from './shell.ts';
-import type { ProcessSource } from './wanted.ts';
 
 export interface ProcessDriverOptions {
   /** The one folder this driver owns: records and logs. */

@@ -1,24 +1,10 @@
 // What runs of a service, in figures and one sentence, for whoever declared it.
 
+import type { DeployedService, RuntimeReport } from '../deployment/service.ts';
 import type { InstanceStatus } from './status.ts';
-import type { WantedService } from './wanted.ts';
-
-export interface RuntimeReport {
-  /** The revision these figures are about. */
-  readonly revision: number;
-  readonly wanted: number;
-  /** Ready for work, or busy with it, at `revision`. */
-  readonly running: number;
-  /** Being started, or waiting for something. */
-  readonly pending: number;
-  /** Ended by themselves and waiting to be started anew. */
-  readonly failed: number;
-  /** Why not all run, or what one should know; empty when all is well. */
-  readonly message: string;
-}
 
 export function reportOf(
-  wanted: WantedService,
+  wanted: DeployedService,
   statuses: readonly InstanceStatus[],
   limit: string | undefined,
 ): RuntimeReport {
@@ -35,17 +21,20 @@ export function reportOf(
     running: count('Ready', 'Busy'),
     pending: count('Starting', 'Pending', 'Unhealthy'),
     failed: count('Crashed'),
+    leaving: statuses.filter(({ state }) => state === 'Draining' || state === 'Stopping').length,
+    rollout: { state: 'done' },
     message: limit ?? (spoken === undefined ? '' : `${spoken.name}: ${spoken.reason}`),
   };
 }
 
-function wantedCount({ instances: { source, count } }: WantedService): number {
+function wantedCount({ instances: { source, count } }: DeployedService): number {
   switch (source.kind) {
     case 'endpoint':
       return Math.min(count, new Set(source.urls).size);
     case 'none':
       return 0;
     case 'process':
+    case 'container':
     case 'pending':
       return count;
   }

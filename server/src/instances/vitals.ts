@@ -1,8 +1,8 @@
 // What a row of health checks means for an instance: when it is ready, when it gets no work, when
 // it has to go. Pure. The first rule of all: checks never end an instance that holds work.
 
+import type { HealthCheck } from '../deployment/instances.ts';
 import type { ProbeResult } from './probe.ts';
-import type { HealthCheck } from './wanted.ts';
 
 export type Health =
   /** No check has passed yet. */

@@ -1,7 +1,7 @@
 // The health check of a service, out of either spelling and either place.
 
+import type { HealthCheck, InstanceSource } from '../deployment/instances.ts';
 import type { HealthCheckFile } from './file.ts';
-import type { HealthCheck, InstanceSource } from './spec.ts';
 import type { Problem } from './spelling.ts';
 
 /** Without a check an instance is ready when its port accepts TCP. */

@@ -2,10 +2,11 @@
 // its definition; all else is computed from that.
 
 import type { Scope, ServiceStatus } from '@sluice/sdk/wire';
+import type { InstanceSettings } from '../deployment/instances.ts';
+import type { DeployedService, RuntimeReport } from '../deployment/service.ts';
 import type { ServiceSettings } from '../queue/settings.ts';
 import type { Definition, Revision } from './definition.ts';
 import type { ParsedService } from './parse.ts';
-import type { DeployedService, InstanceSettings, RuntimeReport } from './spec.ts';
 import { statusOf } from './status.ts';
 import { mainTokenName, type TokenSet } from './tokens.ts';
 

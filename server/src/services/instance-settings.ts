@@ -1,9 +1,9 @@
 // The file → how instances are run and fed: source, count, window, call, health.
 
+import type { InstanceSettings } from '../deployment/instances.ts';
 import type { ServiceFile } from './file.ts';
 import { type HealthFile, healthCheck } from './health.ts';
 import { type Source, sourceOf } from './source.ts';
-import type { InstanceSettings } from './spec.ts';
 import type { Problem } from './spelling.ts';
 
 export interface InstanceContext {
@@ -44,6 +44,13 @@ export function instanceSettings(file: ServiceFile, context: InstanceContext): I
     },
     retryStatuses: [...new Set(file.retry.statuses)].sort((a, b) => a - b),
     releaseAfterMs: file.release_after,
+    resources: { cpuMillis: 0, memoryBytes: 0, gpus: 0 },
+    rolling: {
+      maxSurge: { kind: 'percent', value: 2 },
+      maxUnavailable: { kind: 'count', value: 0 },
+      readyTimeoutMs: 600_000,
+    },
+    drainTimeoutMs: 0,
     healthCheck: healthCheck(healthFile(file, problems), source, problems),
     terminationGraceMs: file.metadata.eas.termination_grace_period,
     keepCrashed: file.runtime.enable_crash_block,

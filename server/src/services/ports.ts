@@ -1,8 +1,8 @@
 // What the registry needs of the rest of Sluice, as small interfaces of its own. The composition
 // root connects them: the engine keeps definitions, the broker opens queues, the instances run.
 
+import type { DeployedService, RuntimeReport } from '../deployment/service.ts';
 import type { ServiceSettings } from '../queue/settings.ts';
-import type { DeployedService, RuntimeReport } from './spec.ts';
 
 export interface StoredDefinition {
   readonly number: number;

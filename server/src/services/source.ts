@@ -2,8 +2,8 @@
 // something that this machine can't run and that therefore stays pending. An image's script never
 // becomes a process of the host.
 
+import type { InstanceSource } from '../deployment/instances.ts';
 import type { ContainerFile, ServiceFile } from './file.ts';
-import type { InstanceSource } from './spec.ts';
 import type { Problem } from './spelling.ts';
 
 export interface Source {

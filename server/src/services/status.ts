@@ -1,7 +1,8 @@
 // One word for how a service does, in the words of EAS, and a sentence where one is needed.
 
 import type { ServiceStatus } from '@sluice/sdk/wire';
-import type { RuntimeReport, ServiceSpec } from './spec.ts';
+import type { RuntimeReport } from '../deployment/service.ts';
+import type { ServiceSpec } from './spec.ts';
 
 export interface StatusView {
   readonly status: ServiceStatus;

@@ -5,21 +5,22 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type {
+  HealthCheck,
+  InstanceSettings,
+  ProcessSource,
+} from '../../src/deployment/instances.ts';
+import type { DeployedService } from '../../src/deployment/service.ts';
 import { EndpointDriver } from '../../src/instances/endpoint.ts';
 import { InstanceManager } from '../../src/instances/manager.ts';
 import { ProcessDriver } from '../../src/instances/process.ts';
 import type { InstanceStatus } from '../../src/instances/status.ts';
-import type {
-  HealthCheck,
-  ProcessSource,
-  WantedInstances,
-  WantedService,
-} from '../../src/instances/wanted.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { systemRandom } from '../../src/kernel/random.ts';
 import { HttpModelClient } from '../../src/worker/model-client.ts';
 import { Worker } from '../../src/worker/worker.ts';
+import { unsaid } from '../deployed.ts';
 import { HandSource, plainSettings } from './worker-world.ts';
 
 export const modelScript: string = fileURLToPath(new URL('process-model.js', import.meta.url));
@@ -40,12 +41,13 @@ export function processSource(more: Partial<ProcessSource> = {}): ProcessSource 
 }
 
 export function wantedService(
-  more: Partial<WantedInstances> = {},
+  more: Partial<InstanceSettings> = {},
   revisions: { readonly revision?: number; readonly sourceRevision?: number } = {},
-): WantedService {
+): DeployedService {
   const { revision = 1, sourceRevision = 1 } = revisions;
-  const instances: WantedInstances = {
+  const instances: InstanceSettings = {
     ...plainSettings,
+    ...unsaid,
     source: processSource(),
     count: 1,
     healthCheck: portCheck,

@@ -17,13 +17,14 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   engine: ['queue', 'kernel'],
   broker: ['engine', 'queue', 'kernel'],
   worker: behindTheEdge,
-  services: [...behindTheEdge, ...parsers],
-  instances: behindTheEdge,
-  autoscaler: behindTheEdge,
+  deployment: [],
+  services: ['deployment', ...behindTheEdge, ...parsers],
+  instances: ['deployment', ...behindTheEdge],
+  autoscaler: ['deployment', ...behindTheEdge],
   http: [...behindTheEdge, ...parsers],
   config: ['kernel', 'queue'],
   'platform.ts': [
-    ...['http', 'worker', 'services', 'instances', 'autoscaler', 'config'],
+    ...['http', 'worker', 'services', 'instances', 'autoscaler', 'deployment', 'config'],
     ...behindTheEdge,
   ],
   cli: ['platform.ts', 'config', 'services', 'http', 'instances', ...behindTheEdge],
@@ -33,6 +34,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 /** Packages that only one part may know. */
 const packageHomes: Readonly<Record<string, string>> = {
   lmdb: 'engine',
+  dockerode: 'instances',
   commander: 'cli',
   fastify: 'http',
   pino: 'kernel',

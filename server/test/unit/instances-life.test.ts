@@ -1,12 +1,13 @@
 // The life of instances on a virtual clock, with a driver and a model that live in the test.
 
 import { afterEach, expect, it } from 'vitest';
+import type { HealthCheck, InstanceSettings } from '../../src/deployment/instances.ts';
 import type { Driver, Ending, Launch, Running } from '../../src/instances/driver.ts';
 import type { Feeder, FeederView } from '../../src/instances/feeder.ts';
 import { InstanceManager } from '../../src/instances/manager.ts';
 import type { InstanceStatus } from '../../src/instances/status.ts';
-import type { HealthCheck, WantedInstances } from '../../src/instances/wanted.ts';
 import { silentLog } from '../../src/kernel/log.ts';
+import { unsaid } from '../deployed.ts';
 import { SeededRandom } from '../simulation/seeded-random.ts';
 import { VirtualClock } from '../simulation/virtual-clock.ts';
 
@@ -148,7 +149,7 @@ interface Stage {
   readonly feeders: HandFeeder[];
   readonly manager: InstanceManager;
   status(): InstanceStatus | undefined;
-  want(more?: Partial<WantedInstances>, revision?: number): Promise<void>;
+  want(more?: Partial<InstanceSettings>, revision?: number): Promise<void>;
 }
 
 async function stage(): Promise<Stage> {
@@ -347,8 +348,9 @@ it('starts no process before those of a killed server are gone', async () => {
   await clock.run(manager.stop({ deadlineMs: 0 }));
 });
 
-function plainInstances(source: WantedInstances['source']): WantedInstances {
+function plainInstances(source: InstanceSettings['source']): InstanceSettings {
   return {
+    ...unsaid,
     source,
     count: 1,
     window: 1,

@@ -1,16 +1,19 @@
 // Which instances start and which leave, for every kind of source.
 
 import { describe, expect, it } from 'vitest';
+import type { InstanceSource } from '../../src/deployment/instances.ts';
+import type { DeployedService } from '../../src/deployment/service.ts';
 import { type Copy, plan } from '../../src/instances/plan.ts';
-import type { InstanceSource, WantedService } from '../../src/instances/wanted.ts';
+import { unsaid } from '../deployed.ts';
 
-function wanted(source: InstanceSource, count: number, sourceRevision = 1): WantedService {
+function wanted(source: InstanceSource, count: number, sourceRevision = 1): DeployedService {
   return {
     number: 1,
     name: 'reader',
     revision: sourceRevision,
     sourceRevision,
     instances: {
+      ...unsaid,
       source,
       count,
       window: 1,

@@ -2,9 +2,9 @@
 // and ended only when it holds no work.
 
 import { expect, it } from 'vitest';
+import type { HealthCheck } from '../../src/deployment/instances.ts';
 import type { ProbeResult } from '../../src/instances/probe.ts';
 import { Vitals } from '../../src/instances/vitals.ts';
-import type { HealthCheck } from '../../src/instances/wanted.ts';
 
 const check: HealthCheck = {
   probe: { kind: 'tcp' },

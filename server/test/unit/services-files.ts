@@ -1,7 +1,7 @@
 // Files for the tests of services, and what the loader makes of them.
 
+import type { InstanceSettings } from '../../src/deployment/instances.ts';
 import { checkService, type ParsedService, type ParseOptions } from '../../src/services/parse.ts';
-import type { InstanceSettings } from '../../src/services/spec.ts';
 
 export const loose: ParseOptions = { strict: false, openAllowed: false };
 export const open: ParseOptions = { strict: false, openAllowed: true };

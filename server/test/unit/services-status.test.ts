@@ -1,7 +1,7 @@
 // The word for how a service does, and the sentence that says what is missing.
 
 import { describe, expect, it } from 'vitest';
-import type { RuntimeReport } from '../../src/services/spec.ts';
+import type { RuntimeReport } from '../../src/deployment/service.ts';
 import { type Situation, statusOf } from '../../src/services/status.ts';
 import { base, type File, parsed } from './services-files.ts';
 
@@ -58,6 +58,8 @@ const ready: RuntimeReport = {
   running: 1,
   pending: 0,
   failed: 0,
+  leaving: 0,
+  rollout: { state: 'done' },
   message: '',
 };
 

@@ -1,6 +1,7 @@
 // The registry in a world of its own: the memory engine behind a store that can fail, and the small
 // parts that it gives work to, which remember what they were told.
 
+import type { DeployedService, RuntimeReport } from '../../src/deployment/service.ts';
 import { MemoryEngine } from '../../src/engine/memory.ts';
 import { type Log, silentLog } from '../../src/kernel/log.ts';
 import type { ServiceSettings } from '../../src/queue/settings.ts';
@@ -11,7 +12,6 @@ import type {
   StoredDefinition,
 } from '../../src/services/ports.ts';
 import { Registry, type RegistryOptions } from '../../src/services/registry.ts';
-import type { DeployedService, RuntimeReport } from '../../src/services/spec.ts';
 import { SeededRandom } from '../simulation/seeded-random.ts';
 import { VirtualClock } from '../simulation/virtual-clock.ts';
 
