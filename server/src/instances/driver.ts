@@ -1,7 +1,7 @@
 // How instances are run: one driver for each way. A driver starts a copy, says where it answers and
 // when it has ended, and ends it; when and why is not its concern.
 
-import type { InstanceSource } from '../deployment/instances.ts';
+import type { InstanceSource, Resources } from '../deployment/instances.ts';
 
 /** How a copy ended. */
 export interface Ending {
@@ -9,16 +9,38 @@ export interface Ending {
   readonly signal: string | undefined;
   /** Why it never ran at all: no such folder, port taken, no bash. */
   readonly problem: string | undefined;
+  /** With a problem: trying again cannot help, what was declared is wrong (no such image). */
+  readonly isFinal?: boolean;
+  /** The system ended it for lack of memory. */
+  readonly outOfMemory?: boolean;
+}
+
+/** What a driver tells while it starts a copy. */
+export interface Stage {
+  readonly state: 'Pulling' | 'Starting';
+  /** The end of a sentence: "3 of 7 layers, 120 of 410 MB"; may be empty. */
+  readonly text: string;
 }
 
 export interface Launch {
   readonly service: string;
+  /** The service's number: never used again for another one. */
+  readonly number: number;
   /** Unique among all instances. */
   readonly instance: string;
+  /** Which launch it is a copy of (`launchKey`): copies of equal keys are the same thing. */
+  readonly key: string;
+  readonly revision: number;
   readonly source: InstanceSource;
   /** The address, of an endpoint. */
   readonly url: string | undefined;
-  readonly graceMs: number;
+  readonly resources: Resources;
+  /** Indexes of the accelerators that are this copy's alone. */
+  readonly devices: readonly number[];
+  /** May be called as often as something changes, until `start` has resolved. */
+  tell(stage: Stage): void;
+  /** Aborted: the copy is not wanted any more; `start` then resolves soon, with nothing left. */
+  readonly signal: AbortSignal;
 }
 
 /** A command run beside a copy, in its surroundings: an `exec` health check. */
@@ -34,11 +56,38 @@ export interface Running {
   readonly port: number | undefined;
   /** Resolves when it has ended, whoever ended it. Never, of an endpoint. */
   readonly ended: Promise<Ending>;
-  /** Asks it to end, and makes it after the grace time; resolves when nothing of it is left. */
-  stop(): Promise<void>;
+  /** Asks it to end, and makes it after the grace time; resolves when nothing of it is left. May
+   * be called again, also with a shorter time. */
+  stop(graceMs: number): Promise<void>;
   /** Makes it end at once; `stop` then resolves soon. */
   kill(): void;
   readonly exec: RunBeside | undefined;
+}
+
+/**
+ * A copy that an earlier server started and that still runs: proved by process number, start time
+ * and run of the machine, or by the labels of a container. Either `adopt` or `end` is called, once.
+ */
+export interface Survivor {
+  readonly service: string;
+  readonly number: number;
+  readonly instance: string;
+  readonly key: string;
+  readonly revision: number;
+  /** Wall clock. */
+  readonly startedAt: number;
+  readonly devices: readonly number[];
+  /** From now on it is as if this driver had started it. Rejects when it cannot be. */
+  adopt(): Promise<Running>;
+  /** Asks it to end and makes it; nothing of it is left when it resolves. */
+  end(): Promise<void>;
+}
+
+/** What a copy uses now. */
+export interface Usage {
+  /** 1 = one core. */
+  readonly cpuCores: number;
+  readonly memoryBytes: number;
 }
 
 export interface LogRequest {
@@ -60,6 +109,11 @@ export interface Driver {
   lastLines(instance: string, count: number): Promise<readonly string[]>;
   /** The instance will not come back: what is kept of it may go some day. */
   forget(instance: string): Promise<void>;
-  /** Ends what an earlier server has left behind. Before the first start. */
-  clear(): Promise<void>;
+  /** What an earlier server has left and that still runs. What cannot be proved to be ours is left
+   * alone, what is half dead is ended. Called once, before the first start. */
+  survivors(): Promise<readonly Survivor[]>;
+  /** Why nothing can be started here now ("no Docker Engine answers at ..."); undefined: it can. */
+  problem(): Promise<string | undefined>;
+  /** undefined: not known. */
+  usage?(instance: string): Promise<Usage | undefined>;
 }

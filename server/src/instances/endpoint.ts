@@ -1,6 +1,6 @@
 // Servers that already run: checked and given work, never started, never ended.
 
-import type { Driver, Ending, Launch, Running } from './driver.ts';
+import type { Driver, Ending, Launch, Running, Survivor } from './driver.ts';
 
 export class EndpointDriver implements Driver {
   /** Nobody tells us when such a server dies. */
@@ -31,7 +31,12 @@ export class EndpointDriver implements Driver {
     // Nothing is kept of it.
   }
 
-  async clear(): Promise<void> {
-    // It was never ours to end.
+  /** They were never ours: none is left over, none is ended. */
+  async survivors(): Promise<readonly Survivor[]> {
+    return [];
+  }
+
+  async problem(): Promise<undefined> {
+    return undefined;
   }
 }

@@ -76,11 +76,11 @@ export class Instance {
   }
 
   get isReady(): boolean {
-    return this.#state === 'Ready' || this.#state === 'Busy';
+    return this.#state === 'Running' || this.#state === 'Busy';
   }
 
   get isGone(): boolean {
-    return this.#state === 'Gone';
+    return this.#state === 'Terminated';
   }
 
   /** Requests its model has or may have. */
@@ -92,8 +92,8 @@ export class Instance {
   start(): void {
     this.#life ??= this.#live().catch(async (error: unknown) => {
       this.#log.error({ error }, 'an instance failed unexpectedly');
-      this.#enter('Gone', 'a bug in Sluice; see its log');
-      await this.#running?.stop();
+      this.#enter('Terminated', 'a bug in Sluice; see its log');
+      await this.#running?.stop(0);
     });
   }
 
@@ -148,23 +148,29 @@ export class Instance {
       await this.#runOnce();
       if (!this.isLeaving) await this.#backOff();
     }
-    this.#enter('Gone', '');
+    this.#enter('Terminated', '');
     await this.#options.driver.forget(this.name);
   }
 
   async #runOnce(): Promise<void> {
     const { driver, clock } = this.#options;
-    const { name: service, instances } = this.#wanted;
+    const { name: service, number, revision, instances } = this.#wanted;
     this.#startedAt = clock.now().wall;
     this.#readyAt = 0;
     this.#nextStartAt = 0;
     this.#enter('Starting', '');
     const running = await driver.start({
       service,
+      number,
       instance: this.name,
+      key: this.key,
+      revision,
       source: instances.source,
       url: this.url,
-      graceMs: instances.terminationGraceMs,
+      resources: instances.resources,
+      devices: [],
+      tell: ({ state, text }) => this.#enter(state, text),
+      signal: this.#leaving.signal,
     });
     this.#running = running;
     const { pid } = running;
@@ -223,7 +229,7 @@ export class Instance {
         return;
       case 'ready':
         if (!this.#feed(running)) return;
-        this.#enter('Ready', '');
+        this.#enter('Running', '');
         this.#feeder?.letThrough();
         return;
       case 'busy':
@@ -266,11 +272,11 @@ export class Instance {
         return;
       case 'unfit': {
         this.#log.warn({ reason: end.reason }, 'ending an instance that fails its checks');
-        this.#enter('Stopping', end.reason);
+        this.#enter('Draining', end.reason);
         // Nothing is running; what may have come since the check goes back uncounted.
         await this.#feeder?.drain(AbortSignal.abort());
         this.#feeder = undefined;
-        await running.stop();
+        await running.stop(this.#wanted.instances.terminationGraceMs);
         await this.#crashed(running, await running.ended, end.reason);
         return;
       }
@@ -289,20 +295,20 @@ export class Instance {
         .catch((error: unknown) => this.#log.error({ error }, 'reporting a death failed'));
       await feeder.drain(this.#hurry.signal);
     }
-    this.#enter('Stopping', '');
+    this.#enter('Draining', 'asked to end');
     if (this.#isKilled) running.kill();
-    await running.stop();
+    await running.stop(this.#wanted.instances.terminationGraceMs);
     this.#feeder = undefined;
   }
 
   async #crashed(running: Running, ending: Ending, reason: string): Promise<void> {
     const { clock, driver } = this.#options;
     const endedAt = clock.now().wall;
-    this.#enter(ending.problem === undefined ? 'Crashed' : 'Pending', reason);
+    this.#enter(ending.problem === undefined ? 'CrashLoop' : 'Pending', reason);
     const feeder = this.#feeder;
     this.#feeder = undefined;
     await feeder?.died(`the process ${reason}`);
-    await running.stop();
+    await running.stop(this.#wanted.instances.terminationGraceMs);
     const lines = await driver.lastLines(this.name, lastLinesShown).catch(() => []);
     const { code, signal } = ending;
     this.#last = { code, signal, reason, startedAt: this.#startedAt, endedAt, lines };
@@ -316,8 +322,8 @@ export class Instance {
     const reason = this.#last?.reason ?? '';
     const last = this.#last?.lines.at(-1);
     const wrote = last === undefined ? '' : `; it wrote last: ${last.slice(0, 200)}`;
-    if (this.#wanted.instances.keepCrashed === true && this.#state === 'Crashed') {
-      this.#enter('Crashed', `${reason}; it is kept as it is${wrote}`);
+    if (this.#wanted.instances.keepCrashed === true && this.#state === 'CrashLoop') {
+      this.#enter('CrashLoop', `${reason}; it is kept as it is${wrote}`);
       await pause(clock, Number.MAX_SAFE_INTEGER, this.#leaving.signal);
       return;
     }

@@ -15,8 +15,15 @@ import { reportOf } from './report.ts';
 import type { InstanceStatus } from './status.ts';
 import { isOfService, launchKey } from './wanted.ts';
 
+/** A kind of source without a driver stays pending. */
+export interface Drivers {
+  readonly process: Driver;
+  readonly endpoint: Driver;
+  readonly container?: Driver;
+}
+
 export interface ManagerOptions {
-  readonly drivers: { readonly process: Driver; readonly endpoint: Driver };
+  readonly drivers: Drivers;
   readonly makeFeeder: MakeFeeder;
   readonly clock: Clock;
   readonly random: Random;
@@ -162,8 +169,9 @@ export class InstanceManager implements Component {
   }
 
   async #open(): Promise<void> {
-    const { process, endpoint } = this.#options.drivers;
-    await Promise.all([process.clear(), endpoint.clear()]);
+    const drivers: readonly Driver[] = Object.values(this.#options.drivers);
+    const left = await Promise.all(drivers.map((driver) => driver.survivors()));
+    await Promise.all(left.flat().map((survivor) => survivor.end()));
     if (this.#stopped !== undefined) return;
     this.#isOpen = true;
     this.#reconcile();

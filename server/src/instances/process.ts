@@ -8,7 +8,7 @@ import type { ProcessSource } from '../deployment/instances.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import { invariant } from '../kernel/invariant.ts';
 import type { Log } from '../kernel/log.ts';
-import type { Driver, Ending, Launch, LogRequest, Running } from './driver.ts';
+import type { Driver, Ending, Launch, LogRequest, Running, Survivor } from './driver.ts';
 import { allowedEnvironment, type Environment } from './environment.ts';
 import { runBeside } from './exec.ts';
 import { LogFile } from './log-file.ts';
@@ -53,11 +53,16 @@ export class ProcessDriver implements Driver {
     this.#environment = allowedEnvironment(options.environment);
   }
 
-  async clear(): Promise<void> {
+  async survivors(): Promise<readonly Survivor[]> {
     const { clock, log, folder, orphanGraceMs = defaultOrphanGraceMs } = this.#options;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     await endOrphans({ records: this.#records, clock, log, graceMs: orphanGraceMs });
     await this.#prune();
+    return [];
+  }
+
+  async problem(): Promise<undefined> {
+    return undefined;
   }
 
   async start(launch: Launch): Promise<Running> {
@@ -130,7 +135,7 @@ export class ProcessDriver implements Driver {
       throw error;
     }
     gated.begin();
-    const process = { group: pid, ended, log, port, instance, graceMs: launch.graceMs };
+    const process = { group: pid, ended, log, port, instance };
     return this.#running(process, { env, workDir: source.workDir });
   }
 
@@ -159,7 +164,7 @@ export class ProcessDriver implements Driver {
       pid: group,
       port,
       ended,
-      stop: () => end(started.graceMs),
+      stop: (graceMs) => end(graceMs),
       kill: () => {
         hurry.abort();
         signalGroup(group, 'SIGKILL');
@@ -204,7 +209,6 @@ interface StartedProcess {
   readonly instance: string;
   readonly group: number;
   readonly port: number;
-  readonly graceMs: number;
   readonly log: LogFile;
   readonly ended: Promise<Ending>;
 }

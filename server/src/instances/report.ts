@@ -12,16 +12,16 @@ export function reportOf(
   const own = statuses.filter((status) => status.revision === revision);
   const count = (...states: readonly InstanceStatus['state'][]): number =>
     own.filter(({ state }) => states.includes(state)).length;
-  const told = own.find(({ state }) => state === 'Crashed' || state === 'Unhealthy');
+  const told = own.find(({ state }) => state === 'CrashLoop' || state === 'Unhealthy');
   const waiting = own.find(({ reason }) => reason !== '');
   const spoken = told ?? waiting;
   return {
     revision,
     wanted: wantedCount(wanted),
-    running: count('Ready', 'Busy'),
-    pending: count('Starting', 'Pending', 'Unhealthy'),
-    failed: count('Crashed'),
-    leaving: statuses.filter(({ state }) => state === 'Draining' || state === 'Stopping').length,
+    running: count('Running', 'Busy'),
+    pending: count('Pending', 'Pulling', 'Starting', 'Unhealthy'),
+    failed: count('CrashLoop'),
+    leaving: statuses.filter(({ state }) => state === 'Draining').length,
     rollout: { state: 'done' },
     message: limit ?? (spoken === undefined ? '' : `${spoken.name}: ${spoken.reason}`),
   };

@@ -7,19 +7,21 @@ import type { FeederView } from './feeder.ts';
 export type InstanceState =
   /** It cannot be started, or not yet. */
   | 'Pending'
+  /** Its image is being fetched. */
+  | 'Pulling'
+  /** It runs; no check has passed yet. */
   | 'Starting'
-  | 'Ready'
+  /** Ready for work, or at work. */
+  | 'Running'
   /** Too busy to answer its check. */
   | 'Busy'
   /** Its checks fail. */
   | 'Unhealthy'
-  /** It takes nothing new and finishes what it has. */
+  /** It takes nothing new, finishes what it has, and ends. */
   | 'Draining'
-  /** It was asked to end. */
-  | 'Stopping'
   /** It ended by itself and waits for its next start. */
-  | 'Crashed'
-  | 'Gone';
+  | 'CrashLoop'
+  | 'Terminated';
 
 /** How its run before this one ended. */
 export interface LastRun {

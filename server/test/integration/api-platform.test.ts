@@ -90,7 +90,7 @@ test('a request passes through an instance, and all figures say so', async () =>
     const result = await fetch(`${created.endpoint}/sink?_timeout_=10s`, { headers });
     expect(await result.text()).toBe('answer');
     expect(await client.instances('m')).toMatchObject([
-      { name: 'm-1', kind: 'endpoint', state: 'Ready', window: 3, busy: 0 },
+      { name: 'm-1', kind: 'endpoint', state: 'Running', window: 3, busy: 0 },
     ]);
     const metrics = await client.metrics();
     const count = /inference_request_duration_seconds_count\{service_name="m"[^}]*\} 1/;

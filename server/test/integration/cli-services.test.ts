@@ -61,11 +61,11 @@ describe('a service', () => {
     const description = await world.run(['desc', 'demo', '--json']);
     const { name, endpoint, instanceList, queues } = JSON.parse(description.stdout);
     expect({ name, endpoint }).toEqual({ name: 'demo', endpoint: `${url}/api/predict/demo` });
-    expect(instanceList).toMatchObject([{ kind: 'process', state: 'Ready', window: 4 }]);
+    expect(instanceList).toMatchObject([{ kind: 'process', state: 'Running', window: 4 }]);
     expect(queues.map((queue: { name: string }) => queue.name)).toContain('sinkRear');
     const people = await world.run(['desc', 'demo']);
     expect(people.stdout).toMatch(/^Endpoint +http/m);
-    expect(people.stdout).toMatch(/^demo-\w+ +process +Ready/m);
+    expect(people.stdout).toMatch(/^demo-\w+ +process +Running/m);
   });
 
   test('shows what its instances wrote', async () => {

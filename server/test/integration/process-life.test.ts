@@ -178,7 +178,7 @@ describe('a crash', () => {
     await source.until(({ returns }) => returns.length === 1);
     expect(source.returns[0]).toMatchObject({ counted: true, code: '502' });
     expect(source.returns[0]?.reason).toContain('SIGKILL');
-    await until(([one]) => one?.restarts === 1 && one.state === 'Ready');
+    await until(([one]) => one?.restarts === 1 && one.state === 'Running');
     expect(source.closes).toEqual(['dead']);
     expect(manager.status('reader')[0]?.last).toMatchObject({ signal: 'SIGKILL' });
     expect(await ask(source, 'again')).toBe('echo again');
@@ -198,7 +198,7 @@ describe('a crash', () => {
   it('in a row is shown with code, count and last words', async () => {
     const { manager, until } = await world();
     await manager.apply(wantedService({ source: processSource({ env: { CRASH_CODE: '7' } }) }));
-    await until(([one]) => one?.state === 'Crashed' && one.reason.includes('2 times'));
+    await until(([one]) => one?.state === 'CrashLoop' && one.reason.includes('2 times'));
     const [status] = manager.status('reader');
     expect(status?.reason).toMatch(/ended with code 7 \(2 times in a row\).*about to fail/);
     expect(status?.nextStartAt).toBeGreaterThan(0);
@@ -211,7 +211,7 @@ describe('a crash', () => {
     await ready(1);
     const pid = manager.status('reader')[0]?.pid ?? 0;
     process.kill(pid, 'SIGKILL');
-    await until(([one]) => one?.state === 'Crashed' && one.nextStartAt > 0);
+    await until(([one]) => one?.state === 'CrashLoop' && one.nextStartAt > 0);
     expect(groupMembers(pid)).toEqual([]);
   });
 });
@@ -296,10 +296,10 @@ describe('scaling and updates', () => {
     let least = 2;
     await manager.apply(changed);
     await until((all) => {
-      least = Math.min(least, all.filter(({ state }) => state === 'Ready').length);
+      least = Math.min(least, all.filter(({ state }) => state === 'Running').length);
       const fresh = all.filter(({ name }) => !before.includes(name));
       return (
-        all.length === 2 && fresh.every(({ state }) => state === 'Ready') && fresh.length === 2
+        all.length === 2 && fresh.every(({ state }) => state === 'Running') && fresh.length === 2
       );
     });
     expect(least).toBe(2);

@@ -120,7 +120,8 @@ export async function processWorld(options: WorldOptions = {}): Promise<ProcessW
       return source;
     },
     until,
-    ready: (count) => until((all) => all.filter(({ state }) => state === 'Ready').length === count),
+    ready: (count) =>
+      until((all) => all.filter(({ state }) => state === 'Running').length === count),
     close: async () => {
       await manager.stop({ deadlineMs: 0 });
       await rm(folder, { recursive: true, force: true });

@@ -2,7 +2,7 @@
 
 import { afterEach, expect, it } from 'vitest';
 import type { HealthCheck, InstanceSettings } from '../../src/deployment/instances.ts';
-import type { Driver, Ending, Launch, Running } from '../../src/instances/driver.ts';
+import type { Driver, Ending, Launch, Running, Survivor } from '../../src/instances/driver.ts';
 import type { Feeder, FeederView } from '../../src/instances/feeder.ts';
 import { InstanceManager } from '../../src/instances/manager.ts';
 import type { InstanceStatus } from '../../src/instances/status.ts';
@@ -65,7 +65,13 @@ class HandDriver implements Driver {
 
   async forget(): Promise<void> {}
 
-  async clear(): Promise<void> {}
+  async survivors(): Promise<readonly Survivor[]> {
+    return [];
+  }
+
+  async problem(): Promise<undefined> {
+    return undefined;
+  }
 
   #check(signal: AbortSignal): Promise<{ ok: boolean; reason: string }> {
     if (this.health !== 'hangs') {
@@ -200,7 +206,7 @@ it('starts again after a crash, later each time, at most a minute later', async 
   for (let crashes = 1; crashes <= 10; crashes += 1) {
     driver.crash(crashes);
     await clock.settle();
-    expect(status()).toMatchObject({ state: 'Crashed', restarts: crashes - 1 });
+    expect(status()).toMatchObject({ state: 'CrashLoop', restarts: crashes - 1 });
     const crashedAt = clock.now().mono;
     while (driver.starts.length === crashes) await clock.advance(100);
     waits.push((driver.starts.at(-1) ?? 0) - crashedAt);
@@ -235,7 +241,7 @@ it('keeps a crashed copy as it is when that is asked for', async () => {
   driver.crash(1);
   await clock.advance(3_600_000);
   expect(driver.starts.length).toBe(1);
-  expect(status()).toMatchObject({ state: 'Crashed' });
+  expect(status()).toMatchObject({ state: 'CrashLoop' });
   await want({ count: 0 }, 2);
   expect(status()).toBeUndefined();
 });
@@ -248,7 +254,7 @@ it('feeds a copy with its first success and tells its feeder when it dies', asyn
   expect([status()?.state, feeders.length]).toEqual(['Starting', 0]);
   driver.health = 'passes';
   await clock.advance(1000);
-  expect([status()?.state, feeders[0]?.said]).toEqual(['Ready', ['start']]);
+  expect([status()?.state, feeders[0]?.said]).toEqual(['Running', ['start']]);
   driver.crash(9);
   await clock.settle();
   expect(feeders[0]?.said).toEqual(['start', 'died: the process ended with code 9']);
@@ -268,7 +274,7 @@ it('is busy and gets no work while work keeps it from answering, and is never en
   expect(feeder.said).toEqual(['start', 'holdBack']);
   driver.health = 'passes';
   await clock.advance(15_000);
-  expect(status()).toMatchObject({ state: 'Ready' });
+  expect(status()).toMatchObject({ state: 'Running' });
   expect(feeder.said).toEqual(['start', 'holdBack', 'letThrough']);
 });
 
@@ -328,7 +334,7 @@ it('starts no process before those of a killed server are gone', async () => {
   const clock = new VirtualClock(new SeededRandom(5));
   const driver = new HandDriver(clock);
   const clearing: (() => void)[] = [];
-  driver.clear = () => new Promise((resolve) => clearing.push(resolve));
+  driver.survivors = () => new Promise((resolve) => clearing.push(() => resolve([])));
   const manager = new InstanceManager({
     drivers: { process: driver, endpoint: driver },
     makeFeeder: () => new HandFeeder(),
