@@ -1,47 +1,34 @@
-// The composition root: the only file that knows every part. It builds them from the settings,
-// connects what one part needs with what another offers, starts them in order and stops them in
-// the reverse one.
+// The composition root: only it and the files of platform/ know every part. It builds them from the
+// settings, connects what one part needs with what another offers, starts them in order and stops
+// them in the reverse one.
 
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { PlatformError } from '@sluice/sdk/wire';
 import { Broker } from './broker/broker.ts';
-import { type Address, isLoopback, showAddress } from './config/address.ts';
 import { ensureAdminToken } from './config/admin-token.ts';
 import type { Config } from './config/load.ts';
 import type { Environment } from './config/places.ts';
 import type { Secret } from './config/secret.ts';
-import { readTls, type TlsFiles } from './config/tls.ts';
+import { readTls } from './config/tls.ts';
 import { version } from './config/version.ts';
 import type { Engine } from './engine/engine.ts';
 import { LmdbEngine } from './engine/lmdb/engine.ts';
 import { claimFolder } from './engine/lmdb/folder.ts';
 import { MemoryEngine } from './engine/memory.ts';
 import type { Administration } from './http/api/administration.ts';
-import { Administrator, type InstanceHost } from './http/api/administrator.ts';
-import { createApi } from './http/api/app.ts';
+import { Administrator } from './http/api/administrator.ts';
 import { pullMetrics } from './http/api/metrics.ts';
-import type { Directory, HostedService } from './http/directory.ts';
-import { attributesOf } from './http/eas/inspect.ts';
-import { createEdge, type Edge, type EdgeBasics } from './http/edge.ts';
 import { type Limits, limitsOf } from './http/limit-table.ts';
-import { createRootQueue } from './http/root-queue.ts';
-import { StreamServer } from './http/stream/server.ts';
-import { EndpointDriver } from './instances/endpoint.ts';
-import type { Feeder, FeedOrder } from './instances/feeder.ts';
-import { InstanceManager } from './instances/manager.ts';
-import { ProcessDriver } from './instances/process.ts';
-import { infoOf } from './instances/status.ts';
+import type { InstanceManager } from './instances/manager.ts';
 import type { Clock } from './kernel/clock.ts';
 import type { Component } from './kernel/component.ts';
 import type { Log } from './kernel/log.ts';
 import { LoopDelay } from './kernel/loop-delay.ts';
 import type { Random } from './kernel/random.ts';
 import { Telemetry } from './kernel/telemetry.ts';
-import type { DirectoryEntry } from './services/hosted.ts';
+import { directoryOf, type Edges, isPrivate, openEdges, urlOf } from './platform/edges.ts';
+import { createInstances, instanceHost } from './platform/runtime.ts';
 import { Registry } from './services/registry.ts';
-import { HttpModelClient } from './worker/model-client.ts';
-import { Worker } from './worker/worker.ts';
 
 export interface PlatformParts {
   readonly clock: Clock;
@@ -55,13 +42,10 @@ export interface PlatformParts {
 const streamRetryMs = 1000;
 
 /** Everything that runs, once it does. */
-interface Running {
+interface Running extends Edges {
   readonly adminToken: Secret;
   readonly administration: Administration;
   readonly instances: InstanceManager;
-  readonly streams: StreamServer;
-  readonly edge: Edge;
-  readonly rootQueues: readonly Edge[];
 }
 
 export class Platform implements Component {
@@ -73,7 +57,6 @@ export class Platform implements Component {
   #running: Running | undefined;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
-  #tls: TlsFiles | undefined;
   #notReady: string | undefined = 'starting';
   #isDraining = false;
 
@@ -112,15 +95,17 @@ export class Platform implements Component {
 
   /** Where it is reached from this machine. */
   get url(): string {
-    return this.#urlOf(this.#required().edge, this.#config.listen);
+    const { listen, tls } = this.#config;
+    return urlOf(this.#required().edge, listen, tls !== undefined);
   }
 
   /** Where the queues of `rootQueues` are, in the order of the settings. */
   get rootUrls(): readonly string[] {
     const { rootQueues } = this.#required();
+    const hasTls = this.#config.tls !== undefined;
     return this.#config.rootQueues.flatMap(({ listen }, at) => {
       const edge = rootQueues[at];
-      return edge === undefined ? [] : [this.#urlOf(edge, listen)];
+      return edge === undefined ? [] : [urlOf(edge, listen, hasTls)];
     });
   }
 
@@ -144,14 +129,22 @@ export class Platform implements Component {
   }
 
   async #start(): Promise<void> {
-    const { clock, random, log } = this.#parts;
-    this.#tls = await readTls(this.#config.tls);
+    const { clock, random, log, environment } = this.#parts;
+    const tls = await readTls(this.#config.tls);
     await this.#probeAddresses();
     const engine = await this.#openEngine();
     const adminToken = this.#config.adminToken ?? (await this.#ownToken());
     const telemetry = new Telemetry();
     const broker = await this.#begin(new Broker({ engine, clock, random, log }));
-    const instances = this.#instances(broker, telemetry);
+    const instances = createInstances({
+      dataFolder: this.#config.dataFolder,
+      environment,
+      broker,
+      telemetry,
+      clock,
+      random,
+      log,
+    });
     // Stopped before the broker, but started last: what a killed server left running is ended
     // first, and the queues need not wait for that.
     this.#started.push(instances);
@@ -163,7 +156,7 @@ export class Platform implements Component {
         clock,
         random,
         log,
-        openAllowed: this.#isPrivate(),
+        openAllowed: isPrivate(this.#config),
       }),
     );
     const administration = new Administrator({
@@ -186,9 +179,21 @@ export class Platform implements Component {
     });
     const loopDelay = await this.#begin(new LoopDelay(clock));
     pullMetrics(telemetry, administration, loopDelay);
-    const directory = directoryOf(registry, broker);
-    const basics = { directory, backend: engine.capabilities.name, adminToken };
-    const edges = await this.#openEdges(basics, administration, telemetry);
+    const edges = await openEdges({
+      config: this.#config,
+      limits: this.#limits,
+      tls,
+      directory: directoryOf(registry, broker),
+      backend: engine.capabilities.name,
+      adminToken: adminToken.reveal(),
+      administration,
+      telemetry,
+      isDraining: () => this.#isDraining,
+      begin: (component) => this.#begin(component),
+      clock,
+      random,
+      log,
+    });
     this.#running = { adminToken, administration, instances, ...edges };
     this.#notReady = undefined;
     instances.start().catch((error: unknown) => {
@@ -249,151 +254,8 @@ export class Platform implements Component {
     return token;
   }
 
-  async #openEdges(
-    basics: { directory: Directory; backend: string; adminToken: Secret },
-    administration: Administration,
-    telemetry: Telemetry,
-  ): Promise<{ streams: StreamServer; edge: Edge; rootQueues: readonly Edge[] }> {
-    const { clock, random, log } = this.#parts;
-    const { directory, backend } = basics;
-    const adminToken = basics.adminToken.reveal();
-    const streams = new StreamServer({
-      directory,
-      clock,
-      random,
-      log,
-      adminToken,
-      agent: `sluice/${version}`,
-      describe: (service, view) => attributesOf(service, view, { backend }),
-      limits: this.#limits.stream,
-    });
-    const api = await this.#begin(createApi({ administration, adminToken, telemetry, log }));
-    const common = { directory, backend, adminToken };
-    const rootQueues: Edge[] = [];
-    for (const { service, listen } of this.#config.rootQueues) {
-      const options = this.#edgeBasics(common, listen);
-      rootQueues.push(await this.#begin(createRootQueue({ ...options, service })));
-    }
-    const edge = await this.#begin(
-      createEdge({
-        ...this.#edgeBasics(common, this.#config.listen),
-        stream: (_request, connection) => {
-          // A client that comes back during a drain would be given work again.
-          if (this.#isDraining) connection.close(1001, 'the server is stopping');
-          else streams.accept(connection);
-        },
-        fallback: (request, response) => api.handle(request, response),
-      }),
-    );
-    return { streams, edge, rootQueues };
-  }
-
-  #edgeBasics(
-    common: { directory: Directory; backend: string; adminToken: string },
-    listen: Address,
-  ): EdgeBasics {
-    const { clock, random, log } = this.#parts;
-    const { allowHosts, allowOrigins } = this.#config;
-    return {
-      ...common,
-      clock,
-      random,
-      log,
-      host: listen.host,
-      port: listen.port,
-      tls: this.#tls,
-      access: { loopback: isLoopback(listen.host), allowHosts, allowOrigins },
-      // Whoever starts the server sees that an address is busy, and tries again.
-      limits: { ...this.#limits.edge, bindRetryMs: 0 },
-    };
-  }
-
-  #instances(broker: Broker, telemetry: Telemetry): InstanceManager {
-    const { clock, random, log, environment } = this.#parts;
-    const folder = join(this.#config.dataFolder, 'instances');
-    return new InstanceManager({
-      drivers: {
-        process: new ProcessDriver({ folder, environment, clock, log }),
-        endpoint: new EndpointDriver(),
-      },
-      makeFeeder: (order) => this.#feeder(order, broker, telemetry),
-      clock,
-      random,
-      log,
-    });
-  }
-
-  /** The worker of one instance. */
-  #feeder(order: FeedOrder, broker: Broker, telemetry: Telemetry): Feeder {
-    const { clock, random, log } = this.#parts;
-    const { service, instance, url, settings, cutGraceMs } = order;
-    const queues = broker.find(service);
-    if (queues === undefined) throw new Error(`instance ${instance} has no queues`);
-    const model = new HttpModelClient({ origin: url.origin, clock });
-    const worker = new Worker({
-      service,
-      instance,
-      source: queues,
-      model,
-      basePath: url.pathname,
-      settings,
-      answerBytesMax: () => queues.view('sink').payloadBytesMax,
-      cutGraceMs,
-      clock,
-      random,
-      log: log.child({ service, instance }),
-      observe: ({ durationMs, outcome }) =>
-        telemetry.inferenceDone(service, outcome, durationMs / 1000),
-    });
-    return worker;
-  }
-
-  /** Whether only this machine reaches any of the addresses: open services are possible then. */
-  #isPrivate(): boolean {
-    const { listen, rootQueues } = this.#config;
-    return [listen, ...rootQueues.map((queue) => queue.listen)].every(({ host }) =>
-      isLoopback(host),
-    );
-  }
-
-  // An address such as 0.0.0.0 is one to listen on, not one to call.
-  #urlOf(edge: Edge, listen: Address): string {
-    const isAny = listen.host === '0.0.0.0' || listen.host === '::';
-    const host = isAny ? '127.0.0.1' : listen.host;
-    const scheme = this.#config.tls === undefined ? 'http' : 'https';
-    return `${scheme}://${showAddress({ host, port: edge.address().port })}`;
-  }
-
   #required(): Running {
     if (this.#running === undefined) throw new Error('the platform is not running');
     return this.#running;
   }
-}
-
-/** Services with their queues, as the edges look them up for every request. */
-function directoryOf(registry: Registry, broker: Broker): Directory {
-  const known = new WeakMap<DirectoryEntry, HostedService>();
-  return {
-    find(name) {
-      const entry = registry.find(name);
-      if (entry === undefined) return undefined;
-      const queues = broker.find(name);
-      const before = known.get(entry);
-      if (before !== undefined && before.queues === queues) return before;
-      if (queues === undefined) {
-        const reason = entry.stopped ?? `the queues of ${name} are not open`;
-        throw new PlatformError('unavailable', reason, { retryAfterMs: 1000 });
-      }
-      const service: HostedService = { ...entry, queues };
-      known.set(entry, service);
-      return service;
-    },
-  };
-}
-
-function instanceHost(instances: InstanceManager): InstanceHost {
-  return {
-    list: (service) => instances.status(service).map(infoOf),
-    logs: (service, instance, request) => instances.logs(service, instance, request),
-  };
 }

@@ -10,6 +10,12 @@ const parsers = ['config/address.ts', 'config/duration.ts', 'config/jsonc.ts'];
 
 const behindTheEdge = ['broker', 'engine', 'queue', 'kernel'];
 
+/** What the composition root connects. */
+const everyPart = [
+  ...['http', 'worker', 'services', 'instances', 'autoscaler', 'events', 'deployment', 'config'],
+  ...behindTheEdge,
+];
+
 /** Each part of the server and the parts that it may import besides itself. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   queue: ['kernel/invariant.ts'],
@@ -23,10 +29,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   autoscaler: ['deployment', ...behindTheEdge],
   http: [...behindTheEdge, ...parsers],
   config: ['kernel', 'queue'],
-  'platform.ts': [
-    ...['http', 'worker', 'services', 'instances', 'autoscaler', 'deployment', 'config'],
-    ...behindTheEdge,
-  ],
+  events: ['kernel'],
+  'platform.ts': ['platform', ...everyPart],
+  platform: everyPart,
   cli: ['platform.ts', 'config', 'services', 'http', 'instances', ...behindTheEdge],
   'main.ts': ['cli', 'platform.ts', 'config', 'kernel'],
 };

@@ -1,0 +1,78 @@
+// What runs the instances: the manager with its drivers, and the worker that feeds each instance
+// from the queues of its service.
+
+import { join } from 'node:path';
+import type { Broker } from '../broker/broker.ts';
+import type { Environment } from '../config/places.ts';
+import type { InstanceHost } from '../http/api/administrator.ts';
+import { EndpointDriver } from '../instances/endpoint.ts';
+import type { Feeder, FeedOrder } from '../instances/feeder.ts';
+import { InstanceManager } from '../instances/manager.ts';
+import { ProcessDriver } from '../instances/process.ts';
+import { infoOf } from '../instances/status.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { Log } from '../kernel/log.ts';
+import type { Random } from '../kernel/random.ts';
+import type { Telemetry } from '../kernel/telemetry.ts';
+import { HttpModelClient } from '../worker/model-client.ts';
+import { Worker } from '../worker/worker.ts';
+
+export interface RuntimeOptions {
+  readonly dataFolder: string;
+  /** Of this process; model processes get an allow-listed part of it. */
+  readonly environment: Environment;
+  readonly broker: Broker;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** Not started yet. */
+export function createInstances(options: RuntimeOptions): InstanceManager {
+  const { dataFolder, environment, clock, random, log } = options;
+  const folder = join(dataFolder, 'instances');
+  return new InstanceManager({
+    drivers: {
+      process: new ProcessDriver({ folder, environment, clock, log }),
+      endpoint: new EndpointDriver(),
+    },
+    makeFeeder: (order) => feederOf(order, options),
+    clock,
+    random,
+    log,
+  });
+}
+
+/** The instances, as the administrative API looks at them. */
+export function instanceHost(instances: InstanceManager): InstanceHost {
+  return {
+    list: (service) => instances.status(service).map(infoOf),
+    logs: (service, instance, request) => instances.logs(service, instance, request),
+  };
+}
+
+/** The worker of one instance. */
+function feederOf(order: FeedOrder, options: RuntimeOptions): Feeder {
+  const { broker, telemetry, clock, random, log } = options;
+  const { service, instance, url, settings, cutGraceMs } = order;
+  const queues = broker.find(service);
+  if (queues === undefined) throw new Error(`instance ${instance} has no queues`);
+  const model = new HttpModelClient({ origin: url.origin, clock });
+  const worker = new Worker({
+    service,
+    instance,
+    source: queues,
+    model,
+    basePath: url.pathname,
+    settings,
+    answerBytesMax: () => queues.view('sink').payloadBytesMax,
+    cutGraceMs,
+    clock,
+    random,
+    log: log.child({ service, instance }),
+    observe: ({ durationMs, outcome }) =>
+      telemetry.inferenceDone(service, outcome, durationMs / 1000),
+  });
+  return worker;
+}
