@@ -1,6 +1,8 @@
 // What the administrative API sends and takes, as JSON. The server's schemas are checked against
 // these types when it is compiled, so client and server cannot drift apart.
 
+import type { RolloutInfo } from './admin-change-types.ts';
+
 /** The status words of a service; `Running` means all wanted instances are ready. */
 export type ServiceStatus =
   | 'Creating'
@@ -49,15 +51,21 @@ export interface ServiceDescription extends ServiceSummary {
   readonly definition: unknown;
   /** Fields that were accepted without effect, and other remarks. */
   readonly warnings: readonly string[];
-}
-
-export interface ApplyAnswer {
-  readonly outcome: 'created' | 'updated' | 'unchanged';
-  readonly name: string;
-  readonly revision: number;
-  readonly endpoint: string;
-  readonly token: string;
-  readonly warnings: readonly string[];
+  /** The revision that the newest instances were first launched as. */
+  readonly sourceRevision: number;
+  readonly rollout: RolloutInfo;
+  /** Where instances come from: `process`, `container`, `endpoint`, `none`, `pending`. */
+  readonly source: string;
+  /** The image of a container, else empty. */
+  readonly image: string;
+  /** What one instance is promised; 0 = nothing is said. */
+  readonly resources: {
+    readonly cpuMillis: number;
+    readonly memoryBytes: number;
+    readonly gpus: number;
+  };
+  /** Whether an autoscaler decides the number of instances. */
+  readonly autoscaled: boolean;
 }
 
 export interface InstanceInfo {
@@ -78,6 +86,26 @@ export interface InstanceInfo {
   /** Requests it may work on at a time, and how many it does. */
   readonly window: number;
   readonly busy: number;
+  /** Ready for work. */
+  readonly ready: boolean;
+  /** The machine it runs on; empty = the server's own. */
+  readonly host: string;
+  /** How its run before this one ended; null = there was none. */
+  readonly lastExit: LastExit | null;
+}
+
+/** How a run of an instance ended. */
+export interface LastExit {
+  /** null = it was ended by a signal, or never ran. */
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** In words: `ended with code 1`, `out of memory`. */
+  readonly reason: string;
+  /** RFC 3339, UTC. */
+  readonly startedAt: string;
+  readonly endedAt: string;
+  /** The last lines it wrote. */
+  readonly lines: readonly string[];
 }
 
 /** `input` and `sink` with their rear queues. */

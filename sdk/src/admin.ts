@@ -3,6 +3,19 @@
 
 import type {
   ApplyAnswer,
+  AutoscalerInfo,
+  RevisionDescription,
+  RevisionInfo,
+  ServiceChange,
+} from './admin-change-types.ts';
+import {
+  type AdminClientOptions,
+  AdminTransport,
+  isCode,
+  linesOf,
+  textOf,
+} from './admin-transport.ts';
+import type {
   BackupInfo,
   BackupProgress,
   BackupStep,
@@ -16,15 +29,7 @@ import type {
   ServiceSummary,
   TokenInfo,
 } from './admin-types.ts';
-import { type ErrorCode, errorKinds, PlatformError } from './errors.ts';
-
-export interface AdminClientOptions {
-  /** `http://127.0.0.1:8600`; a path is kept as a prefix. */
-  readonly url: string;
-  /** The admin token. */
-  readonly token: string;
-  readonly fetch?: typeof globalThis.fetch;
-}
+import { PlatformError } from './errors.ts';
 
 export interface LogOptions {
   /** Lines from the end to begin with; undefined = all that is kept. */
@@ -34,41 +39,30 @@ export interface LogOptions {
   readonly signal?: AbortSignal;
 }
 
-interface Call {
-  readonly method: string;
-  readonly path: string;
-  readonly body?: unknown;
-  readonly signal?: AbortSignal | undefined;
-}
-
 export class AdminClient {
-  readonly #base: string;
-  readonly #token: string;
-  readonly #fetch: typeof globalThis.fetch;
+  readonly #transport: AdminTransport;
 
   constructor(options: AdminClientOptions) {
-    this.#base = options.url.replace(/\/+$/, '');
-    this.#token = options.token;
-    this.#fetch = options.fetch ?? ((...input) => globalThis.fetch(...input));
+    this.#transport = new AdminTransport(options);
   }
 
   /** Also proves that the address is a Sluice and the token its admin token. */
   async server(signal?: AbortSignal): Promise<ServerInfo> {
-    return this.#json({ method: 'GET', path: '/v1/server', signal });
+    return this.#transport.json({ method: 'GET', path: '/v1/server', signal });
   }
 
   async services(): Promise<readonly ServiceSummary[]> {
-    return this.#json({ method: 'GET', path: '/v1/services' });
+    return this.#transport.json({ method: 'GET', path: '/v1/services' });
   }
 
   async service(name: string): Promise<ServiceDescription> {
-    return this.#json({ method: 'GET', path: service(name) });
+    return this.#transport.json({ method: 'GET', path: service(name) });
   }
 
   /** Makes a new service; `conflict` when the name is taken. May not be repeated blindly. */
   async createService(definition: unknown, options: ApplyOptions = {}): Promise<ApplyAnswer> {
-    const path = `/v1/services${strict(options)}`;
-    return this.#json({ method: 'POST', path, body: definition });
+    const path = `/v1/services${ways(options)}`;
+    return this.#transport.json({ method: 'POST', path, body: definition });
   }
 
   /** Creates, updates, or leaves alone when equal; may be repeated. */
@@ -77,17 +71,99 @@ export class AdminClient {
     definition: unknown,
     options: ApplyOptions = {},
   ): Promise<ApplyAnswer> {
-    const path = `${service(name)}${strict(options)}`;
-    return this.#json({ method: 'PUT', path, body: definition });
+    const path = `${service(name)}${ways(options)}`;
+    return this.#transport.json({ method: 'PUT', path, body: definition });
+  }
+
+  /** Changes some fields of a service's declaration. */
+  async modifyService(
+    name: string,
+    change: ServiceChange,
+    options: ApplyOptions = {},
+  ): Promise<ApplyAnswer> {
+    const path = `${service(name)}${ways(options)}`;
+    return this.#transport.json({ method: 'PATCH', path, body: change });
+  }
+
+  /**
+   * Takes a service out of use until `startService`: its instances finish what they work on and
+   * end, then its queues are closed with all that is in them. Resolves when that is decided; the
+   * service's status says when it is `Stopped`. With `now` running requests are cut off and
+   * given back.
+   */
+  async stopService(name: string, options: { readonly now?: boolean } = {}): Promise<void> {
+    const body = { now: options.now ?? false };
+    await this.#transport.call({ method: 'POST', path: `${service(name)}/stop`, body });
+  }
+
+  /** Opens a stopped service again; instances follow. Nothing happens when it is in use. */
+  async startService(name: string): Promise<void> {
+    await this.#transport.call({ method: 'POST', path: `${service(name)}/start` });
+  }
+
+  /** The latest revisions, the newest last. */
+  async revisions(name: string): Promise<readonly RevisionInfo[]> {
+    return this.#transport.json({ method: 'GET', path: `${service(name)}/revisions` });
+  }
+
+  async revision(name: string, revision: number): Promise<RevisionDescription> {
+    return this.#transport.json({ method: 'GET', path: `${service(name)}/revisions/${revision}` });
+  }
+
+  /** Makes the declaration of an earlier revision the newest one; tokens stay as they are. */
+  async switchRevision(
+    name: string,
+    revision: number,
+    options: Pick<ApplyOptions, 'dryRun'> = {},
+  ): Promise<ApplyAnswer> {
+    const path = `${service(name)}/revisions/${revision}/switch${ways(options)}`;
+    return this.#transport.json({ method: 'POST', path });
+  }
+
+  /** How the number of instances is decided; undefined: it is the declared one. */
+  async autoscaler(name: string): Promise<AutoscalerInfo | undefined> {
+    const path = `${service(name)}/autoscaler`;
+    const info: AutoscalerInfo | null = await this.#transport.json({ method: 'GET', path });
+    return info ?? undefined;
+  }
+
+  /** Declares the `autoscaler` block, whole, in any of its spellings. */
+  async setAutoscaler(
+    name: string,
+    block: unknown,
+    options: ApplyOptions = {},
+  ): Promise<ApplyAnswer> {
+    const path = `${service(name)}/autoscaler${ways(options)}`;
+    return this.#transport.json({ method: 'PUT', path, body: block });
+  }
+
+  /** Takes the `autoscaler` block away; as many instances as declared are wanted then. */
+  async removeAutoscaler(name: string): Promise<ApplyAnswer> {
+    return this.#transport.json({ method: 'DELETE', path: `${service(name)}/autoscaler` });
   }
 
   /** Removes the service with its queues and everything in them. */
   async deleteService(name: string): Promise<void> {
-    await this.#call({ method: 'DELETE', path: service(name) });
+    await this.#transport.call({ method: 'DELETE', path: service(name) });
   }
 
   async instances(name: string): Promise<readonly InstanceInfo[]> {
-    return this.#json({ method: 'GET', path: `${service(name)}/instances` });
+    return this.#transport.json({ method: 'GET', path: `${service(name)}/instances` });
+  }
+
+  /**
+   * Has other instances take the place of these, which finish what they work on and end; with
+   * `force` their requests are cut off and given back. `not_found` names those that don't exist;
+   * then nothing happens.
+   */
+  async deleteInstances(
+    name: string,
+    names: readonly string[],
+    options: { readonly force?: boolean } = {},
+  ): Promise<void> {
+    const body = { names, force: options.force ?? false };
+    const path = `${service(name)}/instances/replace`;
+    await this.#transport.call({ method: 'POST', path, body });
   }
 
   /** What an instance wrote, as it comes, in pieces that may end in the middle of a line. */
@@ -96,37 +172,41 @@ export class AdminClient {
     if (options.tail !== undefined) query.set('tail', String(options.tail));
     if (options.follow === true) query.set('follow', 'true');
     const path = `${service(name)}/instances/${encodeURIComponent(instance)}/logs?${query}`;
-    const response = await this.#call({ method: 'GET', path, signal: options.signal });
+    const response = await this.#transport.call({ method: 'GET', path, signal: options.signal });
     yield* textOf(response);
   }
 
   async queues(name: string): Promise<readonly QueueInfo[]> {
-    return this.#json({ method: 'GET', path: `${service(name)}/queues` });
+    return this.#transport.json({ method: 'GET', path: `${service(name)}/queues` });
   }
 
   /** Undoes an end of stream. */
   async reopen(name: string, queue: ServiceQueue): Promise<void> {
-    await this.#call({ method: 'POST', path: `${service(name)}/reopen`, body: { queue } });
+    await this.#transport.call({
+      method: 'POST',
+      path: `${service(name)}/reopen`,
+      body: { queue },
+    });
   }
 
   async tokens(name: string): Promise<readonly TokenInfo[]> {
-    return this.#json({ method: 'GET', path: `${service(name)}/tokens` });
+    return this.#transport.json({ method: 'GET', path: `${service(name)}/tokens` });
   }
 
   /** A further token of a service; its secret is in this answer and nowhere else. */
   async addToken(name: string, token: string, scopes: readonly Scope[]): Promise<NewToken> {
     const body = { name: token, scopes };
-    return this.#json({ method: 'POST', path: `${service(name)}/tokens`, body });
+    return this.#transport.json({ method: 'POST', path: `${service(name)}/tokens`, body });
   }
 
   async removeToken(name: string, token: string): Promise<void> {
     const path = `${service(name)}/tokens/${encodeURIComponent(token)}`;
-    await this.#call({ method: 'DELETE', path });
+    await this.#transport.call({ method: 'DELETE', path });
   }
 
   /** Replaces the main token; the old one is refused from now on. */
   async rotateToken(name: string): Promise<NewToken> {
-    return this.#json({ method: 'POST', path: `${service(name)}/tokens/main/rotate` });
+    return this.#transport.json({ method: 'POST', path: `${service(name)}/tokens/main/rotate` });
   }
 
   /**
@@ -136,8 +216,8 @@ export class AdminClient {
   async backUp(path: string, options: BackupOptions = {}): Promise<BackupInfo> {
     const { signal, progress } = options;
     const call = { method: 'POST', path: '/v1/backup', body: { path }, signal };
-    for await (const line of linesOf(await this.#call(call))) {
-      // As for `#json`.
+    for await (const line of linesOf(await this.#transport.call(call))) {
+      // As for `AdminTransport.json`.
       const step = JSON.parse(line) as BackupStep;
       if (step.kind === 'progress') progress?.(step);
       else if (step.kind === 'done') return step.backup;
@@ -149,39 +229,8 @@ export class AdminClient {
 
   /** The Prometheus text. */
   async metrics(): Promise<string> {
-    const response = await this.#call({ method: 'GET', path: '/metrics' });
+    const response = await this.#transport.call({ method: 'GET', path: '/metrics' });
     return response.text();
-  }
-
-  async #json<T>(call: Call): Promise<T> {
-    const response = await this.#call(call);
-    // The server's schemas are compiled against the types of admin-types.ts.
-    return (await response.json()) as T;
-  }
-
-  async #call(call: Call): Promise<Response> {
-    const headers: Record<string, string> = { Authorization: `Bearer ${this.#token}` };
-    const init: RequestInit = { method: call.method, headers, redirect: 'error' };
-    if (call.body !== undefined) {
-      headers['Content-Type'] = 'application/json';
-      init.body = JSON.stringify(call.body);
-    }
-    if (call.signal !== undefined) init.signal = call.signal;
-    const response = await this.#send(call, init);
-    if (!response.ok) throw await toError(response);
-    return response;
-  }
-
-  async #send(call: Call, init: RequestInit): Promise<Response> {
-    try {
-      return await this.#fetch(`${this.#base}${call.path}`, init);
-    } catch (error) {
-      if (call.signal?.aborted === true) throw error;
-      const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-      const why = cause instanceof Error ? cause.message : String(cause);
-      const message = `${this.#base} does not answer${why === '' ? '' : `: ${why}`}`;
-      throw new PlatformError('unavailable', message, { cause: error });
-    }
   }
 }
 
@@ -193,75 +242,17 @@ export interface BackupOptions {
 export interface ApplyOptions {
   /** Refuse fields that Sluice does not act on, instead of naming them in the warnings. */
   readonly strict?: boolean;
-}
-
-async function* textOf(response: Response): AsyncGenerator<string> {
-  const reader = response.body?.getReader();
-  if (reader === undefined) return;
-  const decoder = new TextDecoder();
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      yield decoder.decode(value, { stream: true });
-    }
-  } finally {
-    await reader.cancel().catch(() => undefined);
-  }
-}
-
-/** Whole lines; a cut connection ends them. */
-async function* linesOf(response: Response): AsyncGenerator<string> {
-  let rest = '';
-  try {
-    for await (const piece of textOf(response)) {
-      const lines = `${rest}${piece}`.split('\n');
-      rest = lines.pop() ?? '';
-      yield* lines;
-    }
-  } catch {
-    // Whoever reads the lines knows which was to be the last.
-  }
+  /** Check everything and answer what would change, and change nothing. */
+  readonly dryRun?: boolean;
 }
 
 function service(name: string): string {
   return `/v1/services/${encodeURIComponent(name)}`;
 }
 
-function strict(options: ApplyOptions): string {
-  return options.strict === true ? '?strict=true' : '';
-}
-
-async function toError(response: Response): Promise<PlatformError> {
-  const text = await response.text().catch(() => '');
-  const problem = readProblem(text);
-  const code = problem.code ?? codeOf(response.status);
-  const seconds = Number(response.headers.get('retry-after'));
-  return new PlatformError(code, problem.detail ?? `HTTP ${response.status}: ${text}`, {
-    ...(seconds > 0 ? { retryAfterMs: seconds * 1000 } : {}),
-  });
-}
-
-function readProblem(text: string): { code?: ErrorCode; detail?: string } {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== 'object' || value === null) return {};
-    const { code, detail, mistakes } = { code: '', detail: '', mistakes: [], ...value };
-    const lines = Array.isArray(mistakes) ? mistakes.map((each) => `\n  ${String(each)}`) : [];
-    const message = `${String(detail)}${lines.join('')}`;
-    return isCode(code) ? { code, detail: message } : {};
-  } catch {
-    return {};
-  }
-}
-
-function isCode(text: string): text is ErrorCode {
-  return Object.hasOwn(errorKinds, text);
-}
-
-function codeOf(status: number): ErrorCode {
-  for (const [code, kind] of Object.entries(errorKinds)) {
-    if (kind.status === status && isCode(code)) return code;
-  }
-  return status < 500 ? 'bad_request' : 'internal';
+function ways({ strict, dryRun }: ApplyOptions): string {
+  const query = new URLSearchParams();
+  if (strict === true) query.set('strict', 'true');
+  if (dryRun === true) query.set('dryRun', 'true');
+  return query.size === 0 ? '' : `?${query}`;
 }

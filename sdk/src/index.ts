@@ -1,6 +1,8 @@
 // The entry of the SDK.
 
 export * from './admin.ts';
+export * from './admin-change-types.ts';
+export type { AdminClientOptions } from './admin-transport.ts';
 export * from './admin-types.ts';
 export * from './base64.ts';
 export * from './client.ts';

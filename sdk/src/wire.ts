@@ -1,5 +1,6 @@
 // What the server shares with the SDK: wire types, codecs and error codes.
 
+export * from './admin-change-types.ts';
 export * from './admin-types.ts';
 export * from './base64.ts';
 export { ByteReader, ByteWriter } from './bytes.ts';
@@ -11,6 +12,7 @@ export * from './stream/assembler.ts';
 export * from './stream/codec.ts';
 export { noBytes } from './stream/fields.ts';
 export * from './stream/limits.ts';
+export * from './stream/membership.ts';
 export * from './stream/operations.ts';
 export * from './stream/outbox.ts';
 export * from './tags.ts';

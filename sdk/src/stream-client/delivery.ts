@@ -120,6 +120,7 @@ export class StreamDelivery implements Delivery {
       deliveryId: this.deliveryId,
       again: false,
       counted: options.counted ?? false,
+      occupies: false,
       code: options.code ?? '',
       reason: options.reason ?? '',
       delayMs: options.delayMs ?? 0,

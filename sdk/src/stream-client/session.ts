@@ -27,7 +27,16 @@ export interface SessionOptions {
   /** How long a call waits for its answer when it does not say. */
   readonly timeoutMs: number;
   readonly platform: ClientPlatform;
+  /** Told of every change of the connection; must not throw. */
+  readonly onConnection?: ((state: ConnectionState) => void) | undefined;
 }
+
+/** `open`: with a server that calls itself `agent`. `lost`: it comes back by itself; told again
+ * for each attempt that failed. `over`: it was refused for good and will not come back. */
+export type ConnectionState =
+  | { readonly kind: 'open'; readonly agent: string }
+  | { readonly kind: 'lost'; readonly error: unknown }
+  | { readonly kind: 'over'; readonly error: unknown };
 
 /** A watch as the session carries it from connection to connection. */
 export interface SessionWatch {
@@ -184,6 +193,7 @@ export class StreamSession {
     for (const channel of this.#channels.values()) wire.say(channel);
     for (const watch of this.#watches.values()) this.openWatch(watch);
     this.#pump();
+    this.#options.onConnection?.({ kind: 'open', agent: welcome.agent });
   }
 
   #lost(error: PlatformError): void {
@@ -195,8 +205,16 @@ export class StreamSession {
     for (const pending of this.#calls.lost()) {
       pending.reject(new PlatformError('outcome_unknown', text, { cause: error }));
     }
-    if (isFinal(error)) this.#end(error);
-    else this.#reconnect();
+    this.#failed(error);
+  }
+
+  #failed(error: unknown): void {
+    if (isFinal(error)) {
+      this.#end(error);
+      return;
+    }
+    this.#reconnect();
+    this.#options.onConnection?.({ kind: 'lost', error });
   }
 
   #reconnect(): void {
@@ -207,9 +225,7 @@ export class StreamSession {
     this.later(waitMs, () => {
       this.#connect().catch((error: unknown) => {
         this.#trouble = error;
-        if (this.isOver) return;
-        if (isFinal(error)) this.#end(error);
-        else this.#reconnect();
+        if (!this.isOver) this.#failed(error);
       });
     });
   }
@@ -351,6 +367,7 @@ export class StreamSession {
     // A client that is closed ends its loops; only calls are refused.
     for (const watch of [...this.#watches.values()]) watch.over(error);
     this.#watches.clear();
+    if (error !== undefined) this.#options.onConnection?.({ kind: 'over', error });
   }
 }
 

@@ -39,6 +39,7 @@ export const clientCodec: DirectionCodec<ClientOperation> = directionCodec<Clien
   touch: deliveries.touch,
   progress: deliveries.progress,
   freed: deliveries.freed,
+  report: deliveries.report,
 });
 
 /** What servers say and clients read. */

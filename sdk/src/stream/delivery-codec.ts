@@ -24,6 +24,7 @@ import type {
   OpenWatch,
   Pause,
   Progress,
+  Report,
   Touch,
 } from './operations.ts';
 
@@ -36,7 +37,7 @@ const completeHas = {
   firstOutput: 16,
   transfer: 32,
 } as const;
-const giveBackHas = { again: 1, counted: 2 } as const;
+const giveBackHas = { again: 1, counted: 2, occupies: 4 } as const;
 const closings = ['cut', 'drain', 'dead'] as const;
 
 export const watch: OperationCodec<OpenWatch> = {
@@ -165,7 +166,9 @@ export const giveBack: OperationCodec<GiveBack> = {
     writer.varint(operation.channel);
     writer.varint(operation.deliveryId);
     writer.byte(
-      (operation.again ? giveBackHas.again : 0) | (operation.counted ? giveBackHas.counted : 0),
+      (operation.again ? giveBackHas.again : 0) |
+        (operation.counted ? giveBackHas.counted : 0) |
+        (operation.occupies ? giveBackHas.occupies : 0),
     );
     writer.text(operation.code);
     writer.text(operation.reason);
@@ -183,6 +186,7 @@ export const giveBack: OperationCodec<GiveBack> = {
       deliveryId,
       again: (flags & giveBackHas.again) !== 0,
       counted: (flags & giveBackHas.counted) !== 0,
+      occupies: (flags & giveBackHas.occupies) !== 0,
       code: reader.text(),
       reason: reader.text(),
       delayMs: reader.varint(),
@@ -232,6 +236,21 @@ export const freed: OperationCodec<Freed> = {
     kind: 'freed',
     channel: reader.varint(),
     deliveryId: reader.varint(),
+  }),
+};
+
+export const report: OperationCodec<Report> = {
+  code: 0x2a,
+  write(writer, operation) {
+    writer.varint(operation.number);
+    writer.varint(operation.channel);
+    writeTags(writer, operation.facts);
+  },
+  read: (reader) => ({
+    kind: 'report',
+    number: reader.varint(),
+    channel: reader.varint(),
+    facts: readTags(reader),
   }),
 };
 

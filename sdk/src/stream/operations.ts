@@ -166,6 +166,8 @@ export interface GiveBack extends Call {
   readonly again: boolean;
   /** Whether the delivery counts as one that ended badly. */
   readonly counted: boolean;
+  /** The model may still be at work on it: the slot stays taken until `freed`. */
+  readonly occupies: boolean;
   readonly code: string;
   readonly reason: string;
   readonly delayMs: number;
@@ -187,6 +189,13 @@ export interface Freed {
   readonly kind: 'freed';
   readonly channel: number;
   readonly deliveryId: number;
+}
+
+/** A worker says how it is; `membership.ts` names the facts. The answer is `described`: what the
+ * service wants of its workers. */
+export interface Report extends Call {
+  readonly kind: 'report';
+  readonly facts: Tags;
 }
 
 export interface ByIndexes extends Call {
@@ -249,6 +258,7 @@ export type ClientOperation =
   | Touch
   | Progress
   | Freed
+  | Report
   | ByIndexes
   | Negative
   | AtIndex

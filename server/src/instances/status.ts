@@ -1,6 +1,6 @@
 // The state of one instance as people and the scaler see it, in words that say why.
 
-import type { InstanceInfo } from '@sluice/sdk/wire';
+import type { InstanceInfo, LastExit } from '@sluice/sdk/wire';
 import type { Ending } from './driver.ts';
 import type { FeederView } from './feeder.ts';
 
@@ -78,6 +78,20 @@ export function infoOf(status: InstanceStatus): InstanceInfo {
     restarts,
     window,
     busy: busySlots(status),
+    ready: state === 'Running' || state === 'Busy',
+    host: '',
+    lastExit: status.last === undefined ? null : exitOf(status.last),
+  };
+}
+
+function exitOf({ code, signal, reason, startedAt, endedAt, lines }: LastRun): LastExit {
+  return {
+    code: code ?? null,
+    signal: signal ?? null,
+    reason,
+    startedAt: startedAt === 0 ? '' : new Date(startedAt).toISOString(),
+    endedAt: endedAt === 0 ? '' : new Date(endedAt).toISOString(),
+    lines,
   };
 }
 

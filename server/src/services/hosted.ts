@@ -1,10 +1,11 @@
 // One service as the registry holds it in memory, and what is seen of it from outside. Durable is
 // its definition; all else is computed from that.
 
-import type { Scope, ServiceStatus } from '@sluice/sdk/wire';
-import type { InstanceSettings } from '../deployment/instances.ts';
-import type { DeployedService, RuntimeReport } from '../deployment/service.ts';
+import type { RolloutInfo, Scope, ServiceStatus } from '@sluice/sdk/wire';
+import type { InstanceSettings, InstanceSource, Resources } from '../deployment/instances.ts';
+import type { DeployedService, Rollout, RuntimeReport } from '../deployment/service.ts';
 import type { ServiceSettings } from '../queue/settings.ts';
+import { hidden, isSecretPlace } from './changes.ts';
 import type { Definition, Revision } from './definition.ts';
 import type { ParsedService } from './parse.ts';
 import { statusOf } from './status.ts';
@@ -68,6 +69,18 @@ export interface ServiceView {
   /** undefined while the file does not pass. */
   readonly settings: ServiceSettings | undefined;
   readonly declared: InstanceSettings | undefined;
+  readonly facts: ServiceFacts;
+}
+
+/** What only the description of a service shows. */
+export interface ServiceFacts {
+  readonly sourceRevision: number;
+  readonly rollout: RolloutInfo;
+  readonly source: InstanceSource['kind'];
+  /** Empty unless it is a container's. */
+  readonly image: string;
+  readonly resources: Resources;
+  readonly autoscaled: boolean;
 }
 
 /** Where requests are put, below the server's address. */
@@ -152,15 +165,40 @@ export function serviceView(
     history: definition.history,
     settings: spec?.queues,
     declared: spec?.instances,
+    facts: factsOf(hosted, report),
   };
+}
+
+const noResources: Resources = { cpuMillis: 0, memoryBytes: 0, gpus: 0 };
+
+function factsOf({ definition, parsed }: Hosted, report: RuntimeReport | undefined): ServiceFacts {
+  const source = parsed?.spec.instances.source;
+  return {
+    sourceRevision: definition.sourceRevision,
+    rollout: rolloutInfo(report?.rollout ?? { state: 'done' }),
+    source: source?.kind ?? 'none',
+    image: source?.kind === 'container' ? source.image : '',
+    resources: parsed?.spec.instances.resources ?? noResources,
+    autoscaled: false,
+  };
+}
+
+function rolloutInfo(rollout: Rollout): RolloutInfo {
+  switch (rollout.state) {
+    case 'done':
+      return { state: 'done', text: '' };
+    case 'rolling':
+      return rollout;
+    case 'failed':
+      return { state: 'failed', text: rollout.reason };
+  }
 }
 
 function withoutSecrets(
   file: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> {
-  const entries = Object.entries(file).map(([name, value]) => {
-    const isSecret = name === 'token' || name === 'dockerAuth';
-    return [name, isSecret && value !== '' ? '***' : value] as const;
-  });
+  const entries = Object.entries(file).map(
+    ([name, value]) => [name, isSecretPlace(name) ? hidden(value) : value] as const,
+  );
   return Object.fromEntries(entries);
 }

@@ -2,13 +2,13 @@
 // for their instances, and come back after a restart. Operations on one service run one after the
 // other. The definition is always saved first: whatever a crash leaves undone, the next start does.
 
-import { PlatformError, type Scope } from '@sluice/sdk/wire';
+import { type FieldChange, PlatformError, type Scope } from '@sluice/sdk/wire';
 import type { Clock } from '../kernel/clock.ts';
 import type { Component } from '../kernel/component.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import { Catalog } from './catalog.ts';
-import { changedPlaces } from './changes.ts';
+import { differences, withoutSecretValues } from './changes.ts';
 import { type Definition, withRevision } from './definition.ts';
 import {
   type DirectoryEntry,
@@ -58,8 +58,9 @@ export interface ApplyOutcome {
   readonly change: 'created' | 'updated' | 'unchanged';
   readonly name: string;
   readonly revision: number;
-  /** Places of the fields that changed. */
-  readonly changed: readonly string[];
+  readonly changes: readonly FieldChange[];
+  /** Whether instances are replaced for it. */
+  readonly rollsOut: boolean;
   readonly warnings: readonly string[];
   /** Below the server's address. */
   readonly path: string;
@@ -225,7 +226,7 @@ export class Registry implements Component {
       throw error;
     }
     this.#options.log.info({ service: name, number }, 'service created');
-    return this.#outcome(name, parsed, 'created', []);
+    return this.#outcome(parsed, 'created', differences({}, parsed.complete), false);
   }
 
   /** After a failed creation; what can't be removed now shows up again at the next start. */
@@ -240,8 +241,9 @@ export class Registry implements Component {
 
   async #update(before: Hosted, parsed: ParsedService): Promise<ApplyOutcome> {
     const { name } = before;
-    const changed = changedPlaces(before.parsed?.complete ?? {}, parsed.complete);
-    if (changed.length === 0) return this.#keep(before, parsed);
+    const changes = differences(before.parsed?.complete ?? {}, parsed.complete);
+    if (changes.length === 0) return this.#keep(before, parsed);
+    const changed = changes.map(({ path }) => path);
     const after: Hosted = {
       ...before,
       definition: this.#revised(before, parsed, changed),
@@ -255,9 +257,10 @@ export class Registry implements Component {
       await this.#ledger.save(before);
       throw error;
     }
-    const { revision } = after.definition;
+    const { revision, sourceRevision } = after.definition;
     this.#options.log.info({ service: name, revision, changed }, 'service updated');
-    return this.#outcome(name, parsed, 'updated', changed);
+    const rollsOut = sourceRevision !== before.definition.sourceRevision;
+    return this.#outcome(parsed, 'updated', changes, rollsOut);
   }
 
   /** The same service. Fields without effect are kept all the same; what did not work before may
@@ -272,7 +275,7 @@ export class Registry implements Component {
     if (!after.isOpened || after.fault !== undefined) {
       await this.#lifecycle.deploy(await this.#lifecycle.openQueues(after, parsed), parsed);
     }
-    return this.#outcome(after.name, parsed, 'unchanged', []);
+    return this.#outcome(parsed, 'unchanged', [], false);
   }
 
   #revised(before: Hosted, parsed: ParsedService, changed: readonly string[]): Definition {
@@ -329,17 +332,19 @@ export class Registry implements Component {
   }
 
   #outcome(
-    name: string,
     parsed: ParsedService,
     change: ApplyOutcome['change'],
-    changed: readonly string[],
+    changes: readonly FieldChange[],
+    rollsOut: boolean,
   ): ApplyOutcome {
+    const { name } = parsed.spec;
     const { definition } = required(name, this.#catalog.get(name));
     return {
       change,
       name,
       revision: definition.revision,
-      changed,
+      changes: withoutSecretValues(changes),
+      rollsOut,
       warnings: parsed.warnings,
       path: servicePath(name),
       token: mainSecret(definition.tokens),

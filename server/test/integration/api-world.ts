@@ -40,6 +40,9 @@ const instance: InstanceInfo = {
   restarts: 2,
   window: 4,
   busy: 3,
+  ready: true,
+  host: '',
+  lastExit: null,
 };
 
 export async function openApiWorld(): Promise<ApiWorld> {

@@ -53,7 +53,7 @@ describe('create and apply', () => {
       request: { path: '/' },
     };
     const outcome = await registry.apply(same);
-    expect(outcome).toMatchObject({ change: 'unchanged', revision: 1, changed: [] });
+    expect(outcome).toMatchObject({ change: 'unchanged', revision: 1, changes: [] });
     expect(outcome.warnings).toContain('accepted without effect here: metadata.cpu');
     registry = await world.boot();
     expect(registry.get('a')).toMatchObject({ file: same, warnings: outcome.warnings });
@@ -65,7 +65,8 @@ describe('create and apply', () => {
     expect(outcome).toMatchObject({
       change: 'updated',
       revision: 2,
-      changed: ['queue.max_delivery'],
+      changes: [{ path: 'queue.max_delivery', before: 5, after: 2 }],
+      rollsOut: false,
     });
     expect(world.queues.byName.get('a')?.settings.deliveryMax).toBe(2);
     expect(world.runtime.wanted.get('a')).toMatchObject({ revision: 2, sourceRevision: 1 });

@@ -2,6 +2,7 @@
 // registry of services, the instances and the broker. Refusals are PlatformErrors.
 
 import type {
+  ApplyAnswer,
   BackupInfo,
   BackupProgress,
   InstanceInfo,
@@ -28,13 +29,8 @@ export interface ApplyRequest {
   readonly strict: boolean;
 }
 
-export interface AppliedService {
-  readonly outcome: 'created' | 'updated' | 'unchanged';
-  readonly name: string;
-  readonly revision: number;
-  readonly token: string;
-  readonly warnings: readonly string[];
-}
+/** An answer without the address, which only the edge knows. */
+export type AppliedService = Omit<ApplyAnswer, 'endpoint'>;
 
 export interface LogRequest {
   /** Lines from the end to begin with; undefined = all. */

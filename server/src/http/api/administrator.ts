@@ -4,6 +4,7 @@
 
 import {
   type BackupInfo,
+  type FieldChange,
   type InstanceInfo,
   type NewToken,
   PlatformError,
@@ -38,7 +39,14 @@ export interface RegisteredService {
   readonly token: string;
   readonly file: Readonly<Record<string, unknown>>;
   readonly warnings: readonly string[];
+  readonly facts: ServiceFacts;
 }
+
+/** What only the description of a service shows. */
+export type ServiceFacts = Pick<
+  DescribedService,
+  'sourceRevision' | 'rollout' | 'source' | 'image' | 'resources' | 'autoscaled'
+>;
 
 export interface ApplyOutcome {
   readonly change: 'created' | 'updated' | 'unchanged';
@@ -46,6 +54,8 @@ export interface ApplyOutcome {
   readonly revision: number;
   readonly warnings: readonly string[];
   readonly token: string;
+  readonly changes: readonly FieldChange[];
+  readonly rollsOut: boolean;
 }
 
 interface ApplyOptions {
@@ -109,8 +119,8 @@ export class Administrator implements Administration {
   service(name: string): DescribedService | undefined {
     const service = this.#options.registry.get(name);
     if (service === undefined) return undefined;
-    const { token, file, warnings } = service;
-    return { ...this.#summary(service), token, definition: file, warnings };
+    const { token, file, warnings, facts } = service;
+    return { ...this.#summary(service), ...facts, token, definition: file, warnings };
   }
 
   async apply(request: ApplyRequest): Promise<AppliedService> {
@@ -119,8 +129,7 @@ export class Administrator implements Administration {
     const outcome = await (how === 'create'
       ? registry.create(definition, { name, strict })
       : registry.apply(definition, { name, strict }));
-    const { change, revision, token, warnings } = outcome;
-    return { outcome: change, name: outcome.name, revision, token, warnings };
+    return appliedOf(outcome);
   }
 
   async delete(name: string): Promise<void> {
@@ -208,6 +217,11 @@ export class Administrator implements Administration {
       throw new PlatformError('not_found', `there is no service ${name}`);
     }
   }
+}
+
+function appliedOf(outcome: ApplyOutcome): AppliedService {
+  const { change, name, revision, token, warnings, changes, rollsOut } = outcome;
+  return { outcome: change, name, revision, token, warnings, changes, rollsOut };
 }
 
 function shown({ name, scopes, secret }: TokenSecret): NewToken {

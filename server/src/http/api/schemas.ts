@@ -3,7 +3,9 @@
 
 import type {
   ApplyAnswer,
+  FieldChange,
   InstanceInfo,
+  LastExit,
   NewToken,
   Problem,
   QueueInfo,
@@ -50,7 +52,21 @@ const description = summary.extend({
   token: z.string(),
   definition: z.unknown(),
   warnings: z.array(z.string()),
+  sourceRevision: count.describe('The revision that instances were first launched as.'),
+  rollout: z.object({ state: z.enum(['done', 'rolling', 'failed']), text: z.string() }),
+  source: z.string().describe('process, container, endpoint, none or pending.'),
+  image: z.string(),
+  resources: z
+    .object({ cpuMillis: count, memoryBytes: count, gpus: count })
+    .describe('What one instance is promised; 0 = nothing is said.'),
+  autoscaled: z.boolean(),
 }) satisfies z.ZodType<ServiceDescription>;
+
+const change = z.object({
+  path: z.string(),
+  before: z.unknown().describe('null = not there; a secret is ***.'),
+  after: z.unknown(),
+}) satisfies z.ZodType<FieldChange>;
 
 const applied = z.object({
   outcome: z.enum(['created', 'updated', 'unchanged']),
@@ -59,7 +75,18 @@ const applied = z.object({
   endpoint: z.string(),
   token: z.string(),
   warnings: z.array(z.string()),
+  changes: z.array(change),
+  rollsOut: z.boolean().describe('Whether instances are replaced.'),
 }) satisfies z.ZodType<ApplyAnswer>;
+
+const lastExit = z.object({
+  code: z.int().nullable(),
+  signal: z.string().nullable(),
+  reason: z.string(),
+  startedAt: instant,
+  endedAt: instant,
+  lines: z.array(z.string()),
+}) satisfies z.ZodType<LastExit>;
 
 const instance = z.object({
   name: z.string(),
@@ -73,6 +100,9 @@ const instance = z.object({
   restarts: count,
   window: count,
   busy: count,
+  ready: z.boolean(),
+  host: z.string().describe("Empty = the server's own machine."),
+  lastExit: lastExit.nullable().describe('How its run before this one ended.'),
 }) satisfies z.ZodType<InstanceInfo>;
 
 const queueName: z.ZodType<QueueInfo['name']> = z.enum(['input', 'sink', 'inputRear', 'sinkRear']);

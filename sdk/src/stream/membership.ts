@@ -1,0 +1,130 @@
+// What a worker of another machine and the server tell one another in a `report` and its answer:
+// how the instance is, and what the service wants of its workers. On the wire both are names and
+// texts, so that either side may say more in a later version; unknown names are passed over.
+
+import { PlatformError } from '../errors.ts';
+import type { Tags } from '../tags.ts';
+
+/** How an instance on another machine is, in its worker's words. */
+export interface WorkerReport {
+  /** `process` or `endpoint`. */
+  readonly source: string;
+  /** The name of the machine. */
+  readonly host: string;
+  /** Of the worker itself. */
+  readonly pid: number;
+  /** Of the worker's program. */
+  readonly version: string;
+  /** A word such as `Running`. */
+  readonly state: string;
+  /** Why it is in that state; may be empty. */
+  readonly reason: string;
+  /** Where the model server listens, on that machine; empty while unknown. */
+  readonly address: string;
+  readonly window: number;
+  /** Of the model server. */
+  readonly restarts: number;
+  /** Wall clock of the model server's start in milliseconds, 0 = not started. */
+  readonly startedAt: number;
+  /** The revision of the service whose terms the worker follows. */
+  readonly revision: number;
+}
+
+/** What a service wants of its workers, as its service.json says. */
+export interface WorkTerms {
+  readonly revision: number;
+  readonly window: number;
+  /** Longest call to the model; 0 = no limit. */
+  readonly keepaliveMs: number;
+  /** Where a put without a path of its own goes. */
+  readonly path: string;
+  /** Further paths that a put may name. */
+  readonly paths: readonly string[];
+  readonly method: string;
+  readonly contentType: string;
+  /** Statuses to be counted and tried again beside those that always are. */
+  readonly retryStatuses: readonly number[];
+  readonly releaseAfterMs: number;
+  /** The largest result that the sink takes now. */
+  readonly resultBytesMax: number;
+}
+
+/** Longest text of one fact; a longer one is cut. */
+const charactersMax = 512;
+
+export function writeReport(report: WorkerReport): Tags {
+  return new Map(Object.entries(report).map(([name, value]) => [name, cut(String(value))]));
+}
+
+/** Throws `bad_request` when a number is none or the state is no word. */
+export function readReport(facts: Tags): WorkerReport {
+  const text = (name: keyof WorkerReport): string => cut(facts.get(name) ?? '');
+  const number = (name: keyof WorkerReport): number => wholeOf(name, facts.get(name) ?? '0');
+  const state = text('state');
+  if (!/^[A-Za-z]{1,32}$/.test(state)) throw mistake('state', 'a word');
+  return {
+    source: text('source'),
+    host: text('host'),
+    pid: number('pid'),
+    version: text('version'),
+    state,
+    reason: text('reason'),
+    address: text('address'),
+    window: number('window'),
+    restarts: number('restarts'),
+    startedAt: number('startedAt'),
+    revision: number('revision'),
+  };
+}
+
+export function writeTerms({ paths, retryStatuses, ...terms }: WorkTerms): Tags {
+  const facts = new Map(
+    Object.entries(terms).map(([name, value]) => {
+      return [name, typeof value === 'number' ? String(Math.round(value)) : value];
+    }),
+  );
+  // No path has a line break in it.
+  facts.set('paths', paths.join('\n'));
+  facts.set('retryStatuses', retryStatuses.join(' '));
+  return facts;
+}
+
+/** Throws `bad_request` when something is missing that a worker must know. */
+export function readTerms(facts: Tags): WorkTerms {
+  const text = (name: keyof WorkTerms): string => {
+    const value = facts.get(name);
+    if (value === undefined) throw mistake(name, 'told');
+    return value;
+  };
+  const number = (name: keyof WorkTerms): number => wholeOf(name, text(name));
+  const list = (name: keyof WorkTerms, between: string): readonly string[] =>
+    text(name)
+      .split(between)
+      .filter((item) => item !== '');
+  return {
+    revision: number('revision'),
+    window: number('window'),
+    keepaliveMs: number('keepaliveMs'),
+    path: text('path'),
+    paths: list('paths', '\n'),
+    method: text('method'),
+    contentType: text('contentType'),
+    retryStatuses: list('retryStatuses', ' ').map((item) => wholeOf('retryStatuses', item)),
+    releaseAfterMs: number('releaseAfterMs'),
+    resultBytesMax: number('resultBytesMax'),
+  };
+}
+
+function wholeOf(name: string, text: string): number {
+  const value = Number(text);
+  if (text === '' || !Number.isSafeInteger(value) || value < 0) throw mistake(name, 'a number');
+  return value;
+}
+
+function mistake(name: string, what: string): PlatformError {
+  return new PlatformError('bad_request', `The fact ${name} of a worker is not ${what}.`);
+}
+
+function cut(text: string): string {
+  return text.length <= charactersMax ? text : text.slice(0, charactersMax);
+}
