@@ -57,6 +57,7 @@ function putAndDeliver(index: number): readonly Transition[] {
         deliveredAt: at,
         deliveries: 1,
         bad: 0,
+        deaths: 0,
         notBefore: 0,
         resumable: true,
         place: true,

@@ -5,6 +5,7 @@ import { PlatformError } from '@sluice/sdk/wire';
 import type { Engine } from '../engine/engine.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Component } from '../kernel/component.ts';
+import type { RecordEvent } from '../kernel/events.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import type { ServiceSettings } from '../queue/settings.ts';
@@ -16,6 +17,8 @@ export interface BrokerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Told what befalls messages that their services' owners must know. */
+  readonly record?: RecordEvent;
 }
 
 export interface OpenOptions {

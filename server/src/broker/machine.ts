@@ -5,6 +5,7 @@
 import { PlatformError } from '@sluice/sdk/wire';
 import type { AppendOutcome, Engine } from '../engine/engine.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
+import type { RecordEvent } from '../kernel/events.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import type { Command } from '../queue/decide.ts';
@@ -27,6 +28,8 @@ export interface MachineOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Told when a message becomes suspect, is cleared or convicted. */
+  readonly record?: RecordEvent;
 }
 
 /** Why everything volatile goes. */

@@ -8,7 +8,7 @@ import type { Home, QueueName } from '../queue/message.ts';
 import type { ConsumerKind } from '../queue/state.ts';
 import type { QueueView, SearchAnswer } from '../queue/view.ts';
 
-export type { ConsumerView, GroupView } from '../queue/view.ts';
+export type { ConsumerView, GroupView, SuspectView } from '../queue/view.ts';
 export type { ConsumerKind, QueueView, SearchAnswer, WatchEnd };
 
 /** Who calls: the consumer identity of the EAS protocol. */

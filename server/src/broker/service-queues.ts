@@ -30,6 +30,7 @@ import type {
   WatchSink,
 } from './queues.ts';
 import { checkFilter, checkGet, checkPut, keptContentType } from './request-limits.ts';
+import { tellOwner } from './suspicions.ts';
 import { type DeliverEffect, type OpenWatch, Watches } from './watches.ts';
 
 /** Bytes of the latest progress text of running work. */
@@ -56,7 +57,10 @@ export class ServiceQueues implements Queues {
     this.service = options.service;
     this.#options = options;
     this.#machine = new Machine(options, {
-      effect: (effect, message) => this.#watches.handle(effect, message),
+      effect: (effect, message) => {
+        if (effect.kind === 'suspicion') tellOwner(options, effect);
+        else this.#watches.handle(effect, message);
+      },
       visible: (queue, index) => this.#polls.wake(queue, index, this.#machine.state),
       reset: (reason) => this.#reset(reason),
       recovered: () => this.#polls.recovered(),

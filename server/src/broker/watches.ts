@@ -2,7 +2,7 @@
 // consumer, and holds back while a connection is full.
 
 import { PlatformError } from '@sluice/sdk/wire';
-import type { Effect } from '../queue/decision.ts';
+import type { Effect, SuspicionEffect } from '../queue/decision.ts';
 import type { QueueName, StoredMessage } from '../queue/message.ts';
 import type { Loader } from './loader.ts';
 import type { Delivery, WatchEnd, WatchSink } from './queues.ts';
@@ -12,6 +12,9 @@ export const bufferedMax: number = 2 ** 20;
 
 /** A message on its way to a consumer. */
 export type DeliverEffect = Extract<Effect, { kind: 'deliver' }>;
+
+/** What a consumer is told. */
+export type ForConsumers = Exclude<Effect, SuspicionEffect>;
 
 interface Outgoing {
   readonly effect: DeliverEffect;
@@ -93,7 +96,7 @@ export class Watches {
     return unsent.map(({ effect }) => effect.deliveryId).filter((id) => id !== 0);
   }
 
-  handle(effect: Effect, message: StoredMessage | undefined): void {
+  handle(effect: ForConsumers, message: StoredMessage | undefined): void {
     const watch = this.#open.get(effect.consumer);
     if (watch === undefined) return;
     switch (effect.kind) {

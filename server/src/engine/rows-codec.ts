@@ -34,6 +34,7 @@ const causes: readonly RestCause[] = [
   'forceEnded',
   'expired',
   'canceled',
+  'poison',
 ];
 const markStates: readonly Mark['state'][] = ['leased', 'returned', 'committed'];
 
@@ -153,9 +154,14 @@ function readOutcomes(reader: RowReader): readonly DeliveryOutcome[] {
   return outcomes;
 }
 
+const deathsShift = 2;
+const deathsMax = 3;
+
 export function writeMark(writer: RowWriter, mark: Mark): void {
   writeWord(writer, markStates, mark.state);
-  writer.byte((mark.resumable ? 1 : 0) | (mark.place ? 2 : 0));
+  // Two bits were always 0 before instances' deaths were counted.
+  const deaths = Math.min(mark.deaths, deathsMax) << deathsShift;
+  writer.byte((mark.resumable ? 1 : 0) | (mark.place ? 2 : 0) | deaths);
   writer.uint(mark.deliveryId);
   writer.text(mark.uid);
   writer.float(mark.firstDeliveredAt);
@@ -180,6 +186,7 @@ export function readMark(reader: RowReader): Mark {
     deliveredAt: reader.float(),
     deliveries: reader.uint(),
     bad: reader.uint(),
+    deaths: (bits >> deathsShift) & deathsMax,
     notBefore: reader.float(),
     placeIndex: reader.uint(),
     outcomes: readOutcomes(reader),

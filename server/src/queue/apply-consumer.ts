@@ -35,6 +35,8 @@ export function applyAttach(state: State, change: Attach): void {
     }
     before.held.clear();
     for (const deliveryId of before.occupied) consumer.occupied.add(deliveryId);
+    consumer.isAlone = before.isAlone;
+    before.isAlone = false;
     before.connected = false;
     state.consumers.delete(before.number);
   }
@@ -58,6 +60,7 @@ export function createConsumer(group: Group, uid: string, number: number): Consu
     connected: false,
     paused: false,
     leaving: false,
+    isAlone: false,
     lostAt: 0,
     held: new Map(),
     occupied: new Set(),

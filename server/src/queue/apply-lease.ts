@@ -11,6 +11,7 @@ import {
   type QueueState,
   type State,
 } from './state.ts';
+import { isSuspect } from './suspects.ts';
 import type { Time } from './time.ts';
 import type { Mark, MarkTransition } from './transition.ts';
 
@@ -22,7 +23,7 @@ export function applyDeliver(state: State, change: DeliverChange, now: Time): vo
   invariant(consumer !== undefined, 'the consumer of a delivery is attached');
   const entry = entryOf(queue, group, change.index, change.mark);
   dropLease(state, group, entry);
-  if (group.offers.size > 0) group.offers.delete(entry);
+  takeOffer(group, entry);
   setMark(state, queue, group, entry, change.mark);
   const { idleMs } = state.settings;
   entry.idleAt = idleMs > 0 ? now.mono + idleMs : Number.POSITIVE_INFINITY;
@@ -49,6 +50,7 @@ export function lease(
 ): void {
   const { deliveryId } = entry.mark;
   entry.consumer = consumer;
+  consumer.isAlone ||= isSuspect(entry.mark);
   consumer.held.set(deliveryId, entry);
   state.leases.set(deliveryId, { queue, group, entry });
   group.leased += 1;
@@ -75,7 +77,7 @@ export function applyReturn(state: State, change: ReturnChange, now: Time): void
     const { queue: name, gid, index } = change;
     state.dues.push(change.backoffUntil, { kind: 'backoff', queue: name, gid, index });
   } else {
-    group.offers.add({ index: entry.index, priority: entry.priority });
+    addOffer(group, entry);
   }
   queue.counters.returned += 1;
   queue.version += 1;
@@ -100,7 +102,7 @@ export function applyCommit(state: State, change: MarkTransition<'commit'>): voi
     if (entry !== undefined) {
       dropLease(state, group, entry);
       if (entry.backoffUntil > 0) group.backingOff -= 1;
-      group.offers.delete(entry);
+      takeOffer(group, entry);
       group.entries.delete(change.index);
       clearLeased(queue, change.index);
     }
@@ -119,8 +121,20 @@ export function applyReady(
   if (group === undefined || entry === undefined || entry.backoffUntil === 0) return;
   entry.backoffUntil = 0;
   group.backingOff -= 1;
-  group.offers.add({ index: entry.index, priority: entry.priority });
+  addOffer(group, entry);
   queue.version += 1;
+}
+
+/** A message that came back may be delivered again: a suspect apart from the others. */
+export function addOffer(group: Group, { index, priority, mark }: Entry): void {
+  if (isSuspect(mark)) group.suspects.add({ index, priority });
+  else group.offers.add({ index, priority });
+}
+
+/** It is delivered, or gone. */
+export function takeOffer(group: Group, entry: Pick<Entry, 'index' | 'priority'>): void {
+  if (group.offers.size > 0) group.offers.delete(entry);
+  if (group.suspects.size > 0) group.suspects.delete(entry);
 }
 
 /** Ends the lease of an entry, if it is under lease. The queue's count of leased messages is the
@@ -128,6 +142,7 @@ export function applyReady(
 export function dropLease(state: State, group: Group, entry: Entry): void {
   const { consumer } = entry;
   if (consumer === undefined) return;
+  if (isSuspect(entry.mark)) consumer.isAlone = false;
   consumer.held.delete(entry.mark.deliveryId);
   state.leases.delete(entry.mark.deliveryId);
   entry.consumer = undefined;

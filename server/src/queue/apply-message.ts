@@ -1,7 +1,7 @@
 // Messages come and go in memory: rows, lanes, groups' knowledge of them and the counts.
 
 import { invariant } from '../kernel/invariant.ts';
-import { dropLease } from './apply-lease.ts';
+import { dropLease, takeOffer } from './apply-lease.ts';
 import type { Hash } from './hash.ts';
 import type { Home } from './message.ts';
 import { type Group, isWorkingGroup, type QueueState, type State } from './state.ts';
@@ -65,7 +65,7 @@ function forgetInGroup(
   index: number,
   priority: number,
 ): void {
-  if (group.offers.size > 0) group.offers.delete({ index, priority });
+  takeOffer(group, { index, priority });
   if (group.ahead.size > 0) group.ahead.delete(index);
   const entry = group.entries.get(index);
   if (entry === undefined) return;

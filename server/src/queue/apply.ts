@@ -103,6 +103,12 @@ function applyPassing(
     case 'advance':
       applyAdvance(state, change);
       return;
+    case 'claim': {
+      const suspects = state.queues[change.queue].groups.get(change.gid)?.suspects;
+      if (change.consumer === 0) suspects?.release(change.index);
+      else suspects?.claim(change.index, change.consumer);
+      return;
+    }
     case 'settings':
       state.settings = change.settings;
       for (const queue of queuesOf(state)) queue.version += 1;
@@ -137,6 +143,7 @@ type PassingKind =
   | 'touch'
   | 'lookAgain'
   | 'advance'
+  | 'claim'
   | 'settings'
   | 'count'
   | 'takeDue'

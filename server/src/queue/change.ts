@@ -118,6 +118,14 @@ export type Passing =
   | { readonly kind: 'left'; readonly consumer: number }
   | { readonly kind: 'leaving'; readonly consumer: number }
   | { readonly kind: 'pause'; readonly consumer: number; readonly paused: boolean }
+  /** A consumer is reserved for a suspect; 0: no consumer is any more. */
+  | {
+      readonly kind: 'claim';
+      readonly queue: QueueName;
+      readonly gid: string;
+      readonly index: number;
+      readonly consumer: number;
+    }
   /** Nothing was found for a consumer, or for all of its group that share the group's cursors. */
   | { readonly kind: 'dry'; readonly consumer: number }
   /** A consumer was sent a message that needs no commit. */

@@ -2,22 +2,13 @@
 // says that there is more.
 
 import type { Change } from './change.ts';
+import { freeSlots, nextFresh, nextOffer } from './choice.ts';
+import { decideSuspects } from './decide-suspects.ts';
 import { changing, type Decision, unchanged } from './decision.ts';
 import { type Consequences, finish } from './lease-end.ts';
 import type { QueueName } from './message.ts';
-import { comesBefore, type Offer } from './offers.ts';
-import {
-  type Consumer,
-  capacityOf,
-  type Entry,
-  type Group,
-  isWorkingGroup,
-  type QueueState,
-  recordLimitsOf,
-  type State,
-  slotsTaken,
-  usedOf,
-} from './state.ts';
+import { comesBefore } from './offers.ts';
+import { type Consumer, type Group, isWorkingGroup, type QueueState, type State } from './state.ts';
 import type { Time } from './time.ts';
 import type { Mark } from './transition.ts';
 
@@ -26,18 +17,20 @@ export interface DeliverCommand {
   readonly queue: QueueName;
 }
 
-/** Messages looked at in one decision before the turn goes on. */
-const stepsMax = 256;
-/** Messages looked at behind one that waits for a place. */
-const blockedStepsMax = 4_096;
-/** Messages that came back and that a filtered consumer looks at. */
-const offersMax = 4_096;
-
 const counterMax = 2 ** 32;
 
 export function decideDeliver(state: State, command: DeliverCommand, now: Time): Decision {
   const queue = state.queues[command.queue];
   for (const group of queue.groups.values()) {
+    if (group.suspects.size > 0) {
+      const decided = decideSuspects(state, queue, group, now);
+      if (decided?.kind === 'change') return { ...changing([decided.change]), more: true };
+      if (decided !== undefined) {
+        const { consumer, index } = decided;
+        const { changes, effects } = send({ state, queue, group, consumer, index, now });
+        return { ...changing(changes, effects), more: true };
+      }
+    }
     const consumer = nextConsumer(queue, group);
     if (consumer !== undefined) return decideFor(state, queue, group, consumer, now);
   }
@@ -68,11 +61,6 @@ function isDry(queue: QueueState, group: Group, consumer: Consumer): boolean {
   return dryAt === queue.version;
 }
 
-function freeSlots(consumer: Consumer): number {
-  if (!consumer.connected || consumer.paused || consumer.leaving) return 0;
-  return consumer.autoCommit ? Number.MAX_SAFE_INTEGER : consumer.window - slotsTaken(consumer);
-}
-
 function decideFor(
   state: State,
   queue: QueueState,
@@ -97,7 +85,6 @@ function decideFor(
   const to = chosen === undefined ? elsewhere?.consumer : consumer;
   const index = chosen?.index ?? elsewhere?.index;
   if (to !== undefined && index !== undefined) {
-    const send = to.autoCommit ? sendWithoutLease : sendUnderLease;
     const sent = send({ state, queue, group, consumer: to, index, now });
     return { ...changing([...changes, ...sent.changes], sent.effects), more: true };
   }
@@ -115,6 +102,10 @@ interface Sending {
   readonly now: Time;
 }
 
+function send(sending: Sending): Consequences {
+  return sending.consumer.autoCommit ? sendWithoutLease(sending) : sendUnderLease(sending);
+}
+
 /** A lease, with a place in the sink for its result if it is the working group's first. */
 function sendUnderLease(sending: Sending): Consequences {
   const { state, queue, group, consumer, index, now } = sending;
@@ -130,6 +121,7 @@ function sendUnderLease(sending: Sending): Consequences {
     deliveredAt: now.wall,
     deliveries: (before?.deliveries ?? 0) + 1,
     bad: before?.bad ?? 0,
+    deaths: before?.deaths ?? 0,
     notBefore: 0,
     resumable: consumer.kind === 'stream',
     place: before?.place ?? takesPlace(state, queue, group, index),
@@ -168,142 +160,4 @@ export function nextDeliveryId(state: State, ahead: number): number {
 
 function takesPlace(state: State, queue: QueueState, group: Group, index: number): boolean {
   return isWorkingGroup(state, queue, group) && !queue.messages.isRecordHome(index);
-}
-
-/** Rule 3 and 12: with no place for the result nothing is delivered to the working group. */
-export function hasPlace(
-  state: State,
-  queue: QueueState,
-  group: Group,
-  index: number,
-  entry: Entry | undefined,
-): boolean {
-  if (!isWorkingGroup(state, queue, group) || entry?.mark.place === true) return true;
-  if (queue.messages.isRecordHome(index)) {
-    const { records, settings } = state;
-    return (
-      records.resultBytes < settings.recordResultBytesMax && !records.isOver(recordLimitsOf(state))
-    );
-  }
-  const { sink } = state.queues;
-  return state.settings.sink.autoEvict || usedOf(state, sink) < capacityOf(state, sink);
-}
-
-interface Offered {
-  readonly offer: Offer | undefined;
-  /** What this consumer gave back itself, with another one that has a free slot for it. */
-  readonly elsewhere: { readonly consumer: Consumer; readonly index: number } | undefined;
-}
-
-/** The first message behind the cursors that this consumer may have now. */
-function nextOffer(
-  state: State,
-  queue: QueueState,
-  group: Group,
-  consumer: Consumer,
-  now: Time,
-): Offered {
-  const { offers } = group;
-  let elsewhere: Offered['elsewhere'];
-  for (let at = 0; at < Math.min(offers.size, offersMax); at += 1) {
-    const offer = offers.at(at);
-    if (offer === undefined || !suits(queue, consumer, offer.index)) continue;
-    const entry = group.entries.get(offer.index);
-    if (!isOpen(queue, group, offer.index, entry)) continue;
-    if (isExpired(queue, offer.index, now)) continue;
-    if (!hasPlace(state, queue, group, offer.index, entry)) continue;
-    const other =
-      entry?.avoid === consumer.uid ? otherTaker(queue, group, consumer, offer.index) : undefined;
-    if (other === undefined) return { offer, elsewhere };
-    elsewhere ??= { consumer: other, index: offer.index };
-  }
-  return { offer: undefined, elsewhere };
-}
-
-/** Whether a message is there for the group: visible, not held, not backing off, not committed. */
-function isOpen(queue: QueueState, group: Group, index: number, entry: Entry | undefined): boolean {
-  if (entry !== undefined && (entry.consumer !== undefined || entry.backoffUntil > 0)) return false;
-  if (group.ahead.size > 0 && group.ahead.has(index)) return false;
-  return queue.hidden === 0 || !queue.messages.isHidden(index);
-}
-
-function suits(queue: QueueState, consumer: Consumer, index: number): boolean {
-  if (index < consumer.from) return false;
-  return consumer.filter === undefined || queue.messages.matches(index, consumer.filter);
-}
-
-function otherTaker(
-  queue: QueueState,
-  group: Group,
-  consumer: Consumer,
-  index: number,
-): Consumer | undefined {
-  for (const other of group.consumers.values()) {
-    if (other !== consumer && freeSlots(other) > 0 && suits(queue, other, index)) return other;
-  }
-  return undefined;
-}
-
-interface Fresh {
-  readonly found: Offer | undefined;
-  /** It stands behind one that has no place: the cursors stay where they are. */
-  readonly isBlocked: boolean;
-  readonly cursors: readonly (readonly [number, number])[];
-  readonly isPartial: boolean;
-}
-
-/** The first message from the cursors on, and how far the cursors may move without taking it. A
- * message without a place for its result keeps its turn; only those of its home wait with it. */
-function nextFresh(
-  state: State,
-  queue: QueueState,
-  group: Group,
-  consumer: Consumer,
-  now: Time,
-): Fresh {
-  const cursors = consumer.cursors ?? group.cursors;
-  const moved: [number, number][] = [];
-  let steps = 0;
-  let isBlocked = false;
-  for (const { priority, indexes } of queue.lanes.list) {
-    const start = Math.max(cursors.get(priority) ?? 0, consumer.from, group.from, 1);
-    let at = start;
-    for (let index = indexes.firstFrom(at); index > 0; index = indexes.firstFrom(index + 1)) {
-      steps += 1;
-      if (isFresh(queue, group, consumer, index)) {
-        if (!isBlocked && at > start) moved.push([priority, at]);
-        const hasExpired = isExpired(queue, index, now);
-        if (!hasExpired && hasPlace(state, queue, group, index, undefined)) {
-          return { found: { index, priority }, isBlocked, cursors: moved, isPartial: false };
-        }
-        const hasOtherHome = queue.recordHomes > 0 && queue.recordHomes < queue.messages.length;
-        isBlocked = true;
-        // Behind what has expired, and may be there again after the clock was set back, all may go.
-        const mayFollow = hasExpired || hasOtherHome;
-        if (!mayFollow || steps >= blockedStepsMax) {
-          return { found: undefined, isBlocked, cursors: moved, isPartial: false };
-        }
-      } else if (!isBlocked) {
-        at = index + 1;
-      }
-      if (steps >= (isBlocked ? blockedStepsMax : stepsMax)) {
-        if (!isBlocked) moved.push([priority, at]);
-        return { found: undefined, isBlocked, cursors: moved, isPartial: !isBlocked };
-      }
-    }
-    if (!isBlocked && at > start) moved.push([priority, at]);
-  }
-  return { found: undefined, isBlocked, cursors: moved, isPartial: false };
-}
-
-function isFresh(queue: QueueState, group: Group, consumer: Consumer, index: number): boolean {
-  if (group.entries.has(index) || !isOpen(queue, group, index, undefined)) return false;
-  return suits(queue, consumer, index);
-}
-
-/** Rule 17: what has expired is not delivered, also before the next sweep takes it. */
-function isExpired(queue: QueueState, index: number, now: Time): boolean {
-  if (queue.expiries.size === 0) return false;
-  const expiresAt = queue.messages.facts(index)?.expiresAt ?? 0;
-  return expiresAt > 0 && expiresAt <= now.wall;
 }

@@ -22,6 +22,7 @@ import {
   payloadBytesMaxOf,
   type State,
 } from './state.ts';
+import { survived } from './suspicion.ts';
 import type { Chance, Time } from './time.ts';
 
 export interface CommitCommand {
@@ -199,6 +200,7 @@ export function decideComplete(state: State, command: CompleteCommand, now: Time
   const changes: Change[] = putsResult ? roomInSink(state, now) : [];
   const others = takeAway(queue, entry.index, 'completed', entry);
   changes.push(...others.changes, complete);
+  others.effects.push(...survived(entry));
   return {
     changes,
     effects: others.effects,

@@ -24,7 +24,18 @@ export type Effect =
       readonly deliveryId: number;
       readonly reason: string;
     }
-  | { readonly kind: 'closed'; readonly consumer: number; readonly reason: WatchEnd };
+  | { readonly kind: 'closed'; readonly consumer: number; readonly reason: WatchEnd }
+  | SuspicionEffect;
+
+/** What instances that died with a message, or lived, mean for it. */
+export interface SuspicionEffect {
+  readonly kind: 'suspicion';
+  readonly what: 'suspect' | 'convicted' | 'cleared';
+  readonly index: number;
+  /** Who held it. */
+  readonly uid: string;
+  readonly reason: string;
+}
 
 export type Reply =
   | { readonly kind: 'done' }

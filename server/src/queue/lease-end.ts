@@ -13,6 +13,7 @@ import {
   type QueueState,
   type State,
 } from './state.ts';
+import { convictedCode, judge, noteOf, survived } from './suspicion.ts';
 import type { Time } from './time.ts';
 import type { Mark } from './transition.ts';
 
@@ -47,10 +48,17 @@ export function endLease(
   now: Time,
 ): Consequences {
   const counts = end.counted && countsDeliveries(state, queue, group);
-  const mark = endedMark(entry.mark, counts, end, now);
+  const suspicion = isWorkingGroup(state, queue, group) ? judge(entry, end) : undefined;
+  const mark = endedMark(entry.mark, counts, { ...end, ...suspicion?.ending }, now);
   const { deliveryMax } = state.settings;
+  if (suspicion?.what === 'convicted' && hasRear(queue)) {
+    const why = { code: convictedCode, reason: suspicion.text, cause: 'poison' } as const;
+    const dead = die(state, queue, entry, mark, { ...end, ...why }, now);
+    dead.effects.push(...noteOf(entry, suspicion));
+    return dead;
+  }
   if (counts && deliveryMax > 0 && mark.bad >= deliveryMax && hasRear(queue)) {
-    return die(state, queue, entry, mark, end, now);
+    return die(state, queue, entry, mark, { ...end, cause: 'deliveries' }, now);
   }
   const back: Change = {
     kind: 'return',
@@ -64,7 +72,7 @@ export function endLease(
     occupies: end.slot === 'kept' || (end.slot === 'taken' && entry.consumer?.kind !== 'eas'),
   };
   const effects = end.slot === 'taken' ? tell(entry, end.reason).effects : [];
-  return { changes: [back], effects };
+  return { changes: [back], effects: [...effects, ...noteOf(entry, suspicion)] };
 }
 
 function hasRear(queue: QueueState): queue is QueueState & { readonly name: 'input' | 'sink' } {
@@ -76,7 +84,12 @@ function countsDeliveries(state: State, queue: QueueState, group: Group): boolea
   return isWorkingGroup(state, queue, group);
 }
 
-function endedMark(mark: Mark, counts: boolean, end: LeaseEnd, now: Time): Mark {
+function endedMark(
+  mark: Mark,
+  counts: boolean,
+  end: LeaseEnd & Partial<Pick<Mark, 'deaths'>>,
+  now: Time,
+): Mark {
   const outcome = {
     deliveryId: mark.deliveryId,
     uid: mark.uid,
@@ -91,6 +104,7 @@ function endedMark(mark: Mark, counts: boolean, end: LeaseEnd, now: Time): Mark 
     state: 'returned',
     resumable: false,
     bad: mark.bad + (counts ? 1 : 0),
+    deaths: end.deaths ?? mark.deaths,
     notBefore: end.delayMs > 0 ? now.wall + end.delayMs : 0,
     outcomes: [...mark.outcomes, outcome].slice(-outcomesMax),
   };
@@ -102,7 +116,7 @@ function die(
   queue: QueueState & { readonly name: 'input' | 'sink' },
   entry: Entry,
   mark: Mark,
-  end: LeaseEnd,
+  end: LeaseEnd & { readonly cause: RestCause },
   now: Time,
 ): Consequences {
   const own = end.slot === 'taken' ? undefined : entry;
@@ -143,7 +157,7 @@ function die(
   const resultIndex = notice === undefined ? mark.placeIndex : sink.lastIndex + 1;
   const closing =
     queue.name === 'input'
-      ? closingOf(mark, now, { ...end, state: 'dead', cause: 'deliveries', resultIndex })
+      ? closingOf(mark, now, { ...end, state: 'dead', resultIndex })
       : undefined;
   changes.push({ kind: 'dead', queue: queue.name, index: entry.index, rear, notice, closing });
   return { changes, effects };
@@ -308,6 +322,7 @@ export function finish(
     return told;
   }
   const { changes, effects } = takeAway(queue, index, cause, own);
+  effects.push(...survived(entry));
   changes.push(removal(state, queue, index, 'succeeded', cause, now));
   return { changes, effects };
 }
@@ -329,6 +344,7 @@ const emptyMark: Mark = {
   deliveredAt: 0,
   deliveries: 0,
   bad: 0,
+  deaths: 0,
   notBefore: 0,
   resumable: false,
   place: false,

@@ -20,7 +20,8 @@ export type RestCause =
   | 'truncated'
   | 'forceEnded'
   | 'expired'
-  | 'canceled';
+  | 'canceled'
+  | 'poison';
 
 /** One delivery that has ended, as the record lists it. */
 export interface DeliveryOutcome {

@@ -3,7 +3,7 @@
 
 import { metaBytesOf } from './apply.ts';
 import { addConsumer, createConsumer } from './apply-consumer.ts';
-import { entryOf, lease, setMark } from './apply-lease.ts';
+import { addOffer, entryOf, lease, setMark } from './apply-lease.ts';
 import { addMessage } from './apply-message.ts';
 import type { Change } from './change.ts';
 import { uncounted } from './decide-consumer.ts';
@@ -90,7 +90,7 @@ export class Restorer {
     }
     const waitMs = Math.min(Math.max(0, mark.notBefore - this.#now.wall), longestBackoffMs);
     if (waitMs === 0) {
-      group.offers.add({ index, priority: entry.priority });
+      addOffer(group, entry);
       return;
     }
     entry.backoffUntil = this.#now.mono + waitMs;

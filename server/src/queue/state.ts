@@ -11,6 +11,7 @@ import { RangeSet } from './range-set.ts';
 import { RecentIds } from './recent-ids.ts';
 import { RecordBook, type RecordLimits } from './record-book.ts';
 import type { ServiceSettings } from './settings.ts';
+import { Suspects } from './suspects.ts';
 import type { ServiceState as DurableState, Mark } from './transition.ts';
 
 /** eas: leases end with the connection, slots of taken leases are free at once.
@@ -53,6 +54,8 @@ export interface Consumer {
   paused: boolean;
   /** It said `Shutdown`: nothing more until it comes again. */
   leaving: boolean;
+  /** It holds a suspect, and so nothing else. */
+  isAlone: boolean;
   /** Monotonic: since when its connection is lost. */
   lostAt: number;
   /** Deliveries under lease, by delivery id. */
@@ -79,6 +82,8 @@ export interface Group {
   readonly entries: Map<number, Entry>;
   readonly ahead: RangeSet;
   readonly offers: Offers;
+  /** Messages that came back and may only go to a consumer that holds nothing. */
+  readonly suspects: Suspects;
   readonly consumers: Map<string, Consumer>;
   /** Monotonic: when it last had a consumer or lease. */
   usedAt: number;
@@ -228,6 +233,7 @@ export function createGroup(number: number, gid: string, from: number, now: numb
     entries: new Map(),
     ahead: new RangeSet(),
     offers: new Offers(),
+    suspects: new Suspects(),
     consumers: new Map(),
     usedAt: now,
     dryAt: 0,

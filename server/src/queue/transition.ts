@@ -22,6 +22,8 @@ export interface Mark {
   /** How many deliveries so far, and how many of them ended badly. */
   readonly deliveries: number;
   readonly bad: number;
+  /** How many instances died with it since it was last seen to be harmless. */
+  readonly deaths: number;
   /** Of a returned message: wall clock before which it is not delivered; 0 = at once. */
   readonly notBefore: number;
   /** A lease that survives the loss of its connection for `resumeMs`. */

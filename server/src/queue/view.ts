@@ -26,6 +26,17 @@ export interface ConsumerView {
   readonly slots: number;
   readonly autoCommit: boolean;
   readonly tags: Tags;
+  /** The suspect that it holds alone, or is reserved for; 0 = none. */
+  readonly suspect: number;
+}
+
+/** A message that may have no company, because instances died with it. */
+export interface SuspectView {
+  readonly gid: string;
+  readonly index: number;
+  /** Who holds it, or is to have it once it is empty; empty when nobody is found yet. */
+  readonly uid: string;
+  readonly isHeld: boolean;
 }
 
 export interface GroupView {
@@ -52,6 +63,8 @@ export interface QueueView {
   readonly lastIndex: number;
   readonly consumers: readonly ConsumerView[];
   readonly groups: readonly GroupView[];
+  /** At most the first hundred that wait. */
+  readonly suspects: readonly SuspectView[];
 }
 
 /** Everything attributes and metrics tell of a queue. */
@@ -89,7 +102,26 @@ export function viewQueue(state: State, queue: QueueState, now: Time): QueueView
     lastIndex: queue.lastIndex,
     consumers,
     groups,
+    suspects: suspectsOf(state, queue),
   };
+}
+
+const suspectsShown = 100;
+
+function suspectsOf(state: State, queue: QueueState): SuspectView[] {
+  const all: SuspectView[] = [];
+  for (const { gid, consumers, suspects } of queue.groups.values()) {
+    for (const { uid, isAlone, held } of consumers.values()) {
+      if (!isAlone) continue;
+      for (const { index } of held.values()) all.push({ gid, index, uid, isHeld: true });
+    }
+    for (let at = 0; at < Math.min(suspects.size, suspectsShown); at += 1) {
+      const index = suspects.at(at)?.index ?? 0;
+      const uid = state.consumers.get(suspects.consumerOf(index))?.consumer.uid ?? '';
+      all.push({ gid, index, uid, isHeld: false });
+    }
+  }
+  return all;
 }
 
 function backingOffOf(state: State, queue: QueueState): number {
@@ -105,6 +137,7 @@ const leavingMs = 60_000;
 
 function consumerViewOf(queue: QueueState, consumer: Consumer, now: Time): ConsumerView {
   const taken = slotsTaken(consumer);
+  const suspect = suspectOf(consumer);
   const idleMs = consumer.connected ? 0 : Math.max(0, now.mono - consumer.lostAt);
   return {
     gid: consumer.group.gid,
@@ -114,10 +147,17 @@ function consumerViewOf(queue: QueueState, consumer: Consumer, now: Time): Consu
     status: statusOf(queue, consumer, idleMs),
     idleMs,
     window: consumer.window,
-    slots: Math.max(0, consumer.window - taken),
+    slots: suspect > 0 ? 0 : Math.max(0, consumer.window - taken),
     autoCommit: consumer.autoCommit,
     tags: consumer.tags,
+    suspect,
   };
+}
+
+function suspectOf({ group, isAlone, held, number }: Consumer): number {
+  if (!isAlone) return group.suspects.indexOf(number);
+  for (const { index } of held.values()) return index;
+  return 0;
 }
 
 function statusOf(queue: QueueState, consumer: Consumer, idleMs: number): ConsumerView['status'] {

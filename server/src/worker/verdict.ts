@@ -59,10 +59,9 @@ function endedByItself(
   return cut && facts.death !== undefined ? died(true, facts) : outcomeOf(result, facts);
 }
 
+/** What it was at work on goes to another instance at once; what it never got is not counted. */
 function died(sent: boolean, facts: CallFacts): Outcome {
   const reason = facts.death ?? 'the instance ended';
-  const result = sent
-    ? ({ kind: 'cut', reason } as const)
-    : ({ kind: 'refused', reason, retried: false } as const);
-  return outcomeOf(result, facts);
+  if (sent) return { kind: 'retry', code: 'InstanceDied', reason, delayMs: 0 };
+  return outcomeOf({ kind: 'refused', reason, retried: false }, facts);
 }

@@ -63,6 +63,7 @@ export function markOf(deliveryId: number, more: Partial<Mark> = {}): Mark {
     deliveredAt: 1_700_000_000_500.25,
     deliveries: 1,
     bad: 0,
+    deaths: 0,
     notBefore: 0,
     resumable: true,
     place: true,

@@ -230,7 +230,12 @@ it('counts what a dead instance held, with its last words', async () => {
   await until(() => model.open() === 1);
   await worker.died('the process was ended by SIGKILL');
   expect(source.returns).toMatchObject([
-    { counted: true, code: '502', reason: 'the process was ended by SIGKILL' },
+    {
+      counted: true,
+      code: 'InstanceDied',
+      reason: 'the process was ended by SIGKILL',
+      delayMs: 0,
+    },
   ]);
   expect(source.closes).toEqual(['dead']);
 });

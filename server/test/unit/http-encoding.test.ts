@@ -93,9 +93,28 @@ describe('attributes', () => {
           ['a', '1'],
           ['b', '2'],
         ]),
+        suspect: 0,
+      },
+      {
+        gid: 'eas',
+        uid: 'u2',
+        index: 3,
+        pending: 1,
+        status: 'Running',
+        idleMs: 0,
+        window: 5,
+        slots: 0,
+        autoCommit: false,
+        tags: new Map(),
+        suspect: 7,
       },
     ],
     groups: [{ gid: 'eas', index: 12, pending: 3, delivered: 7, consumers: 2 }],
+    suspects: [
+      { gid: 'eas', index: 3, uid: 'u3', isHeld: true },
+      { gid: 'eas', index: 7, uid: 'u2', isHeld: false },
+      { gid: 'eas', index: 8, uid: '', isHeld: false },
+    ],
   };
 
   it('has every key that clients name, as texts', () => {
@@ -114,12 +133,20 @@ describe('attributes', () => {
       'stream.approxMaxLength': '230399',
       'stream.firstEntry': '4',
       'stream.lastEntry': '9',
-      'consumers.stats.total': '1',
-      'consumers.status.total': '1',
+      'consumers.stats.total': '2',
+      'consumers.status.total': '2',
       'consumers.list.[0]':
         'Id: eas.u1, Index: 4, Pending: 2, Status: Running, Idle: 1.5s, ' +
         'Window: 5, Slots: 3, AutoCommit: false, Tags: tags[a=1 b=2]',
+      'consumers.list.[1]':
+        'Id: eas.u2, Index: 3, Pending: 1, Status: Running, Idle: 0s, ' +
+        'Window: 5, Slots: 0, AutoCommit: false, Suspect: 7',
       'groups.list.[0]': 'Id: eas, Index: 12, Pending: 3, Delivered: 7, Consumers: 2',
+      'suspects.list.[0]': 'Index: 3, State: alone on eas.u3',
+      'suspects.list.[1]':
+        'Index: 7, State: waits for an instance of its own: ' +
+        'eas.u2 gets nothing else until it is free',
+      'suspects.list.[2]': 'Index: 8, State: waits for an instance of its own',
     });
   });
 
@@ -213,7 +240,7 @@ describe('refusals', () => {
     expect(error.message).toBe(
       'a payload of 9000 bytes is over the limit of 8192 bytes: ' +
         "raise queue.sink.max_payload_size_kb in the service's file and apply it with " +
-        '`sluice create --apply FILE`',
+        '`sluice apply FILE`',
     );
   });
 });

@@ -1,7 +1,7 @@
 // Operations that only look: attributes, count, search.
 
 import { PlatformError, type Tags } from '@sluice/sdk/wire';
-import type { ConsumerView, GroupView, QueueView } from '../../broker/queues.ts';
+import type { ConsumerView, GroupView, QueueView, SuspectView } from '../../broker/queues.ts';
 import { answerText } from '../answer.ts';
 import type { EasCall, EasParts } from './call.ts';
 import { formatGoDuration } from './duration.ts';
@@ -86,6 +86,9 @@ export function attributesOf(
   for (const [at, group] of view.groups.entries()) {
     attributes.set(`groups.list.[${at}]`, groupLine(group));
   }
+  for (const [at, suspect] of view.suspects.entries()) {
+    attributes.set(`suspects.list.[${at}]`, suspectLine(suspect));
+  }
   return attributes;
 }
 
@@ -107,7 +110,15 @@ function consumerLine(consumer: ConsumerView): string {
     `Slots: ${consumer.slots}`,
     `AutoCommit: ${consumer.autoCommit}`,
     ...(tags === '' ? [] : [`Tags: tags[${tags}]`]),
+    ...(consumer.suspect === 0 ? [] : [`Suspect: ${consumer.suspect}`]),
   ].join(', ');
+}
+
+function suspectLine({ gid, uid, index, isHeld }: SuspectView): string {
+  const waits = 'waits for an instance of its own';
+  const reserved =
+    uid === '' ? waits : `${waits}: ${gid}.${uid} gets nothing else until it is free`;
+  return `Index: ${index}, State: ${isHeld ? `alone on ${gid}.${uid}` : reserved}`;
 }
 
 function groupLine(group: GroupView): string {
