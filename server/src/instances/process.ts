@@ -2,8 +2,7 @@
 // straight in a file, recorded before they begin and ended as a whole group.
 
 import { closeSync, mkdirSync, statSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { ProcessSource } from '../deployment/instances.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import { invariant } from '../kernel/invariant.ts';
@@ -11,7 +10,8 @@ import type { Log } from '../kernel/log.ts';
 import type { Driver, Ending, Launch, LogRequest, Running, Survivor } from './driver.ts';
 import { allowedEnvironment, type Environment } from './environment.ts';
 import { runBeside } from './exec.ts';
-import { LogFile } from './log-file.ts';
+import { KeptLogs } from './kept-logs.ts';
+import type { LogFile } from './log-file.ts';
 import { instanceHost, Ports } from './port.ts';
 import { bootId, processFacts } from './proc.ts';
 import { endGroup, signalGroup } from './process-group.ts';
@@ -31,10 +31,7 @@ export interface ProcessDriverOptions {
   readonly orphanGraceMs?: number;
 }
 
-const defaultLogBytesMax = 8 * 2 ** 20;
 const cutEveryMs = 1000;
-/** Logs of instances that are gone, for whoever wants to know why. */
-const keptLogsMax = 20;
 /** What a dead process has left in its group is not waited for as long as a living one. */
 const leftoverGraceMs = 3000;
 const defaultOrphanGraceMs = 10_000;
@@ -44,12 +41,14 @@ export class ProcessDriver implements Driver {
   readonly #options: ProcessDriverOptions;
   readonly #records: ProcessRecords;
   readonly #ports = new Ports();
-  readonly #inUse = new Set<string>();
+  readonly #logs: KeptLogs;
   readonly #environment: Readonly<Record<string, string>>;
 
   constructor(options: ProcessDriverOptions) {
     this.#options = options;
     this.#records = new ProcessRecords(options.folder);
+    const { folder, clock, logBytesMax } = options;
+    this.#logs = new KeptLogs({ folder, clock, logBytesMax });
     this.#environment = allowedEnvironment(options.environment);
   }
 
@@ -57,7 +56,7 @@ export class ProcessDriver implements Driver {
     const { clock, log, folder, orphanGraceMs = defaultOrphanGraceMs } = this.#options;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     await endOrphans({ records: this.#records, clock, log, graceMs: orphanGraceMs });
-    await this.#prune();
+    await this.#logs.prune();
     return [];
   }
 
@@ -68,7 +67,7 @@ export class ProcessDriver implements Driver {
   async start(launch: Launch): Promise<Running> {
     const { source, instance } = launch;
     invariant(source.kind === 'process', 'the process driver runs processes');
-    this.#inUse.add(instance);
+    this.#logs.begin(instance);
     const fixed = source.port !== 0;
     if (fixed && !(await this.#ports.fixed(source.port))) {
       return neverRan(`port ${source.port} is already in use; leave it out and listen on PORT`);
@@ -88,18 +87,15 @@ export class ProcessDriver implements Driver {
   }
 
   logs(instance: string, request: LogRequest): AsyncIterable<Uint8Array> | undefined {
-    const log = this.#log(instance);
-    const isOver = (): boolean => !this.#inUse.has(instance);
-    return log.exists() || !isOver() ? log.read(request, isOver) : undefined;
+    return this.#logs.read(instance, request);
   }
 
   lastLines(instance: string, count: number): Promise<readonly string[]> {
-    return this.#log(instance).lastLines(count);
+    return this.#logs.lastLines(instance, count);
   }
 
-  async forget(instance: string): Promise<void> {
-    this.#inUse.delete(instance);
-    await this.#prune();
+  forget(instance: string): Promise<void> {
+    return this.#logs.forget(instance);
   }
 
   async #launch(launch: Launch, source: ProcessSource, port: number): Promise<Running> {
@@ -112,7 +108,7 @@ export class ProcessDriver implements Driver {
       SLUICE_SERVICE: service,
       [instanceVariable]: instance,
     };
-    const log = this.#log(instance);
+    const log = this.#logs.file(instance);
     const output = log.openForAppending();
     let gated: GatedProcess;
     try {
@@ -181,27 +177,6 @@ export class ProcessDriver implements Driver {
     }
     await this.#records.remove(instance);
     this.#ports.giveBack(port);
-  }
-
-  #log(instance: string): LogFile {
-    const { folder, clock, logBytesMax = defaultLogBytesMax } = this.#options;
-    // Names are ours, but this is a path: better twice than sorry.
-    invariant(/^[\w][\w.-]*$/.test(instance), 'an instance has a plain name');
-    return new LogFile({ path: join(folder, `${instance}.log`), bytesMax: logBytesMax, clock });
-  }
-
-  /** Removes the logs of all but the latest instances that are gone. */
-  async #prune(): Promise<void> {
-    const { folder } = this.#options;
-    const old: { instance: string; at: number }[] = [];
-    for (const name of await readdir(folder)) {
-      const instance = name.endsWith('.log') ? name.slice(0, -4) : undefined;
-      if (instance === undefined || this.#inUse.has(instance)) continue;
-      const facts = await stat(join(folder, name)).catch(() => undefined);
-      if (facts !== undefined) old.push({ instance, at: facts.mtimeMs });
-    }
-    old.sort((one, other) => other.at - one.at);
-    for (const { instance } of old.slice(keptLogsMax)) await this.#log(instance).remove();
   }
 }
 
