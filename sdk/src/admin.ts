@@ -8,6 +8,7 @@ import type {
   RevisionInfo,
   ServiceChange,
 } from './admin-change-types.ts';
+import { type EventOptions, parameters, type ServiceLogOptions, valuesOf } from './admin-lines.ts';
 import {
   type AdminClientOptions,
   AdminTransport,
@@ -30,6 +31,7 @@ import type {
   TokenInfo,
 } from './admin-types.ts';
 import { PlatformError } from './errors.ts';
+import type { EventInfo, LogLine } from './event-types.ts';
 
 export interface LogOptions {
   /** Lines from the end to begin with; undefined = all that is kept. */
@@ -174,6 +176,31 @@ export class AdminClient {
     const path = `${service(name)}/instances/${encodeURIComponent(instance)}/logs?${query}`;
     const response = await this.#transport.call({ method: 'GET', path, signal: options.signal });
     yield* textOf(response);
+  }
+
+  /**
+   * What the instances of a service write, line by line; with `follow` also those that are started
+   * later. It ends with its signal; a follower's also when the service is deleted or the server
+   * stops, or by an `unavailable` error when the connection is lost.
+   */
+  serviceLogs(name: string, options: ServiceLogOptions = {}): AsyncGenerator<LogLine> {
+    const { tail, follow = false, instance, signal } = options;
+    const query = parameters({ tail, follow: String(follow), instance });
+    return valuesOf(this.#transport, `${service(name)}/logs${query}`, signal);
+  }
+
+  /**
+   * What happened to a service, or to all, and why. With `follow` it goes on with what happens from
+   * now on and ends with its signal, or by an `unavailable` error when the server stops or the
+   * connection is lost: call it again with `after`, the number of the last event, to go on there.
+   */
+  async *events(name?: string, options: EventOptions = {}): AsyncGenerator<EventInfo> {
+    const { after, limit, kind, follow = false, signal } = options;
+    const query = parameters({ after, limit, kind, follow: String(follow) });
+    const path = `${name === undefined ? '/v1' : service(name)}/events${query}`;
+    yield* valuesOf<EventInfo>(this.#transport, path, signal);
+    if (!follow || signal?.aborted === true) return;
+    throw new PlatformError('unavailable', 'the server has ended the list of events');
   }
 
   async queues(name: string): Promise<readonly QueueInfo[]> {

@@ -2,12 +2,14 @@
 
 export * from './admin.ts';
 export * from './admin-change-types.ts';
+export type { EventOptions, ServiceLogOptions } from './admin-lines.ts';
 export type { AdminClientOptions } from './admin-transport.ts';
 export * from './admin-types.ts';
 export * from './base64.ts';
 export * from './client.ts';
 export * from './data-frame.ts';
 export * from './errors.ts';
+export * from './event-types.ts';
 export * from './frame-json.ts';
 export type {
   ClientClock,

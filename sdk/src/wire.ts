@@ -6,6 +6,7 @@ export * from './base64.ts';
 export { ByteReader, ByteWriter } from './bytes.ts';
 export * from './data-frame.ts';
 export * from './errors.ts';
+export * from './event-types.ts';
 export * from './frame-json.ts';
 export * from './payload-limit.ts';
 export * from './stream/assembler.ts';

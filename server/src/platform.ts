@@ -15,6 +15,7 @@ import type { Engine } from './engine/engine.ts';
 import { LmdbEngine } from './engine/lmdb/engine.ts';
 import { claimFolder } from './engine/lmdb/folder.ts';
 import { MemoryEngine } from './engine/memory.ts';
+import { EventLog } from './events/event-log.ts';
 import type { Administration } from './http/api/administration.ts';
 import { Administrator } from './http/api/administrator.ts';
 import { pullMetrics } from './http/api/metrics.ts';
@@ -48,6 +49,17 @@ interface Running extends Edges {
   readonly instances: InstanceManager;
 }
 
+/** What the administrative API looks at. */
+interface KnownParts {
+  readonly engine: Engine;
+  readonly registry: Registry;
+  readonly broker: Broker;
+  readonly instances: InstanceManager;
+  readonly events: EventLog;
+  readonly telemetry: Telemetry;
+  readonly workers: WorkerDesk;
+}
+
 export class Platform implements Component {
   readonly #config: Config;
   readonly #parts: PlatformParts;
@@ -59,6 +71,7 @@ export class Platform implements Component {
   #stopping: Promise<void> | undefined;
   #notReady: string | undefined = 'starting';
   #isDraining = false;
+  readonly #closing = new AbortController();
 
   constructor(config: Config, parts: PlatformParts) {
     this.#config = config;
@@ -135,6 +148,8 @@ export class Platform implements Component {
     const engine = await this.#openEngine();
     const adminToken = this.#config.adminToken ?? (await this.#ownToken());
     const telemetry = new Telemetry();
+    const eventFolder = join(this.#config.dataFolder, 'events');
+    const events = await this.#begin(new EventLog({ folder: eventFolder, clock, log }));
     const broker = await this.#begin(new Broker({ engine, clock, random, log }));
     const instances = createInstances({
       dataFolder: this.#config.dataFolder,
@@ -159,24 +174,10 @@ export class Platform implements Component {
         openAllowed: isPrivate(this.#config),
       }),
     );
-    const administration = new Administrator({
-      registry,
-      queues: broker,
-      instances: instanceHost(instances),
-      server: () => ({
-        name: 'sluice',
-        version,
-        engine: engine.capabilities.name,
-        survivesProcess: engine.capabilities.survivesProcess,
-        survivesPower: engine.capabilities.survivesPower,
-      }),
-      notReady: () => this.#notReady,
-      backUp:
-        engine instanceof LmdbEngine
-          ? ({ path: target, ...how }) => engine.backUp({ target, sluice: version, ...how })
-          : undefined,
-      deleted: (name) => telemetry.forget(name),
-    });
+    events.keep(registry.list().map(({ name }) => name));
+    const workers = workerDesk({ registry, record: events.record, clock, log });
+    const known = { engine, registry, broker, instances, events, telemetry, workers };
+    const administration = this.#administrator(known);
     const loopDelay = await this.#begin(new LoopDelay(clock));
     pullMetrics(telemetry, administration, loopDelay);
     const edges = await openEdges({
@@ -187,6 +188,9 @@ export class Platform implements Component {
       backend: engine.capabilities.name,
       adminToken: adminToken.reveal(),
       administration,
+      events,
+      workers,
+      closing: this.#closing.signal,
       telemetry,
       isDraining: () => this.#isDraining,
       begin: (component) => this.#begin(component),
@@ -202,13 +206,35 @@ export class Platform implements Component {
     });
   }
 
+  #administrator(known: KnownParts): Administrator {
+    const { engine, registry, broker, instances, events, telemetry, workers } = known;
+    const { name, survivesProcess, survivesPower } = engine.capabilities;
+    return new Administrator({
+      registry,
+      queues: broker,
+      instances: withJoined(instanceHost(instances), workers, broker),
+      server: () => ({ name: 'sluice', version, engine: name, survivesProcess, survivesPower }),
+      notReady: () => this.#notReady,
+      backUp:
+        engine instanceof LmdbEngine
+          ? ({ path: target, ...how }) => engine.backUp({ target, sluice: version, ...how })
+          : undefined,
+      deleted: (service) => {
+        events.gone(service);
+        workers.joined.deleted(service);
+        return telemetry.forget(service);
+      },
+    });
+  }
+
   async #stop(): Promise<void> {
     await this.#starting?.catch(() => undefined);
     this.#notReady = 'stopping';
     // After a drain this changes nothing; without one open calls are given back at once.
     await this.#running?.instances.stop({ deadlineMs: 0 });
     this.#running?.streams.close();
-    // Its answer would keep the edge open until patience ends.
+    // These answers would keep the edge open until patience ends.
+    this.#closing.abort();
     for (const part of this.#started) if (part instanceof LmdbEngine) part.giveUpBackup();
     for (const component of this.#started.reverse()) await component.stop();
     this.#started.length = 0;

@@ -9,11 +9,13 @@ import type { TlsFiles } from '../config/tls.ts';
 import { version } from '../config/version.ts';
 import type { Administration } from '../http/api/administration.ts';
 import { createApi } from '../http/api/app.ts';
+import type { EventHost } from '../http/api/routes/events.ts';
 import type { Directory, HostedService } from '../http/directory.ts';
 import { attributesOf } from '../http/eas/inspect.ts';
 import { createEdge, type Edge, type EdgeBasics } from '../http/edge.ts';
 import type { Limits } from '../http/limit-table.ts';
 import { createRootQueue } from '../http/root-queue.ts';
+import type { WorkerDesk } from '../http/stream/calls.ts';
 import { StreamServer } from '../http/stream/server.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Component } from '../kernel/component.ts';
@@ -32,6 +34,10 @@ export interface EdgesOptions {
   readonly backend: string;
   readonly adminToken: string;
   readonly administration: Administration;
+  readonly events: EventHost;
+  readonly workers: WorkerDesk;
+  /** Aborted: the server is about to stop, and answers that go on for ever end. */
+  readonly closing: AbortSignal;
   readonly telemetry: Telemetry;
   /** Whether the server is about to stop: a client that comes back then is sent away. */
   readonly isDraining: () => boolean;
@@ -52,7 +58,7 @@ export interface Edges {
 /** Resolves when every address is served. */
 export async function openEdges(options: EdgesOptions): Promise<Edges> {
   const { config, limits, directory, backend, adminToken, begin } = options;
-  const { administration, telemetry, clock, random, log } = options;
+  const { clock, random, log } = options;
   const streams = new StreamServer({
     directory,
     clock,
@@ -61,9 +67,10 @@ export async function openEdges(options: EdgesOptions): Promise<Edges> {
     adminToken,
     agent: `sluice/${version}`,
     describe: (service, view) => attributesOf(service, view, { backend }),
+    workers: options.workers,
     limits: limits.stream,
   });
-  const api = await begin(createApi({ administration, adminToken, telemetry, log }));
+  const api = await begin(createApi(options));
   const rootQueues: Edge[] = [];
   for (const { service, listen } of config.rootQueues) {
     const basics = edgeBasics(options, listen);

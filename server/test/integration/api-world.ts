@@ -1,10 +1,14 @@
 // A server with the administrative API over the real registry and the memory engine, without
 // queues and instances: what the API itself does is tested on it.
 
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { AdminClient, type InstanceInfo, PlatformError } from '@sluice/sdk';
 import type { Queues } from '../../src/broker/queues.ts';
 import { MemoryEngine } from '../../src/engine/memory.ts';
+import { EventLog } from '../../src/events/event-log.ts';
 import { Administrator } from '../../src/http/api/administrator.ts';
 import { createApi } from '../../src/http/api/app.ts';
 import { pullMetrics } from '../../src/http/api/metrics.ts';
@@ -23,6 +27,9 @@ export interface ApiWorld {
   readonly telemetry: Telemetry;
   /** What the instance `m-0` wrote; more may come through it. */
   readonly log: { pieces: AsyncIterable<Uint8Array> };
+  readonly events: EventLog;
+  /** Ends answers that go on for ever. */
+  readonly closing: AbortController;
   /** Why the server is not ready. */
   readonly state: { notReady: string | undefined };
   close(): Promise<void>;
@@ -91,7 +98,19 @@ export async function openApiWorld(): Promise<ApiWorld> {
   });
   const loopDelay = new LoopDelay(systemClock);
   pullMetrics(telemetry, administration, loopDelay);
-  const api = createApi({ administration, adminToken, telemetry, log: silentLog });
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-events-'));
+  const events = new EventLog({ folder, clock: systemClock, log: silentLog });
+  await events.start();
+  const closing = new AbortController();
+  const api = createApi({
+    administration,
+    adminToken,
+    telemetry,
+    events,
+    closing: closing.signal,
+    clock: systemClock,
+    log: silentLog,
+  });
   await api.start();
   const server = createServer((request, response) => api.handle(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
@@ -103,11 +122,15 @@ export async function openApiWorld(): Promise<ApiWorld> {
     client: new AdminClient({ url, token: adminToken }),
     telemetry,
     log,
+    events,
+    closing,
     state,
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await api.stop();
+      await events.stop();
+      rmSync(folder, { recursive: true, force: true });
       await registry.stop();
     },
   };

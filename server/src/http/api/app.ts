@@ -11,11 +11,14 @@ import type { Log } from '../../kernel/log.ts';
 import type { Telemetry } from '../../kernel/telemetry.ts';
 import { checkAccess } from './access.ts';
 import type { Administration } from './administration.ts';
+import type { LineStreamBasics } from './line-stream.ts';
 import { answerProblem, fromIssues } from './problem.ts';
 import type { Call, Route } from './route.ts';
 import { backupRoutes } from './routes/backup.ts';
+import { type EventHost, eventRoutes } from './routes/events.ts';
 import { instanceRoutes } from './routes/instances.ts';
 import { queueRoutes } from './routes/queues.ts';
+import { serviceLogRoutes } from './routes/service-logs.ts';
 import { serviceRoutes } from './routes/services.ts';
 import { systemRoutes } from './routes/system.ts';
 import { tokenRoutes } from './routes/tokens.ts';
@@ -23,8 +26,9 @@ import { tokenRoutes } from './routes/tokens.ts';
 /** Largest body of an administrative call; a service.json has a few KB. */
 export const apiBodyBytesMax: number = 2 ** 20;
 
-export interface ApiOptions {
+export interface ApiOptions extends LineStreamBasics {
   readonly administration: Administration;
+  readonly events: EventHost;
   readonly adminToken: string;
   readonly telemetry: Telemetry;
   readonly log: Log;
@@ -77,6 +81,8 @@ export function apiRoutes(options: ApiOptions): readonly Route[] {
   const routes: Route[] = [
     ...serviceRoutes(administration),
     ...instanceRoutes(administration),
+    ...serviceLogRoutes(options),
+    ...eventRoutes({ ...options, isService: (name) => administration.service(name) !== undefined }),
     ...queueRoutes(administration),
     ...tokenRoutes(administration),
     ...backupRoutes(administration),
