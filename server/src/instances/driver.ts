@@ -78,7 +78,7 @@ export interface Survivor {
   readonly startedAt: number;
   readonly devices: readonly number[];
   /** From now on it is as if this driver had started it. Rejects when it cannot be. */
-  adopt(): Promise<Running>;
+  adopt(launch: Launch): Promise<Running>;
   /** Asks it to end and makes it; nothing of it is left when it resolves. */
   end(): Promise<void>;
 }

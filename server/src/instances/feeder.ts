@@ -41,6 +41,8 @@ export interface FeedOrder {
   readonly url: URL;
   readonly settings: FeedSettings;
   readonly cutGraceMs: number;
+  /** The model server ran before this server did: it may still work on calls of an earlier one. */
+  readonly isTakenOver: boolean;
 }
 
 /** Makes the feeder of one running copy. */

@@ -1,16 +1,22 @@
-// One instance from the wish for it to its end: starts its copy, checks it, feeds it, starts it
-// anew after a crash, and lets it finish its work before it goes. It ends a copy only when that is
-// to leave, or holds no work and fails its checks.
+// One instance from the wish for it to its end: starts its copy or takes one over, starts it anew
+// after a crash, and lets it finish its work before it goes. It ends a copy only when that is to
+// leave, or holds no work and fails its checks.
 
 import type { DeployedService } from '../deployment/service.ts';
-import type { Clock, Timer } from '../kernel/clock.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { RecordEvent } from '../kernel/events.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
-import type { Driver, Ending, Running } from './driver.ts';
-import type { Feeder, MakeFeeder } from './feeder.ts';
-import { probe } from './probe.ts';
-import { endingText, type InstanceState, type InstanceStatus, type LastRun } from './status.ts';
-import { type Health, Vitals } from './vitals.ts';
+import type { Driver, Ending, Launch, Running, Survivor } from './driver.ts';
+import type { FeederView, MakeFeeder } from './feeder.ts';
+import type { Hold } from './host/ledger.ts';
+import { pause } from './pause.ts';
+import { crashText, drainText, endingText, feedText, wroteText } from './reasons.ts';
+import type { JudgedCopy } from './rollout.ts';
+import { Run, type RunEnd } from './run.ts';
+import type { InstanceState, InstanceStatus, LastRun } from './status.ts';
+import { Story } from './story.ts';
+import type { Health } from './vitals.ts';
 import { launchKey } from './wanted.ts';
 
 export interface InstanceOptions {
@@ -19,42 +25,48 @@ export interface InstanceOptions {
   /** The address, of an endpoint. */
   readonly url: string | undefined;
   readonly driver: Driver;
+  /** What it holds of the machine until it is gone. */
+  readonly hold: Hold;
+  /** A copy of an earlier server to go on with. */
+  readonly survivor?: Survivor | undefined;
   readonly makeFeeder: MakeFeeder;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly record: RecordEvent;
   /** Its state has changed. */
   readonly changed: () => void;
+  /** It ended by itself, or could not be started. */
+  readonly crashed: (key: string, ending: Ending, reason: string) => void;
 }
 
 const firstRestartMs = 500;
 const longestRestartMs = 60_000;
+/** Between two questions whether the driver can work by now. */
+const driverRetryMs = 5000;
 /** A copy that was ready for so long starts the row of crashes anew. */
 const steadyMs = 60_000;
 const lastLinesShown = 5;
 
-/** Why one run of the copy is over. */
-type RunEnd =
-  | { readonly kind: 'ended'; readonly ending: Ending }
-  | { readonly kind: 'leave' }
-  | { readonly kind: 'unfit'; readonly reason: string };
-
 export class Instance {
   readonly name: string;
   readonly url: string | undefined;
-  /** Which launch it is a copy of. */
-  readonly key: string;
+  readonly hold: Hold;
   readonly #options: InstanceOptions;
   readonly #log: Log;
+  readonly #story: Story;
+  #key: string;
   #wanted: DeployedService;
-  #state: InstanceState = 'Starting';
+  #state: InstanceState = 'Pending';
   #reason = '';
-  #running: Running | undefined;
-  #feeder: Feeder | undefined;
+  #survivor: Survivor | undefined;
+  #run: Run | undefined;
   #startedAt = 0;
-  #readyAt = 0;
   #restarts = 0;
   #crashes = 0;
+  /** The driver cannot work now: that is nobody's failure but the machine's. */
+  #isBlocked = false;
+  #isHopeless = false;
   #nextStartAt = 0;
   #last: LastRun | undefined;
   readonly #leaving = new AbortController();
@@ -63,12 +75,21 @@ export class Instance {
   #isKilled = false;
 
   constructor(options: InstanceOptions) {
+    const { name, wanted, log, record } = options;
     this.#options = options;
-    this.name = options.name;
+    this.name = name;
     this.url = options.url;
-    this.key = launchKey(options.wanted);
-    this.#wanted = options.wanted;
-    this.#log = options.log.child({ service: options.wanted.name, instance: options.name });
+    this.hold = options.hold;
+    this.#key = launchKey(wanted);
+    this.#wanted = wanted;
+    this.#survivor = options.survivor;
+    this.#log = log.child({ service: wanted.name, instance: name });
+    this.#story = new Story({ service: wanted.name, instance: name, record });
+  }
+
+  /** Which launch it is a copy of. */
+  get key(): string {
+    return this.#key;
   }
 
   get isLeaving(): boolean {
@@ -79,28 +100,28 @@ export class Instance {
     return this.#state === 'Running' || this.#state === 'Busy';
   }
 
-  get isGone(): boolean {
-    return this.#state === 'Terminated';
+  get isTrying(): boolean {
+    return !this.isLeaving && !this.#isBlocked && this.#state !== 'Pulling';
   }
 
   /** Requests its model has or may have. */
   get held(): number {
-    const view = this.#feeder?.view();
-    return view === undefined ? 0 : view.running.length + view.abandoned;
+    return this.#run?.held ?? 0;
   }
 
   start(): void {
     this.#life ??= this.#live().catch(async (error: unknown) => {
       this.#log.error({ error }, 'an instance failed unexpectedly');
       this.#enter('Terminated', 'a bug in Sluice; see its log');
-      await this.#running?.stop(0);
+      await this.#run?.running.stop(0);
     });
   }
 
   /** New settings; what is wanted of the copy itself stays. */
   update(wanted: DeployedService): void {
     this.#wanted = wanted;
-    this.#feeder?.update(wanted.instances);
+    this.#key = launchKey(wanted);
+    this.#run?.update(wanted);
   }
 
   /** Takes no more work, finishes what it has, ends. Resolves when nothing of it is left. */
@@ -118,24 +139,30 @@ export class Instance {
   kill(): void {
     this.#isKilled = true;
     this.#hurry.abort();
-    this.#running?.kill();
+    this.#run?.running.kill();
+  }
+
+  view(): JudgedCopy {
+    const { name, key, url, isReady, isLeaving, isTrying, held } = this;
+    return { name, key, url, isReady, isLeaving, isTrying, held, reason: this.#why() };
   }
 
   status(): InstanceStatus {
-    const feed = this.#feeder?.view();
-    const pid = this.#running?.pid;
+    const running = this.#run?.running;
+    const feed = this.#run?.view();
     return {
       service: this.#wanted.name,
       name: this.name,
-      kind: this.url === undefined ? 'process' : 'endpoint',
+      kind: this.#kind(),
       state: this.#state,
-      reason: this.#reason !== '' ? this.#reason : feedReason(feed),
-      url: this.url ?? (pid === undefined ? '' : (this.#running?.url.origin ?? '')),
-      pid,
+      reason: this.#why(feed),
+      url: this.url ?? (running?.port === undefined ? '' : running.url.origin),
+      pid: running?.pid,
       revision: this.#wanted.revision,
       startedAt: this.#startedAt,
-      readyAt: this.#readyAt,
+      readyAt: this.#run?.readyAt ?? 0,
       restarts: this.#restarts,
+      crashes: this.#crashes,
       window: this.#wanted.instances.window,
       feed,
       last: this.#last,
@@ -150,222 +177,204 @@ export class Instance {
     }
     this.#enter('Terminated', '');
     await this.#options.driver.forget(this.name);
+    this.#story.gone();
   }
 
   async #runOnce(): Promise<void> {
-    const { driver, clock } = this.#options;
-    const { name: service, number, revision, instances } = this.#wanted;
+    const { driver, clock, makeFeeder } = this.#options;
     this.#startedAt = clock.now().wall;
-    this.#readyAt = 0;
     this.#nextStartAt = 0;
+    const problem = await driver.problem();
+    this.#isBlocked = problem !== undefined;
+    if (problem !== undefined) {
+      if (this.#reason !== problem) this.#story.blocked(problem);
+      this.#enter('Pending', problem);
+      return;
+    }
     this.#enter('Starting', '');
-    const running = await driver.start({
+    const isFirstOfEndpoint = this.url !== undefined && this.#restarts === 0;
+    const taken = await this.#takeOver();
+    const running = taken ?? (await driver.start(this.#launch()));
+    const run = new Run({
+      running,
+      instance: this.name,
+      wanted: () => this.#wanted,
+      makeFeeder,
+      cutGraceMs: driver.cutGraceMs,
+      kind: this.#kind(),
+      isTakenOver: taken !== undefined || isFirstOfEndpoint,
+      clock,
+      log: this.#log,
+      show: (health, reason) => this.#show(health, reason),
+    });
+    this.#run = run;
+    if (!this.isLeaving) this.#enter('Starting', '');
+    this.#begun(running, taken !== undefined);
+    const end = await run.watch(this.#leaving.signal);
+    await this.#finish(run, end);
+    this.#run = undefined;
+  }
+
+  /** Goes on with the copy of an earlier server; undefined: there is none, or not any more. */
+  async #takeOver(): Promise<Running | undefined> {
+    const survivor = this.#survivor;
+    this.#survivor = undefined;
+    if (survivor === undefined) return undefined;
+    try {
+      const running = await survivor.adopt(this.#launch());
+      this.#startedAt = survivor.startedAt;
+      return running;
+    } catch (error) {
+      this.#log.warn({ error }, 'a copy of an earlier server cannot be taken over');
+      await survivor.end();
+      return undefined;
+    }
+  }
+
+  #launch(): Launch {
+    const { name: service, number, revision, instances } = this.#wanted;
+    return {
       service,
       number,
       instance: this.name,
-      key: this.key,
+      key: this.#key,
       revision,
       source: instances.source,
       url: this.url,
       resources: instances.resources,
-      devices: [],
-      tell: ({ state, text }) => this.#enter(state, text),
+      devices: this.hold.devices,
+      tell: ({ state, text }) => {
+        if (!this.isLeaving) this.#enter(state, text);
+      },
       signal: this.#leaving.signal,
-    });
-    this.#running = running;
-    const { pid } = running;
-    this.#log.info({ url: running.url.href, ...(pid === undefined ? {} : { pid }) }, 'started');
-    const over = new AbortController();
-    const end = await this.#firstEnd(running, over.signal);
-    over.abort();
-    await this.#finish(running, end);
-    this.#running = undefined;
+    };
   }
 
-  #firstEnd(running: Running, over: AbortSignal): Promise<RunEnd> {
-    return new Promise((resolve, reject) => {
-      running.ended.then((ending) => resolve({ kind: 'ended', ending }), reject);
-      const leave = (): void => resolve({ kind: 'leave' });
-      if (this.isLeaving) leave();
-      this.#leaving.signal.addEventListener('abort', leave, { once: true });
-      over.addEventListener('abort', () => {
-        this.#leaving.signal.removeEventListener('abort', leave);
-      });
-      this.#watchHealth(running, over).then((reason) => {
-        if (reason !== undefined) resolve({ kind: 'unfit', reason });
-      }, reject);
-    });
+  #begun({ pid, url }: Running, isTakenOver: boolean): void {
+    const words = isTakenOver ? 'taken over' : 'started';
+    this.#log.info({ url: url.href, ...(pid === undefined ? {} : { pid }) }, words);
+    this.#story.begun({ pid, url, isTakenOver, startedAt: this.#startedAt });
   }
 
-  /** Checks it until the run is over; answers only when it has to be ended. */
-  async #watchHealth(running: Running, over: AbortSignal): Promise<string | undefined> {
-    const { clock } = this.#options;
-    const bornAt = clock.now().mono;
-    let check = this.#wanted.instances.healthCheck;
-    let vitals = new Vitals(check);
-    while (!over.aborted) {
-      const newest = this.#wanted.instances.healthCheck;
-      if (JSON.stringify(newest) !== JSON.stringify(check)) {
-        check = newest;
-        vitals = new Vitals(check);
-      }
-      const startedAt = clock.now().mono;
-      const result = await probe(check, running, { clock, signal: over });
-      if (over.aborted) return undefined;
-      const ageMs = clock.now().mono - bornAt;
-      const { health, isLost } = vitals.judge(result, { holdsWork: this.held > 0, ageMs });
-      if (isLost && running.pid !== undefined) return `its health check failed: ${result.reason}`;
-      this.#show(running, health, result.reason);
-      this.#feeder?.checked(result.ok, startedAt);
-      await pause(clock, vitals.nextInMs(), over);
-    }
-    return undefined;
-  }
-
-  #show(running: Running, health: Health, reason: string): void {
+  #show(health: Health, reason: string): void {
+    if (this.isLeaving) return;
     switch (health) {
       case 'starting':
-        if (this.#readyAt === 0) this.#enter('Starting', reason);
+        this.#enter('Starting', reason);
         return;
       case 'ready':
-        if (!this.#feed(running)) return;
         this.#enter('Running', '');
-        this.#feeder?.letThrough();
         return;
       case 'busy':
         this.#enter('Busy', `too busy for its health check: ${reason}`);
-        this.#feeder?.holdBack();
         return;
       case 'unhealthy':
         this.#enter('Unhealthy', `its health check failed: ${reason}`);
-        this.#feeder?.holdBack();
         return;
     }
   }
 
-  /** False: its queues are not there now; the next check tries again. */
-  #feed(running: Running): boolean {
-    if (this.#feeder !== undefined) return true;
-    const { makeFeeder, driver, clock } = this.#options;
-    try {
-      this.#feeder = makeFeeder({
-        service: this.#wanted.name,
-        instance: this.name,
-        url: running.url,
-        settings: this.#wanted.instances,
-        cutGraceMs: driver.cutGraceMs,
-      });
-    } catch (error) {
-      this.#log.warn({ error }, 'an instance cannot be fed');
-      this.#enter('Starting', `it cannot be fed: ${error instanceof Error ? error.message : ''}`);
-      return false;
-    }
-    this.#readyAt = clock.now().wall;
-    this.#feeder.start();
-    return true;
-  }
-
-  async #finish(running: Running, end: RunEnd): Promise<void> {
+  async #finish(run: Run, end: RunEnd): Promise<void> {
     switch (end.kind) {
       case 'ended':
-        await this.#crashed(running, end.ending, endingText(end.ending));
-        return;
+        return this.#crashed(run, end.ending, endingText(end.ending));
       case 'unfit': {
         this.#log.warn({ reason: end.reason }, 'ending an instance that fails its checks');
-        this.#enter('Draining', end.reason);
+        this.#enter('Unhealthy', end.reason);
         // Nothing is running; what may have come since the check goes back uncounted.
-        await this.#feeder?.drain(AbortSignal.abort());
-        this.#feeder = undefined;
-        await running.stop(this.#wanted.instances.terminationGraceMs);
-        await this.#crashed(running, await running.ended, end.reason);
-        return;
+        await run.drain(AbortSignal.abort());
+        await run.running.stop(this.#graceMs());
+        return this.#crashed(run, await run.running.ended, end.reason);
       }
       case 'leave':
-        await this.#depart(running);
-        return;
+        return this.#depart(run);
     }
   }
 
-  async #depart(running: Running): Promise<void> {
-    const feeder = this.#feeder;
+  /** The time to end by itself begins when its last request has ended, or at once when it hurries. */
+  async #depart(run: Run): Promise<void> {
+    const { drainTimeoutMs } = this.#wanted.instances;
+    const { held } = run;
     this.#enter('Draining', '');
-    if (feeder !== undefined) {
-      running.ended
-        .then((ending) => feeder.died(`the process ${endingText(ending)}`))
-        .catch((error: unknown) => this.#log.error({ error }, 'reporting a death failed'));
-      await feeder.drain(this.#hurry.signal);
-    }
+    this.#story.draining(held, this.#hurry.signal.aborted);
+    const limit =
+      drainTimeoutMs > 0
+        ? this.#options.clock.after(drainTimeoutMs, () => this.#overdue(run))
+        : undefined;
+    await run.drain(this.#hurry.signal);
+    limit?.cancel();
     this.#enter('Draining', 'asked to end');
-    if (this.#isKilled) running.kill();
-    await running.stop(this.#wanted.instances.terminationGraceMs);
-    this.#feeder = undefined;
+    if (this.#isKilled) run.running.kill();
+    await run.running.stop(this.#graceMs());
   }
 
-  async #crashed(running: Running, ending: Ending, reason: string): Promise<void> {
-    const { clock, driver } = this.#options;
+  #overdue(run: Run): void {
+    const { drainTimeoutMs } = this.#wanted.instances;
+    this.#log.warn({ held: run.held, drainTimeoutMs }, 'giving back what an instance works on');
+    this.#story.overdue(run.held, drainTimeoutMs);
+    this.hurry();
+  }
+
+  async #crashed(run: Run, ending: Ending, reason: string): Promise<void> {
+    const { clock, driver, crashed } = this.#options;
     const endedAt = clock.now().wall;
+    const { readyAt } = run;
     this.#enter(ending.problem === undefined ? 'CrashLoop' : 'Pending', reason);
-    const feeder = this.#feeder;
-    this.#feeder = undefined;
-    await feeder?.died(`the process ${reason}`);
-    await running.stop(this.#wanted.instances.terminationGraceMs);
+    await run.died(`the ${this.#kind()} ${reason}`);
+    await run.running.stop(this.#graceMs());
     const lines = await driver.lastLines(this.name, lastLinesShown).catch(() => []);
     const { code, signal } = ending;
     this.#last = { code, signal, reason, startedAt: this.#startedAt, endedAt, lines };
-    if (this.#readyAt > 0 && endedAt - this.#readyAt >= steadyMs) this.#crashes = 0;
+    if (readyAt > 0 && endedAt - readyAt >= steadyMs) this.#crashes = 0;
     this.#crashes += 1;
+    this.#isHopeless = ending.isFinal === true;
     this.#log.warn({ reason, crashes: this.#crashes, lines }, 'an instance ended by itself');
+    this.#story.crashed(this.#last, this.#crashes, ending);
+    crashed(this.#key, ending, `${reason}${wroteText(lines)}`);
   }
 
   async #backOff(): Promise<void> {
     const { clock, random } = this.#options;
-    const reason = this.#last?.reason ?? '';
-    const last = this.#last?.lines.at(-1);
-    const wrote = last === undefined ? '' : `; it wrote last: ${last.slice(0, 200)}`;
-    if (this.#wanted.instances.keepCrashed === true && this.#state === 'CrashLoop') {
-      this.#enter('CrashLoop', `${reason}; it is kept as it is${wrote}`);
-      await pause(clock, Number.MAX_SAFE_INTEGER, this.#leaving.signal);
-      return;
+    if (this.#isBlocked) return pause(clock, driverRetryMs, this.#leaving.signal);
+    if (this.#wanted.instances.keepCrashed && this.#state === 'CrashLoop') {
+      return pause(clock, Number.MAX_SAFE_INTEGER, this.#leaving.signal);
     }
-    const doubled = firstRestartMs * 2 ** Math.min(this.#crashes - 1, 16);
+    // What can never run is still tried now and then: an image may be there tomorrow.
+    const times = this.#isHopeless ? 16 : Math.min(this.#crashes - 1, 16);
+    const doubled = firstRestartMs * 2 ** times;
     const delayMs = Math.min(doubled, longestRestartMs) * (0.75 + 0.25 * random.fraction());
     this.#nextStartAt = clock.now().wall + delayMs;
-    const times = this.#crashes === 1 ? '' : ` (${this.#crashes} times in a row)`;
-    this.#enter(this.#state, `${reason}${times}${wrote}`);
     await pause(clock, delayMs, this.#leaving.signal);
     if (!this.isLeaving) this.#restarts += 1;
   }
 
+  #why(feed: FeederView | undefined = this.#run?.view()): string {
+    if (this.#state === 'Draining' && this.#reason === '') return drainText(this.held);
+    const isWaiting = this.#state === 'CrashLoop' || this.#state === 'Pending';
+    if (!isWaiting || this.#last === undefined || this.#isBlocked) {
+      return this.#reason !== '' ? this.#reason : feedText(feed);
+    }
+    const { clock } = this.#options;
+    const inMs = this.#nextStartAt === 0 ? undefined : this.#nextStartAt - clock.now().wall;
+    return crashText(this.#last, this.#crashes, inMs);
+  }
+
+  #kind(): 'process' | 'container' | 'endpoint' {
+    if (this.url !== undefined) return 'endpoint';
+    return this.#wanted.instances.source.kind === 'container' ? 'container' : 'process';
+  }
+
+  #graceMs(): number {
+    return this.#wanted.instances.terminationGraceMs;
+  }
+
   #enter(state: InstanceState, reason: string): void {
-    const changed = state !== this.#state;
+    const isNews = state !== this.#state || (state === 'Pending' && reason !== this.#reason);
     this.#state = state;
     this.#reason = reason;
-    if (!changed) return;
+    if (!isNews) return;
     this.#log.info({ state, ...(reason === '' ? {} : { reason }) }, 'instance changed');
+    this.#story.entered(state, reason);
     this.#options.changed();
   }
-}
-
-function feedReason(feed: InstanceStatus['feed']): string {
-  if (feed === undefined) return '';
-  if (feed.lost === 'replaced') return 'another worker uses the name of this instance';
-  if (feed.lost === 'deleted') return 'its queues are gone';
-  if (feed.refusedUntil > 0) {
-    return `it refuses work; asked again at ${new Date(feed.refusedUntil).toISOString()}`;
-  }
-  if (feed.holds.includes('full')) return 'calls that were cut may still fill its window';
-  return feed.isWatching ? '' : 'waiting for its queue';
-}
-
-function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = (): void => {
-      timer.cancel();
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer: Timer = clock.after(delayMs, done);
-    signal.addEventListener('abort', done, { once: true });
-  });
 }

@@ -3,12 +3,15 @@
 // holds it open. Lines written in the instant of the cut are all that can be lost.
 
 import {
+  appendFileSync,
   closeSync,
   existsSync,
   fstatSync,
   ftruncateSync,
   openSync,
   readSync,
+  statSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { open, rm, stat } from 'node:fs/promises';
@@ -45,6 +48,22 @@ export class LogFile {
   /** Opens it for a process to append to; the caller closes the descriptor. */
   openForAppending(): number {
     return openSync(this.#path, 'a', 0o600);
+  }
+
+  /** Writes on behalf of an instance that cannot by itself, and cuts the file when it must be. */
+  append(bytes: Uint8Array): void {
+    appendFileSync(this.#path, bytes, { mode: 0o600 });
+    this.cut();
+  }
+
+  /** Bytes of the first file; 0 when there is none. */
+  get size(): number {
+    return statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0;
+  }
+
+  /** Takes back what was appended beyond that size. */
+  shorten(size: number): void {
+    if (this.size > size) truncateSync(this.#path, size);
   }
 
   /** Cuts the file if it is over the limit. Reading the rest and cutting is one synchronous step,

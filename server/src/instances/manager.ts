@@ -1,34 +1,19 @@
 // Wanted copies → running copies, for all services. It is told the wanted state, whole, compares it
-// with what there is whenever something has changed, and starts instances or lets them go.
+// with what there is whenever something has changed, and starts instances or lets them go as far as
+// the machine has room.
 
 import { PlatformError } from '@sluice/sdk/wire';
 import type { DeployedService, RuntimeReport } from '../deployment/service.ts';
-import type { Clock } from '../kernel/clock.ts';
 import type { Component } from '../kernel/component.ts';
-import type { Log } from '../kernel/log.ts';
-import type { Random } from '../kernel/random.ts';
-import type { Driver, LogRequest } from './driver.ts';
-import type { MakeFeeder } from './feeder.ts';
-import { Instance } from './instance.ts';
-import { plan } from './plan.ts';
-import { reportOf } from './report.ts';
+import type { Driver, LogRequest, Survivor, Usage } from './driver.ts';
+import { Fleet } from './fleet.ts';
+import { allot } from './host/allot.ts';
+import type { Capacity } from './host/capacity.ts';
+import { Ledger } from './host/ledger.ts';
+import type { Instance } from './instance.ts';
+import type { ManagerOptions } from './options.ts';
 import type { InstanceStatus } from './status.ts';
-import { isOfService, launchKey } from './wanted.ts';
-
-/** A kind of source without a driver stays pending. */
-export interface Drivers {
-  readonly process: Driver;
-  readonly endpoint: Driver;
-  readonly container?: Driver;
-}
-
-export interface ManagerOptions {
-  readonly drivers: Drivers;
-  readonly makeFeeder: MakeFeeder;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-}
+import { launchKey } from './wanted.ts';
 
 export interface StopOptions {
   /** How long work under way is waited for before it is given back. */
@@ -42,26 +27,33 @@ const lateGraceMs = 5000;
 /** What follows the service's name in the name of a process. */
 const shortName = /^[0-9a-z]{5}$/;
 
-interface Service {
-  wanted: DeployedService;
-  readonly copies: Map<string, Instance>;
-  limit: string | undefined;
-  isRemoved: boolean;
-}
+const boundless: Capacity = {
+  cpuMillis: Number.POSITIVE_INFINITY,
+  memoryBytes: Number.POSITIVE_INFINITY,
+  devices: [],
+};
 
 export class InstanceManager implements Component {
-  readonly #options: ManagerOptions;
-  readonly #services = new Map<string, Service>();
+  readonly #options: Required<ManagerOptions>;
+  readonly #fleets = new Map<string, Fleet>();
+  #capacity = boundless;
   #started: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
   #isOpen = false;
   #isScheduled = false;
 
   constructor(options: ManagerOptions) {
-    this.#options = options;
+    this.#options = {
+      capacity: async () => boundless,
+      record: () => undefined,
+      rolloutFailed: () => undefined,
+      proven: () => undefined,
+      ...options,
+    };
   }
 
-  /** Ends what a killed server has left running; only then are instances started. */
+  /** Takes over what a killed server has left running and is still wanted, and ends the rest; only
+   * then are instances started. */
   start(): Promise<void> {
     this.#started ??= this.#open();
     return this.#started;
@@ -69,58 +61,59 @@ export class InstanceManager implements Component {
 
   /** The wanted state of one service; instances follow. The same state again changes nothing. */
   async apply(wanted: DeployedService): Promise<void> {
-    const known = this.#services.get(wanted.name);
+    const known = this.#fleets.get(wanted.name);
     if (known === undefined) {
-      const service = { wanted, copies: new Map(), limit: undefined, isRemoved: false };
-      this.#services.set(wanted.name, service);
-    } else {
-      known.wanted = wanted;
-      known.isRemoved = false;
-      for (const copy of known.copies.values()) {
-        if (follows(copy, wanted)) copy.update(wanted);
-      }
-    }
+      const fleet = new Fleet(wanted, this.#options, () => this.#schedule());
+      this.#fleets.set(wanted.name, fleet);
+    } else known.apply(wanted);
     this.#schedule();
   }
 
   /** Ends all instances of a service, giving back what they work on; resolves when none is left. */
   async remove(name: string): Promise<void> {
     await this.#started;
-    const service = this.#services.get(name);
-    if (service === undefined) return;
-    service.isRemoved = true;
-    const leaving = [...service.copies.values()].map((copy) => {
+    const fleet = this.#fleets.get(name);
+    if (fleet === undefined) return;
+    fleet.isRemoved = true;
+    const leaving = fleet.copies().map((copy) => {
       copy.hurry();
-      return this.#let(service, copy);
+      return fleet.letGo(copy.name);
     });
     await Promise.all(leaving);
-    if (service.isRemoved) this.#services.delete(name);
+    if (!fleet.isRemoved) return;
+    fleet.stop();
+    this.#fleets.delete(name);
   }
 
   /** From memory, at once; undefined: no such service. */
   report(name: string): RuntimeReport | undefined {
-    const service = this.#services.get(name);
-    if (service === undefined || service.isRemoved) return undefined;
-    return reportOf(service.wanted, this.status(name), service.limit);
+    const fleet = this.#fleets.get(name);
+    return fleet === undefined || fleet.isRemoved ? undefined : fleet.report();
   }
 
   /** The instances of a service, in the order in which they were started. */
   status(name: string): readonly InstanceStatus[] {
-    const service = this.#services.get(name);
-    if (service === undefined) return [];
-    const running = [...service.copies.values()].map((copy) => copy.status());
-    const staying = [...service.copies.values()].filter((copy) => !copy.isLeaving).length;
-    const { count } = service.wanted.instances;
-    const missing = service.limit === undefined ? 0 : Math.max(0, count - staying);
-    const pending = Array.from({ length: missing }, (_, at) => pendingStatus(service, at));
-    return [...running, ...pending];
+    return this.#fleets.get(name)?.status() ?? [];
   }
 
   /** All instances that hold work: what a stop waits for. */
   holding(): readonly InstanceStatus[] {
-    return [...this.#services.keys()]
-      .flatMap((name) => this.status(name))
+    return [...this.#fleets.values()]
+      .flatMap((fleet) => fleet.status())
       .filter(({ feed }) => feed !== undefined && feed.running.length > 0);
+  }
+
+  /** What each ready instance of a service uses of the machine, as far as that is known. */
+  async usage(name: string): Promise<ReadonlyMap<string, Usage>> {
+    const fleet = this.#fleets.get(name);
+    const driver = fleet === undefined ? undefined : this.#driverOf(fleet);
+    const found = new Map<string, Usage>();
+    for (const copy of fleet?.copies() ?? []) {
+      if (!copy.isReady) continue;
+      const usage = await driver?.usage?.(copy.name);
+      if (usage !== undefined) found.set(copy.name, usage);
+    }
+    return found;
   }
 
   /** What an instance wrote; also of one that is gone, while it is kept. */
@@ -129,8 +122,8 @@ export class InstanceManager implements Component {
     instance: string,
     request: LogRequest,
   ): Promise<AsyncIterable<Uint8Array>> {
-    const service = this.#services.get(name);
-    const source = service?.wanted.instances.source.kind;
+    const fleet = this.#fleets.get(name);
+    const source = fleet?.wanted.instances.source.kind;
     if (source === 'endpoint') {
       throw new PlatformError(
         'not_found',
@@ -139,18 +132,22 @@ export class InstanceManager implements Component {
     }
     const isOurs =
       instance.startsWith(`${name}-`) && shortName.test(instance.slice(name.length + 1));
-    const log = isOurs ? this.#options.drivers.process.logs(instance, request) : undefined;
-    if (log !== undefined) return log;
+    const { process, container } = this.#options.drivers;
+    const order = source === 'container' ? [container, process] : [process, container];
+    for (const driver of isOurs ? order : []) {
+      const log = driver?.logs(instance, request);
+      if (log !== undefined) return log;
+    }
     throw new PlatformError('not_found', `service ${name} has no instance ${instance} with a log`);
   }
 
   /** Lets one instance go; another takes its place. False: there is none of that name. */
   replace(name: string, instance: string, how: 'drain' | 'now'): boolean {
-    const service = this.#services.get(name);
-    const copy = service?.copies.get(instance);
-    if (service === undefined || copy === undefined) return false;
+    const fleet = this.#fleets.get(name);
+    const copy = fleet?.find(instance);
+    if (fleet === undefined || copy === undefined) return false;
     if (how === 'now') copy.hurry();
-    void this.#let(service, copy);
+    fleet.replace(instance);
     return true;
   }
 
@@ -169,12 +166,40 @@ export class InstanceManager implements Component {
   }
 
   async #open(): Promise<void> {
-    const drivers: readonly Driver[] = Object.values(this.#options.drivers);
-    const left = await Promise.all(drivers.map((driver) => driver.survivors()));
-    await Promise.all(left.flat().map((survivor) => survivor.end()));
+    const [capacity] = await Promise.all([this.#options.capacity(), this.#takeOver()]);
+    this.#capacity = capacity;
     if (this.#stopped !== undefined) return;
     this.#isOpen = true;
     this.#reconcile();
+  }
+
+  /** Copies of launches that are wanted go on; all others end before anything is started. */
+  async #takeOver(): Promise<void> {
+    const drivers: readonly Driver[] = Object.values(this.#options.drivers);
+    const found = await Promise.all(
+      drivers.map(async (driver) => ({ driver, survivors: await driver.survivors() })),
+    );
+    const ends: Promise<void>[] = [];
+    for (const { driver, survivors } of found) {
+      for (const survivor of survivors) {
+        const fleet = this.#fleetOf(survivor, driver);
+        if (fleet === undefined) ends.push(survivor.end());
+        else fleet.adopt(survivor, driver);
+      }
+    }
+    await Promise.all(ends);
+  }
+
+  #fleetOf(survivor: Survivor, driver: Driver): Fleet | undefined {
+    const fleet = this.#fleets.get(survivor.service);
+    if (fleet === undefined || fleet.isRemoved) return undefined;
+    const isWanted = survivor.key === launchKey(fleet.wanted) && this.#driverOf(fleet) === driver;
+    return isWanted && this.#stopped === undefined ? fleet : undefined;
+  }
+
+  #driverOf({ wanted }: Fleet): Driver | undefined {
+    const { kind } = wanted.instances.source;
+    return kind === 'none' || kind === 'pending' ? undefined : this.#options.drivers[kind];
   }
 
   async #close({ deadlineMs }: StopOptions): Promise<void> {
@@ -182,6 +207,7 @@ export class InstanceManager implements Component {
     await this.#started;
     this.#isOpen = false;
     const { clock } = this.#options;
+    for (const fleet of this.#fleets.values()) fleet.stop();
     const copies = this.#copies();
     const deadline = clock.after(deadlineMs, () => {
       for (const copy of copies) copy.hurry();
@@ -195,7 +221,7 @@ export class InstanceManager implements Component {
   }
 
   #copies(): readonly Instance[] {
-    return [...this.#services.values()].flatMap(({ copies }) => [...copies.values()]);
+    return [...this.#fleets.values()].flatMap((fleet) => fleet.copies());
   }
 
   /** Several changes of one turn lead to one comparison. */
@@ -210,77 +236,15 @@ export class InstanceManager implements Component {
 
   #reconcile(): void {
     if (!this.#isOpen) return;
-    for (const service of this.#services.values()) {
-      if (service.isRemoved) continue;
-      const { start, leave, limit } = plan(service.wanted, [...service.copies.values()]);
-      service.limit = limit;
-      for (const url of start) this.#launch(service, url);
-      for (const name of leave) {
-        const copy = service.copies.get(name);
-        if (copy !== undefined) void this.#let(service, copy);
-      }
+    const fleets = [...this.#fleets.values()].filter(({ isRemoved }) => !isRemoved);
+    const asks = fleets.map((fleet) => fleet.review());
+    const holds = [...this.#fleets.values()].flatMap((fleet) => fleet.holds());
+    const ledger = new Ledger(this.#capacity, holds);
+    const allotments = allot(ledger, asks);
+    for (const fleet of fleets) {
+      const allotment = allotments.get(fleet.wanted.name);
+      if (allotment !== undefined) fleet.start(allotment, ledger);
+      fleet.judge();
     }
   }
-
-  #launch(service: Service, url: string | undefined): void {
-    const { drivers, makeFeeder, clock, random, log } = this.#options;
-    const instance = new Instance({
-      name: this.#name(service, url),
-      wanted: service.wanted,
-      url,
-      driver: url === undefined ? drivers.process : drivers.endpoint,
-      makeFeeder,
-      clock,
-      random,
-      log,
-      changed: () => this.#schedule(),
-    });
-    service.copies.set(instance.name, instance);
-    instance.start();
-  }
-
-  /** Resolves when nothing is left of it. */
-  async #let(service: Service, copy: Instance): Promise<void> {
-    await copy.leave();
-    service.copies.delete(copy.name);
-    this.#schedule();
-  }
-
-  /** Endpoints are numbered, so that they have the same names after a restart. */
-  #name(service: Service, url: string | undefined): string {
-    const { random } = this.#options;
-    const { name } = service.wanted;
-    for (let number = 1; ; number += 1) {
-      const short = random.uint32().toString(36).padStart(5, '0').slice(-5);
-      const candidate = url === undefined ? `${name}-${short}` : `${name}-${number}`;
-      if (!service.copies.has(candidate)) return candidate;
-    }
-  }
-}
-
-/** Whether a copy takes new settings as it is; others keep theirs until they are replaced. */
-function follows(copy: Instance, wanted: DeployedService): boolean {
-  if (copy.url === undefined) return copy.key === launchKey(wanted);
-  return isOfService(copy.key, wanted.number) && wanted.instances.source.kind === 'endpoint';
-}
-
-function pendingStatus(service: Service, at: number): InstanceStatus {
-  const { name, revision, instances } = service.wanted;
-  return {
-    service: name,
-    name: `${name}-pending-${at + 1}`,
-    kind: 'pending',
-    state: 'Pending',
-    reason: service.limit ?? '',
-    url: '',
-    pid: undefined,
-    revision,
-    startedAt: 0,
-    readyAt: 0,
-    restarts: 0,
-    window: instances.window,
-    feed: undefined,
-    last: undefined,
-    nextStartAt: 0,
-  };
 }

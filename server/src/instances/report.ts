@@ -1,12 +1,19 @@
 // What runs of a service, in figures and one sentence, for whoever declared it.
 
-import type { DeployedService, RuntimeReport } from '../deployment/service.ts';
+import type { DeployedService, Rollout, RuntimeReport } from '../deployment/service.ts';
 import type { InstanceStatus } from './status.ts';
 
 export function reportOf(
   wanted: DeployedService,
   statuses: readonly InstanceStatus[],
-  limit: string | undefined,
+  {
+    limit,
+    rollout,
+  }: {
+    /** Why not all that are wanted can be started; undefined: they can. */
+    readonly limit: string | undefined;
+    readonly rollout: Rollout;
+  },
 ): RuntimeReport {
   const { revision } = wanted;
   const own = statuses.filter((status) => status.revision === revision);
@@ -22,7 +29,7 @@ export function reportOf(
     pending: count('Pending', 'Pulling', 'Starting', 'Unhealthy'),
     failed: count('CrashLoop'),
     leaving: statuses.filter(({ state }) => state === 'Draining').length,
-    rollout: { state: 'done' },
+    rollout,
     message: limit ?? (spoken === undefined ? '' : `${spoken.name}: ${spoken.reason}`),
   };
 }

@@ -1,7 +1,6 @@
 // The state of one instance as people and the scaler see it, in words that say why.
 
 import type { InstanceInfo, LastExit } from '@sluice/sdk/wire';
-import type { Ending } from './driver.ts';
 import type { FeederView } from './feeder.ts';
 
 export type InstanceState =
@@ -38,7 +37,7 @@ export interface LastRun {
 export interface InstanceStatus {
   readonly service: string;
   readonly name: string;
-  readonly kind: 'process' | 'endpoint' | 'pending';
+  readonly kind: 'process' | 'container' | 'endpoint' | 'pending';
   readonly state: InstanceState;
   /** Why it is in that state; empty when there is nothing to say. */
   readonly reason: string;
@@ -50,6 +49,8 @@ export interface InstanceStatus {
   readonly startedAt: number;
   readonly readyAt: number;
   readonly restarts: number;
+  /** How often in a row it ended by itself. */
+  readonly crashes: number;
   readonly window: number;
   readonly feed: FeederView | undefined;
   readonly last: LastRun | undefined;
@@ -93,14 +94,4 @@ function exitOf({ code, signal, reason, startedAt, endedAt, lines }: LastRun): L
     endedAt: endedAt === 0 ? '' : new Date(endedAt).toISOString(),
     lines,
   };
-}
-
-/** The end of a process in words: "ended with code 1", "was ended by SIGKILL". */
-export function endingText(ending: Ending): string {
-  if (ending.problem !== undefined) return ending.problem;
-  if (ending.signal !== undefined) return `was ended by ${ending.signal}`;
-  const code = ending.code ?? 0;
-  // A shell reports the death of its program by a signal as 128 + the signal's number.
-  const signal = code > 128 && code < 165 ? ` (signal ${code - 128})` : '';
-  return `ended with code ${code}${signal}`;
 }

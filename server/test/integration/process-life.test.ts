@@ -200,7 +200,9 @@ describe('a crash', () => {
     await manager.apply(wantedService({ source: processSource({ env: { CRASH_CODE: '7' } }) }));
     await until(([one]) => one?.state === 'CrashLoop' && one.reason.includes('2 times'));
     const [status] = manager.status('reader');
-    expect(status?.reason).toMatch(/ended with code 7 \(2 times in a row\), starts again.*about to fail/);
+    expect(status?.reason).toMatch(
+      /ended with code 7 \(2 times in a row\), starts again.*about to fail/,
+    );
     expect(status?.nextStartAt).toBeGreaterThan(0);
     expect(manager.report('reader')).toMatchObject({ running: 0, failed: 1 });
   });

@@ -223,7 +223,9 @@ it('shows what it wrote last, and starts the row anew once it was steady', async
   await want();
   driver.crash(1);
   await clock.settle();
-  expect(status()?.reason).toBe('ended with code 1; it wrote last: last words');
+  expect(status()?.reason).toBe(
+    'ended with code 1, starts again in 1 s; it wrote last: last words',
+  );
   await clock.advance(1000);
   driver.crash(1);
   await clock.settle();
@@ -231,7 +233,7 @@ it('shows what it wrote last, and starts the row anew once it was steady', async
   await clock.advance(2000 + 60_000);
   driver.crash(137);
   await clock.settle();
-  expect(status()?.reason).toMatch(/^ended with code 137 \(signal 9\); it wrote/);
+  expect(status()?.reason).toMatch(/^ended with code 137 \(signal 9\), starts again/);
   expect(status()?.last).toMatchObject({ code: 137, lines: ['first words', 'last words'] });
 });
 

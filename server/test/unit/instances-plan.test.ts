@@ -3,36 +3,12 @@
 import { describe, expect, it } from 'vitest';
 import type { InstanceSource } from '../../src/deployment/instances.ts';
 import type { DeployedService } from '../../src/deployment/service.ts';
-import { type Copy, plan } from '../../src/instances/plan.ts';
-import { unsaid } from '../deployed.ts';
+import type { Copy } from '../../src/instances/copy.ts';
+import { plan } from '../../src/instances/plan.ts';
+import { deployed } from '../deployed.ts';
 
 function wanted(source: InstanceSource, count: number, sourceRevision = 1): DeployedService {
-  return {
-    number: 1,
-    name: 'reader',
-    revision: sourceRevision,
-    sourceRevision,
-    instances: {
-      ...unsaid,
-      source,
-      count,
-      window: 1,
-      keepaliveMs: 0,
-      request: { path: '/', paths: [], method: 'POST', contentType: '' },
-      retryStatuses: [],
-      releaseAfterMs: 0,
-      healthCheck: {
-        probe: { kind: 'tcp' },
-        port: undefined,
-        initialDelayMs: 0,
-        periodMs: 1,
-        timeoutMs: 1,
-        successThreshold: 1,
-        failureThreshold: 1,
-      },
-      terminationGraceMs: 0,
-    },
-  };
+  return deployed({ source, count }, { revision: sourceRevision, sourceRevision });
 }
 
 function process(port = 0): InstanceSource {
@@ -58,30 +34,6 @@ describe('processes', () => {
     const leaving = [4, 3, 2, 1, 0].map((count) => plan(wanted(process(), count), copies).leave);
     expect(leaving[4]).toEqual(['starting', 'young', 'old', 'less-busy', 'busy']);
     expect(leaving.map(({ length }) => length)).toEqual([1, 2, 3, 4, 5]);
-  });
-
-  it('are replaced with one more than wanted and never fewer ready', () => {
-    const target = wanted(process(), 2, 2);
-    let copies: Copy[] = [copy('old-1'), copy('old-2')];
-    const fewest: number[] = [];
-    let most = 0;
-    for (let round = 0; round < 10; round += 1) {
-      const { start, leave } = plan(target, copies);
-      copies = copies
-        .filter(({ name }) => !leave.includes(name))
-        .map((one) => ({ ...one, isReady: true }));
-      fewest.push(copies.length);
-      for (const _ of start) {
-        copies.push(copy(`new-${round}-${copies.length}`, { key: '1.2', isReady: false }));
-      }
-      most = Math.max(most, copies.length);
-    }
-    expect(copies.map(({ key, isReady }) => [key, isReady])).toEqual([
-      ['1.2', true],
-      ['1.2', true],
-    ]);
-    expect(Math.min(...fewest)).toBe(2);
-    expect(most).toBe(3);
   });
 
   it('of the old revision stay while the new ones do not get ready', () => {

@@ -1,0 +1,52 @@
+// Why an instance is in its state, in sentences that begin in the middle: "ended with code 1 (3
+// times in a row), starts again in 2 s; it wrote last: no such file".
+
+import type { Ending } from './driver.ts';
+import type { FeederView } from './feeder.ts';
+import type { LastRun } from './status.ts';
+
+const lineMax = 200;
+
+/** How a run ended: "ended with code 1", "was ended by SIGKILL". */
+export function endingText(ending: Ending): string {
+  if (ending.problem !== undefined) return ending.problem;
+  if (ending.outOfMemory === true) return 'was ended by the system: out of memory';
+  if (ending.signal !== undefined) return `was ended by ${ending.signal}`;
+  // Only the parent of a process is told its code.
+  if (ending.code === undefined) return 'ended, its code is not known';
+  // A shell reports the death of its program by a signal as 128 + the signal's number.
+  const { code } = ending;
+  const signal = code > 128 && code < 165 ? ` (signal ${code - 128})` : '';
+  return `ended with code ${code}${signal}`;
+}
+
+/** `inMs`: until it is started again; undefined: it is kept as it is. */
+export function crashText(last: LastRun, times: number, inMs: number | undefined): string {
+  const row = times > 1 ? ` (${times} times in a row)` : '';
+  const seconds = Math.max(0, Math.ceil((inMs ?? 0) / 1000));
+  const next = inMs === undefined ? '' : `, starts again in ${seconds} s`;
+  return `${last.reason}${row}${next}${wroteText(last.lines)}`;
+}
+
+/** The last line it wrote, to go on a sentence; empty when it wrote nothing. */
+export function wroteText(lines: readonly string[]): string {
+  const line = lines.at(-1)?.trim() ?? '';
+  return line === '' ? '' : `; it wrote last: ${line.slice(0, lineMax)}`;
+}
+
+export function drainText(held: number): string {
+  if (held === 0) return 'takes nothing more';
+  return `finishes ${held === 1 ? 'one request' : `${held} requests`}, takes nothing more`;
+}
+
+/** Why a ready instance gets no work; empty when it does. */
+export function feedText(feed: FeederView | undefined): string {
+  if (feed === undefined) return '';
+  if (feed.lost === 'replaced') return 'another worker uses the name of this instance';
+  if (feed.lost === 'deleted') return 'its queues are gone';
+  if (feed.refusedUntil > 0) {
+    return `it refuses work; asked again at ${new Date(feed.refusedUntil).toISOString()}`;
+  }
+  if (feed.holds.includes('full')) return 'calls that were cut may still fill its window';
+  return feed.isWatching ? '' : 'waiting for its queue';
+}
