@@ -1,0 +1,96 @@
+// What is measured over time: how often requests come, how long they take, how long an instance
+// takes to start. All are bounded in memory, and forget.
+
+import type { ServiceTime } from './observation.ts';
+
+interface Reading {
+  readonly at: number;
+  readonly value: number;
+}
+
+const rateSpanMs = 60_000;
+/** A service that is seen for a moment only has no rate yet to speak of. */
+const rateSpanMinMs = 15_000;
+const readingGapMs = 1000;
+
+/** How fast a counter rises, over the last minute. */
+export class Rate {
+  #readings: readonly Reading[] = [];
+
+  /** By the monotonic clock. A counter that falls has begun anew. */
+  note(at: number, value: number): void {
+    const last = this.#readings.at(-1);
+    if (last !== undefined && value < last.value) this.#readings = [];
+    if (last !== undefined && value >= last.value && at - last.at < readingGapMs) return;
+    const kept = this.#readings.filter((reading) => reading.at >= at - rateSpanMs);
+    this.#readings = [...kept, { at, value }];
+  }
+
+  perSecond(at: number, value: number): number {
+    const first = this.#readings[0];
+    if (first === undefined || value < first.value) return 0;
+    const spanMs = Math.max(at - first.at, rateSpanMinMs);
+    return ((value - first.value) * 1000) / spanMs;
+  }
+}
+
+const durationsMax = 200;
+/** Fewer tell nothing of how much they vary. */
+const varyingMin = 10;
+const variationMax = 4;
+
+/** How long the latest calls to the model took. */
+export class Durations {
+  readonly #latest: number[] = [];
+  #next = 0;
+
+  add(ms: number): void {
+    if (this.#latest.length < durationsMax) this.#latest.push(ms);
+    else this.#latest[this.#next] = ms;
+    this.#next = (this.#next + 1) % durationsMax;
+  }
+
+  /** undefined: none yet. */
+  get mean(): number | undefined {
+    if (this.#latest.length === 0) return undefined;
+    return this.#latest.reduce((sum, ms) => sum + ms, 0) / this.#latest.length;
+  }
+
+  /** `longestRunningMs`: of calls under way; as long as none has ended that is all there is. */
+  serviceTime(longestRunningMs: number): ServiceTime | undefined {
+    const mean = this.mean;
+    if (mean === undefined) {
+      if (longestRunningMs <= 0) return undefined;
+      return { meanMs: longestRunningMs, squaredVariation: 1 };
+    }
+    const meanMs = Math.max(mean, 1);
+    if (this.#latest.length < varyingMin) return { meanMs, squaredVariation: 1 };
+    const squares = this.#latest.reduce((sum, ms) => sum + (ms - mean) ** 2, 0);
+    const squaredVariation = Math.min(variationMax, squares / this.#latest.length / meanMs ** 2);
+    return { meanMs, squaredVariation };
+  }
+}
+
+const startUpsMax = 5;
+const startsKnownMax = 4096;
+
+/** How long the latest instances took to become ready. */
+export class StartUps {
+  readonly #latest: number[] = [];
+  /** Starts that have been counted, by instance. */
+  readonly #known = new Map<string, number>();
+
+  /** An instance that is ready, by the wall clock. Each start counts once. */
+  note(instance: string, startedAt: number, readyAt: number): void {
+    if (startedAt <= 0 || readyAt < startedAt || this.#known.get(instance) === readyAt) return;
+    if (this.#known.size >= startsKnownMax) this.#known.clear();
+    this.#known.set(instance, readyAt);
+    this.#latest.push(readyAt - startedAt);
+    if (this.#latest.length > startUpsMax) this.#latest.shift();
+  }
+
+  get meanMs(): number | undefined {
+    if (this.#latest.length === 0) return undefined;
+    return this.#latest.reduce((sum, ms) => sum + ms, 0) / this.#latest.length;
+  }
+}
