@@ -9,17 +9,20 @@ export interface InstanceOptions {
   readonly instances: number;
   /** Longest time that the model takes for one request. */
   readonly latencyMs: number;
+  /** Further variables of its environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** A service.json. */
 export function instanceDefinition(
   world: World,
-  { name, instances, latencyMs }: InstanceOptions,
+  { name, instances, latencyMs, env: more = {} }: InstanceOptions,
 ): object {
   const env = {
     [worldVariable]: world.name,
     CHAOS_PID: `${process.pid}`,
     LATENCY_MS: `${latencyMs}`,
+    ...more,
   };
   return {
     metadata: { name, type: 'Async', instance: instances, rpc: { worker_threads: 4 } },

@@ -18,6 +18,7 @@ import { repeats } from './scenarios/repeats.ts';
 import { secondStart } from './scenarios/second-start.ts';
 import { sinkFull } from './scenarios/sink-full.ts';
 import { stall } from './scenarios/stall.ts';
+import { rollingUpdates } from './scenarios/updates.ts';
 
 export const scenarios: readonly Scenario[] = [
   killLoad,
@@ -36,5 +37,6 @@ export const scenarios: readonly Scenario[] = [
   stall,
   network,
   instances,
+  rollingUpdates,
   modelDown,
 ];

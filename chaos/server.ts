@@ -73,6 +73,12 @@ export class Server {
     });
   }
 
+  /** What the file at `at` says from the next start on. */
+  redefine(at: number, definition: object): void {
+    const file = this.#files[at];
+    if (file !== undefined) writeFileSync(file, JSON.stringify({ token: '', ...definition }));
+  }
+
   /** The latest life that has not ended; when all have, the last one. */
   get current(): ServerProcess {
     const last = this.#lives.findLast(({ isEnded }) => !isEnded) ?? this.#lives.at(-1);
