@@ -43,11 +43,11 @@ export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: kind('resultPut'), nth: small }) },
   { weight: 8, arbitrary: fc.record({ do: kind('watch'), slot: small, keep: small }) },
   {
-    weight: 3,
+    weight: 5,
     arbitrary: fc.record({
       do: kind('close'),
       slot: small,
-      how: fc.constantFrom('cut', 'dead', 'drain'),
+      how: fc.constantFrom('cut', 'dead', 'dead', 'drain'),
     }),
   },
   {

@@ -21,6 +21,8 @@ export interface ModelMark {
   lease: ModelLease | undefined;
   deliveries: number;
   bad: number;
+  /** Instances of the working group that died with it; from two on it may have no company. */
+  deaths: number;
   notBefore: number;
   lastToken: number;
   /** Who gave it back last by a negative commit. */
@@ -72,6 +74,8 @@ export interface ModelRest {
   readonly state: string;
   /** 0 = none. */
   readonly result: number;
+  /** Dead because an instance died with it alone. */
+  readonly isConvicted: boolean;
 }
 
 export class ModelError extends Error {}
@@ -149,7 +153,8 @@ export class QueueModel {
     queue.messages = queue.messages.filter((other) => other !== message);
     if (name !== 'input') return;
     const result = typeof message.place === 'number' ? message.place : 0;
-    this.rest.set(message.index, { id: message.id, state, result });
+    const isConvicted = state === 'dead' && this.isSuspect(message, this.working, 3);
+    this.rest.set(message.index, { id: message.id, state, result, isConvicted });
   }
 
   deliver(consumer: ModelConsumer, index: number, token: number, nth: number, now: Moment): void {
@@ -199,12 +204,42 @@ export class QueueModel {
     if (mark?.state === 'leased') return 'it is leased';
     if (mark?.state === 'committed') return 'the group committed it';
     if (mark !== undefined && mark.notBefore > now.mono) return 'it backs off';
+    if (this.held(consumer).some((held) => this.isSuspect(held, gid))) return 'it has a suspect';
+    if (this.isSuspect(message, gid) && this.pending(consumer) > 0) return 'it has to be alone';
     const isOver = message.expiresAt !== 0 && message.expiresAt <= now.wall;
     if (isOver && !isLeased(message) && !consumer.again.has(message.index)) return 'it has expired';
     if (!this.isWorked(queue) || gid !== this.working || message.home === 'record')
       return undefined;
     if (message.place !== 'none' || this.settings.sink.autoEvict) return undefined;
     return this.isFull('sink') ? 'its result has no place' : undefined;
+  }
+
+  /** Rule 9: whether instances died with it so often that it has to be alone. */
+  isSuspect(message: ModelMessage, gid: string, deaths = 2): boolean {
+    return gid === this.working && (message.marks.get(gid)?.deaths ?? 0) >= deaths;
+  }
+
+  /** Suspects that could go to this consumer if it were empty. */
+  suspectsFor(consumer: ModelConsumer, now: Moment): ModelMessage[] {
+    const empty = { ...consumer, key: '', occupied: new Set<number>() };
+    return this.queue(consumer.queue).messages.filter(
+      (message) =>
+        this.isSuspect(message, consumer.gid) &&
+        this.whyNot(empty, message, now) === undefined &&
+        this.whyLate(message, now) === undefined,
+    );
+  }
+
+  /** Of several consumers one is left to messages that need not be alone. */
+  mayPassOver(consumer: ModelConsumer, message: ModelMessage, now: Moment): boolean {
+    const { queue, gid } = consumer;
+    if (!this.isSuspect(message, gid)) return false;
+    const isMember = (one: ModelConsumer) => one.open && one.queue === queue && one.gid === gid;
+    const members = [...this.consumers.values()].filter(isMember);
+    const hasOne = (one: ModelConsumer) => this.held(one).some((held) => this.isSuspect(held, gid));
+    const alone = members.filter(hasOne);
+    const others = this.suspectsFor(consumer, now).length - 1;
+    return alone.length + others >= Math.max(1, members.length - 1);
   }
 
   /** While one group holds it, what is past its time is not taken; others may or may not get it. */
@@ -225,11 +260,13 @@ export class QueueModel {
   }
 
   #checkOrder(consumer: ModelConsumer, chosen: ModelMessage, now: Moment): void {
-    if (consumer.again.has(chosen.index)) return;
+    // The turn of a suspect comes before its consumer is empty.
+    if (consumer.again.has(chosen.index) || this.isSuspect(chosen, consumer.gid)) return;
     for (const other of this.queue(consumer.queue).messages) {
       if (!isBefore(other, chosen) || this.whyLate(other, now) !== undefined) continue;
       if (this.whyNot(consumer, other, now) !== undefined) continue;
-      if (other.marks.get(consumer.gid)?.returnedBy === consumer.key) continue;
+      const isBack = other.marks.get(consumer.gid)?.returnedBy === consumer.key;
+      if (isBack || this.mayPassOver(consumer, other, now)) continue;
       fact(false, `${consumer.key}: delivered ${chosen.index} before ${other.index}`);
     }
   }
@@ -255,15 +292,20 @@ export class QueueModel {
     name: ModelQueueName,
     message: ModelMessage,
     gid: string,
-    how: { counted: boolean; notBefore?: number; returnedBy?: string },
+    how: { counted: boolean; notBefore?: number; returnedBy?: string; as?: 'died' | 'lost' },
   ): void {
     const mark = markOf(message, gid);
     const counts = how.counted && (!this.isWorked(name) || gid === this.working);
     mark.bad += counts ? 1 : 0;
     const { notBefore = 0, returnedBy = '' } = how;
     Object.assign(mark, { state: 'returned', lease: undefined, notBefore, returnedBy });
+    if (how.counted && name === 'input' && gid === this.working) {
+      if (how.as === 'died') mark.deaths += 1;
+      else if (how.as === undefined && mark.deaths >= 2) mark.deaths = 0;
+    }
     const { deliveryMax } = this.settings;
-    if (deliveryMax > 0 && mark.bad >= deliveryMax) this.#die(name, message);
+    if (mark.deaths > 2) this.#die(name, message);
+    else if (deliveryMax > 0 && mark.bad >= deliveryMax) this.#die(name, message);
   }
 
   #die(name: ModelQueueName, message: ModelMessage): void {
@@ -290,7 +332,8 @@ export class QueueModel {
         continue;
       }
       const counted = (how === 'cut' || how === 'dead') && consumer.queue === 'input';
-      this.giveBack(consumer.queue, message, consumer.gid, { counted });
+      const as = how === 'dead' ? 'died' : 'lost';
+      this.giveBack(consumer.queue, message, consumer.gid, { counted, as });
     }
     const mayResume = consumer.kind === 'stream' && (how === 'cut' || how === 'replaced');
     consumer.lostUntil = mayResume ? now.mono + this.settings.resumeMs : 0;
@@ -307,7 +350,8 @@ export class QueueModel {
       for (const message of [...queue.messages]) {
         for (const [gid, { lease }] of [...message.marks]) {
           if (lease === undefined || lease.resumeBy === 0 || lease.resumeBy > now.mono) continue;
-          this.giveBack(queue.name, message, gid, { counted: queue.name === 'input' });
+          const counted = queue.name === 'input';
+          this.giveBack(queue.name, message, gid, { counted, as: 'died' });
         }
         const isOver = message.expiresAt !== 0 && message.expiresAt + slackMs <= now.wall;
         if (again.includes(message.index) && queue.name === 'input') continue;
@@ -340,6 +384,7 @@ export function markOf(message: ModelMessage, gid: string): ModelMark {
     lease: undefined,
     deliveries: 0,
     bad: 0,
+    deaths: 0,
     notBefore: 0,
     lastToken: 0,
     returnedBy: '',

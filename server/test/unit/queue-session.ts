@@ -276,9 +276,12 @@ export class Session {
     fact(seen !== undefined, `${key}: not among the consumers`);
     const pending = this.model.held(consumer).length;
     fact(seen.pending === pending, `${key}: ${seen.pending} pending, not ${pending}`);
+    const suspects = this.model.suspectsFor(consumer, now).map(({ index }) => index);
+    const isReserved = seen.pending > 0 && suspects.includes(seen.suspect);
     for (const message of this.model.queue(queue).messages) {
       const why = this.model.whyNot(consumer, message, now) ?? this.model.whyLate(message, now);
-      fact(why !== undefined, `${key}: could have ${message.index}, which waits`);
+      const isFine = why !== undefined || isReserved;
+      fact(isFine, `${key}: could have ${message.index}, which waits`);
     }
     const { ended, messages } = this.model.queue(queue);
     fact(!ended || messages.length > 0, `${key}: still open on an ended, empty queue`);
@@ -302,6 +305,8 @@ export class Session {
       fact(record.resultIndex === rest.result, `record of ${index}: ${record.resultIndex}`);
       const isKnown = rest.state !== 'taken';
       fact(!isKnown || record.state === rest.state, `record of ${index}: ${record.state}`);
+      const isConvicted = record.cause === 'poison';
+      fact(isConvicted === rest.isConvicted, `record of ${index}: ${record.cause}`);
     }
     for (const { index } of records) {
       fact(this.model.rest.has(index), `a record of ${index}, which is not at rest`);
