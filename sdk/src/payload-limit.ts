@@ -19,6 +19,6 @@ export function oversizedText(payload: OversizedPayload): string {
   return (
     `${what} of ${size} is over the limit of ${bytesMax} bytes: ` +
     `raise queue.${side}.max_payload_size_kb in the service's file and apply it with ` +
-    '`sluice create --apply FILE`'
+    '`sluice apply FILE`'
   );
 }

@@ -7,26 +7,35 @@ import { ConfigError, processEnvironment } from '../config/load.ts';
 import { version } from '../config/version.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { systemRandom } from '../kernel/random.ts';
+import { applyCommand } from './commands/apply.ts';
 import { attachCommand } from './commands/attach.ts';
 import { attrsCommand } from './commands/attrs.ts';
+import { autoscaleCommand } from './commands/autoscale.ts';
 import { backupCommand } from './commands/backup.ts';
 import { createCommand } from './commands/create.ts';
 import { deleteCommand } from './commands/delete.ts';
+import { deleteWorkersCommand } from './commands/delete-workers.ts';
 import { descCommand } from './commands/desc.ts';
 import { getCommand } from './commands/get.ts';
 import { initCommand } from './commands/init.ts';
 import { logsCommand } from './commands/logs.ts';
 import { lsCommand } from './commands/ls.ts';
 import { mockModelCommand } from './commands/mock-model.ts';
+import { modifyCommand } from './commands/modify.ts';
 import { putCommand } from './commands/put.ts';
 import { reopenCommand } from './commands/reopen.ts';
 import { restoreCommand } from './commands/restore.ts';
 import { serveCommand } from './commands/serve.ts';
+import { startCommand } from './commands/start.ts';
+import { stopCommand } from './commands/stop.ts';
 import { tokenCommand } from './commands/token.ts';
 import { verifyCommand } from './commands/verify.ts';
+import { versionCommand } from './commands/version.ts';
 import { watchCommand } from './commands/watch.ts';
+import { workersCommand } from './commands/workers.ts';
 import { CommandError, type Context } from './context.ts';
-import { Output, OutputClosed, printable, type Terminal } from './output.ts';
+import { Output, OutputClosed, type Terminal } from './output.ts';
+import { printable } from './tables.ts';
 
 /** A closed terminal ends a server as gently as Ctrl-C. */
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -100,14 +109,20 @@ export function program(context: Context): Command {
       [
         initCommand(context),
         createCommand(context),
+        modifyCommand(context),
+        applyCommand(context),
         lsCommand(context),
         descCommand(context),
-        logsCommand(context),
+        stopCommand(context),
+        startCommand(context),
+        versionCommand(context),
+        autoscaleCommand(context),
         tokenCommand(context),
         reopenCommand(context),
         deleteCommand(context),
       ],
     ],
+    ['Instances:', [workersCommand(context), deleteWorkersCommand(context), logsCommand(context)]],
     [
       'Requests:',
       [putCommand(context), getCommand(context), watchCommand(context), attrsCommand(context)],

@@ -2,7 +2,7 @@
 
 import type { Message } from '@sluice/sdk';
 import { CommandError, type Context } from './context.ts';
-import { printable } from './output.ts';
+import { printable } from './tables.ts';
 
 export interface ShownMessage {
   readonly index: number;

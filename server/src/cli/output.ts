@@ -1,19 +1,11 @@
 // The only writer to the terminal besides the log: results go to standard output, everything else
 // (progress, remarks, errors) to standard error, so that a result can always be piped on.
 
-import { createInterface } from 'node:readline/promises';
-
 /** The streams of a process, or of a test. */
 export interface Terminal {
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
-}
-
-export interface Column<Row> {
-  readonly head: string;
-  readonly align?: 'left' | 'right';
-  read(row: Row): string | number;
 }
 
 /** Whoever read the output has left (`sluice watch demo | head -1`): nothing more is to be done. */
@@ -76,6 +68,13 @@ export class Output {
     });
   }
 
+  /** A step that is done, in the words of eascmd: a result for people, a remark beside JSON. */
+  ok(text: string): void {
+    this.#clearProgress();
+    const stream = this.#isJson ? this.#terminal.stderr : this.#terminal.stdout;
+    stream.write(`[OK] ${text}\n`);
+  }
+
   /** A line about what happens, beside the result. */
   note(text: string): void {
     this.#clearProgress();
@@ -102,24 +101,10 @@ export class Output {
     this.#clearProgress();
   }
 
-  /** Asks a person; false without one, so that a script never hangs, and at the end of the input.
-   * Rejects when it is interrupted. */
-  async confirm(question: string, interrupted: AbortSignal): Promise<boolean> {
-    const { stdin: input, stderr: output } = this.#terminal;
-    if (input.isTTY !== true) return false;
-    // Not a `terminal`: that would take Ctrl-C and Ctrl-D for itself.
-    const dialog = createInterface({ input, output, terminal: false });
-    const ended = new Promise<undefined>((resolve) => {
-      dialog.once('close', () => resolve(undefined));
-    });
-    try {
-      const asked = dialog.question(`${question} [y/N] `, { signal: interrupted });
-      const answer = await Promise.race([asked, ended]);
-      if (answer === undefined) output.write('\n');
-      return /^y(es)?$/i.test(answer?.trim() ?? '');
-    } finally {
-      dialog.close();
-    }
+  /** A question, with the place for its answer behind it. */
+  prompt(text: string): void {
+    this.#clearProgress();
+    this.#terminal.stderr.write(`${text} `);
   }
 
   #recordText(value: unknown, lines: () => readonly string[]): string {
@@ -133,35 +118,4 @@ export class Output {
     }
     this.#progress = '';
   }
-}
-
-/** A table for people: heads, aligned columns, two spaces between them. */
-export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
-  const cells = rows.map((row) => columns.map((column) => printable(String(column.read(row)))));
-  const heads = columns.map((column) => column.head);
-  const widths = columns.map((_, at) =>
-    Math.max(...[heads, ...cells].map((line) => line[at]?.length ?? 0)),
-  );
-  return [heads, ...cells].map((line) =>
-    line
-      .map((cell, at) => {
-        const width = widths[at] ?? 0;
-        return columns[at]?.align === 'right' ? cell.padStart(width) : cell.padEnd(width);
-      })
-      .join('  ')
-      .trimEnd(),
-  );
-}
-
-/** Names and values below each other. Empty values are left out. */
-export function pairs(entries: readonly (readonly [string, string | number])[]): string[] {
-  const shown = entries.filter(([, value]) => value !== '');
-  const width = Math.max(0, ...shown.map(([name]) => name.length));
-  return shown.map(([name, value]) => `${name.padEnd(width)}  ${printable(String(value))}`);
-}
-
-/** Text from elsewhere without what could steer a terminal. */
-export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out.
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
 }

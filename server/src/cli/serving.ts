@@ -14,8 +14,8 @@ import { limitMistakes } from '../http/limit-table.ts';
 import { type LogLevel, terminalLog } from '../kernel/log.ts';
 import { Platform } from '../platform.ts';
 import { ServiceFileError } from '../services/parse.ts';
-import { readDefinition } from './commands/create.ts';
 import { CommandError, type Context, pause, type ServerAddress } from './context.ts';
+import { readDefinition } from './definitions.ts';
 
 /** How long a busy port or folder is tried again: a predecessor may be on its way out. */
 const patienceMs = 10_000;

@@ -102,11 +102,11 @@ describe('an open service', () => {
     const outside = await serve('--listen', '0.0.0.0:0', '--plaintext');
     expect(outside.command.stderr()).toContain('WARNING: listening beyond this machine');
     expect((await ask(outside, 'POST', '/api/predict/open')).status).toBe(401);
-    expect((await run(outside, 'ls')).stdout).toMatch(/open +Failed .*set "token" in its file/);
+    expect((await run(outside, 'ls')).stdout).toMatch(/open is Failed: .*set "token" in its file/);
     const refused = await run(outside, 'create', file('another', { token: '' }));
     expect(refused).toMatchObject({ code: 1, stdout: '' });
     expect(refused.stderr).toContain('only while Sluice listens on loopback alone');
-    await run(outside, 'create', '--apply', file('open', { token: 'a-token-of-its-own' }));
+    await run(outside, 'apply', file('open', { token: 'a-token-of-its-own' }));
     const headers = { Authorization: 'a-token-of-its-own' };
     const put = await ask(outside, 'POST', '/api/predict/open', headers);
     expect(put).toEqual({ status: 200, text: '2' });

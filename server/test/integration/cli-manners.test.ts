@@ -114,7 +114,7 @@ describe('Ctrl-C', () => {
     const { code, stderr } = await interrupt(creating);
     expect(code).toBe(130);
     expect(stderr).toContain('sluice desc slow');
-    expect((await world.run(['desc', 'slow'])).stdout).toMatch(/Status +Starting/);
+    expect((await world.run(['desc', 'slow'])).stdout).toMatch(/Status \| Starting/);
     await world.run(['delete', 'slow', '--yes']);
   });
 });
@@ -132,7 +132,9 @@ describe('JSON', () => {
       ['get', 'queues', '--input', '--length', '5'],
       ['get', 'queues', '--input'],
       ['init', '--file', '-'],
-      ['create', '--apply', join(world.home, 'queues.json')],
+      ['apply', join(world.home, 'queues.json')],
+      ['apply', join(world.home, 'queues.json'), '--dry-run'],
+      ['w', 'queues'],
       ['token', 'queues', '--add', 'web', '--scope', 'read'],
       ['token', 'queues', '--remove', 'web'],
       ['token', 'queues', '--rotate'],

@@ -40,32 +40,54 @@ describe('a service', () => {
     expect(again).toMatchObject({ code: 1 });
     expect(again.stderr).toContain('--force');
     const created = await world.run(['create', file('service.json')]);
-    expect(created.stderr).toContain('Service is running');
-    expect(created.code).toBe(0);
-    expect(created.stdout).toContain(`Endpoint  ${url}/api/predict/demo`);
-    expect(created.stdout).toMatch(/Token {5}\S+/);
+    expect(created).toMatchObject({ code: 0 });
+    expect(created.stdout).toContain(`Endpoint | ${url}/api/predict/demo `);
+    expect(created.stdout).toMatch(/\| +Token \| \S+ \|/);
+    expect(created.stdout).toMatch(/\[OK\] Waiting \[Total: 1, Pending: 1, Running: 0\]\n/);
+    expect(created.stdout).toMatch(/\[OK\] Service is running\n$/);
   });
 
   test('is not created twice, but applied any number of times', async () => {
     const twice = await world.run(['create', file('service.json')]);
     expect(twice).toMatchObject({ code: 1, stdout: '' });
-    expect(twice.stderr).toContain('exists already');
-    const applied = await world.run(['create', '--apply', '--json', file('service.json')]);
-    expect(JSON.parse(applied.stdout)).toMatchObject({ outcome: 'unchanged', status: 'Running' });
+    expect(twice.stderr).toMatch(/exists already.*sluice apply FILE/);
+    const applied = await world.run(['apply', '--json', file('service.json')]);
+    expect(JSON.parse(applied.stdout)).toMatchObject({
+      services: [{ name: 'demo', outcome: 'unchanged', status: 'Running' }],
+      deleted: [],
+    });
   });
 
   test('is listed and described, for people and as JSON', async () => {
     const list = await world.run(['ls']);
-    expect(list.stdout).toMatch(/^SERVICE +STATUS +INSTANCES/);
-    expect(list.stdout).toMatch(/^demo +Running +1\/1/m);
+    const rows = list.stdout.split('\n').map((line) => line.split('|').map((cell) => cell.trim()));
+    expect(rows[1]?.slice(1, 9)).toEqual([
+      ...['SERVICENAME', 'REGION', 'INSTANCE', 'CREATETIME', 'UPDATETIME'],
+      ...['STATUS', 'WEIGHT', 'SERVICEPATH'],
+    ]);
+    const instant = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+    expect(rows[3]?.slice(1, 9)).toEqual([
+      ...['demo', 'local', '1', instant, instant, 'Running', '0', '/api/predict/demo'],
+    ]);
+    expect((await world.run(['ls', '-l'])).stdout).toMatch(/WAITING .* RESULTS/);
     const description = await world.run(['desc', 'demo', '--json']);
     const { name, endpoint, instanceList, queues } = JSON.parse(description.stdout);
     expect({ name, endpoint }).toEqual({ name: 'demo', endpoint: `${url}/api/predict/demo` });
     expect(instanceList).toMatchObject([{ kind: 'process', state: 'Running', window: 4 }]);
     expect(queues.map((queue: { name: string }) => queue.name)).toContain('sinkRear');
     const people = await world.run(['desc', 'demo']);
-    expect(people.stdout).toMatch(/^Endpoint +http/m);
-    expect(people.stdout).toMatch(/^demo-\w+ +process +Running/m);
+    expect(people.stdout).toMatch(/^\| +IntranetEndpoint \| http/m);
+    expect(people.stdout).toMatch(/^\| +TotalInstance \| 1 /m);
+    expect(people.stdout).toMatch(/^\| +ServiceConfig \| \{ /m);
+  });
+
+  test('has its instances listed, and that of its queues', async () => {
+    const { stdout } = await world.run(['showworkers', 'demo']);
+    expect(stdout).toMatch(/INSTANCENAME .* INNERIP .* HOSTIP .* READY .* REASON .* LASTSTATE/);
+    expect(stdout).toMatch(/^\| demo-\w+ +\| 127\.0\.0\.1:\d+ .*\| Running \| \[1\/1\] /m);
+    expect(stdout).toMatch(/^\| demo-queue +\| .*\| Running \| \[1\/1\] /m);
+    const listed = JSON.parse((await world.run(['w', 'demo', '--json'])).stdout);
+    expect(listed.map(({ kind }: { kind: string }) => kind)).toEqual(['process', 'queue']);
   });
 
   test('shows what its instances wrote', async () => {
@@ -101,8 +123,10 @@ describe('a service', () => {
     };
     writeFileSync(file('later.json'), JSON.stringify(definition));
     const created = await world.run(['create', file('later.json')]);
-    expect(created.code).toBe(0);
-    expect(created.stderr).toMatch(/Service is Pending .*; its queues work/);
+    expect(created.code).toBe(1);
+    expect(created.stderr).toMatch(/error: Service is Pending .*; its queues take requests/);
+    const list = await world.run(['ls']);
+    expect(list.stdout).toMatch(/^later is Pending: /m);
   });
 
   test('with mistakes is refused with all of them', async () => {
@@ -119,8 +143,10 @@ describe('a service', () => {
   test('is deleted only when told so twice', async () => {
     const asked = await world.run(['delete', 'demo']);
     expect(asked).toMatchObject({ code: 1, stdout: '' });
-    expect(asked.stderr).toContain('--yes');
-    const deleted = await world.run(['delete', 'demo', '--yes']);
+    expect(asked.stderr).toMatch(/0 results\)\? \[Y\/n\] \nerror: demo was not deleted .*--yes/);
+    const refused = await world.run(['delete', 'demo'], { input: 'n\n' });
+    expect(refused.code).toBe(1);
+    const deleted = await world.run(['delete', 'demo'], { input: 'y\n' });
     expect(deleted.stdout).toContain('Service demo is deleted');
     expect((await world.run(['desc', 'demo'])).stderr).toContain(
       'there is no service demo; there are: later',

@@ -145,7 +145,7 @@ describe('puts', () => {
     const { port } = await startEdge([service]);
     const peer = await Peer.connect(port);
     peer.head(`POST ${queue} HTTP/1.1`, 'Content-Length: 9000');
-    await peer.until('sluice create --apply FILE');
+    await peer.until('sluice apply FILE');
     expect(peer.text).toContain('HTTP/1.1 413 Payload Too Large');
     expect(peer.text).toContain('9000 bytes is over the limit of 8192 bytes');
     expect(peer.text).toContain('queue.source.max_payload_size_kb');
@@ -163,7 +163,7 @@ describe('puts', () => {
     peer.head(`POST ${queue}/sink HTTP/1.1`, 'Transfer-Encoding: chunked');
     peer.send(`2000\r\n${'x'.repeat(8192)}\r\n`);
     peer.send('1\r\nx\r\n');
-    await peer.until('sluice create --apply FILE');
+    await peer.until('sluice apply FILE');
     expect(peer.text).toContain('more than 8192 bytes');
     expect(peer.text).toContain('queue.sink.max_payload_size_kb');
     expect(puts.length).toBe(0);

@@ -7,7 +7,7 @@ import { PassThrough } from 'node:stream';
 import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Context, findServer } from '../../src/cli/context.ts';
-import { Output, pairs, printable, table } from '../../src/cli/output.ts';
+import { Output } from '../../src/cli/output.ts';
 import { writeServerFile } from '../../src/config/server-file.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { systemRandom } from '../../src/kernel/random.ts';
@@ -90,30 +90,6 @@ describe('a command finds its server', () => {
 });
 
 describe('output', () => {
-  test('aligns tables and names, and leaves empty values out', () => {
-    const columns = [
-      { head: 'NAME', read: (row: { n: string; c: number }) => row.n },
-      { head: 'COUNT', align: 'right', read: (row: { n: string; c: number }) => row.c },
-    ] as const;
-    expect(
-      table(columns, [
-        { n: 'a', c: 5 },
-        { n: 'long-name', c: 12345 },
-      ]),
-    ).toEqual(['NAME       COUNT', 'a              5', 'long-name  12345']);
-    expect(
-      pairs([
-        ['A', 1],
-        ['Long', 'x'],
-        ['None', ''],
-      ]),
-    ).toEqual(['A     1', 'Long  x']);
-  });
-
-  test('shows no control characters of others', () => {
-    expect(printable('a\u001b[31mred\nb')).toBe('a [31mred b');
-  });
-
   test('keeps results and remarks apart, and writes JSON when told', () => {
     const stdout = new PassThrough();
     const stderr = new PassThrough();
@@ -127,25 +103,14 @@ describe('output', () => {
     expect(String(stderr.read())).toBe('a remark\nwaiting\n');
   });
 
-  test('takes no answer for a no, so that a script never hangs', async () => {
-    const { output, interrupted } = context();
-    expect(await output.confirm('Delete?', interrupted)).toBe(false);
-  });
-
-  test('asks a person, who may answer, leave or interrupt', async () => {
-    const ask = (act: (stdin: PassThrough, interrupt: AbortController) => void) => {
-      const stdin = Object.assign(new PassThrough(), { isTTY: true });
-      const stderr = new PassThrough();
-      const output = new Output({ stdin, stdout: new PassThrough(), stderr });
-      const interrupt = new AbortController();
-      const answer = output.confirm('Delete?', interrupt.signal);
-      expect(String(stderr.read())).toBe('Delete? [y/N] ');
-      act(stdin, interrupt);
-      return answer;
-    };
-    expect(await ask((stdin) => stdin.write('y\n'))).toBe(true);
-    expect(await ask((stdin) => stdin.write('\n'))).toBe(false);
-    expect(await ask((stdin) => stdin.end())).toBe(false);
-    await expect(ask((_, interrupt) => interrupt.abort())).rejects.toThrow('abort');
+  test('tells steps that are done to people, and beside JSON', () => {
+    const stdout = new PassThrough();
+    const stderr = new PassThrough();
+    const output = new Output({ stdin: new PassThrough(), stdout, stderr });
+    output.ok('Service is running');
+    output.useJson();
+    output.ok('Service is running');
+    expect(String(stdout.read())).toBe('[OK] Service is running\n');
+    expect(String(stderr.read())).toBe('[OK] Service is running\n');
   });
 });

@@ -7,7 +7,7 @@ import { inWorld, type World } from './queue-world.ts';
 
 const advice = (what: string, side: 'source' | 'sink'): string =>
   `${what} of 11 bytes is over the limit of 10 bytes: raise queue.${side}.max_payload_size_kb ` +
-  "in the service's file and apply it with `sluice create --apply FILE`";
+  "in the service's file and apply it with `sluice apply FILE`";
 
 const limits = { source: { payloadBytesMax: 10 }, sink: { payloadBytesMax: 10 } } as const;
 

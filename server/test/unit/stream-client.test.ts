@@ -227,7 +227,7 @@ describe('the stream client', () => {
     const refused = client.input.put(new Uint8Array(300_000));
     await expect(refused).rejects.toMatchObject({ code: 'too_large' });
     await expect(refused).rejects.toThrow(
-      /300000 bytes.*queue\.source\.max_payload_size_kb.*`sluice create --apply FILE`/,
+      /300000 bytes.*queue\.source\.max_payload_size_kb.*`sluice apply FILE`/,
     );
     await expect(client.input.put('small')).resolves.toMatchObject({ index: 1 });
   });

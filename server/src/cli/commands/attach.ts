@@ -6,7 +6,7 @@ import { Command } from 'commander';
 import { positiveNumber } from '../arguments.ts';
 import { CommandError, type Context, lookUpServer, type ServerAddress } from '../context.ts';
 import { serveOptions, settingValues } from '../serve-options.ts';
-import { waitUntilRunning } from './create.ts';
+import { waitUntilRunning } from '../waiting.ts';
 
 interface AttachOptions {
   readonly name: string;
@@ -81,7 +81,8 @@ async function attach(
   if (existing) await refuseOther(client, name);
   const answer = await client.applyService(name, definition);
   for (const warning of answer.warnings) context.output.note(`remark: ${warning}`);
-  await waitUntilRunning(context, client, name, healthTimeoutMs).catch((error: unknown) => {
+  const wait = { timeoutMs: healthTimeoutMs, revision: answer.revision };
+  await waitUntilRunning(context, client, name, wait).catch((error: unknown) => {
     // The queue works without the model server; what is put now is answered when it comes.
     if (context.interrupted.aborted || !(error instanceof CommandError)) throw error;
     context.output.note(`${error.message}; its queues work`);

@@ -2,8 +2,8 @@
 
 import { Command } from 'commander';
 import type { Context } from '../context.ts';
-import { pairs } from '../output.ts';
 import { chosenQueue, type QueueChoice, queueOptions, withQueues } from '../queues.ts';
+import { pairs } from '../tables.ts';
 
 export function attrsCommand(context: Context): Command {
   const command = new Command('attrs')

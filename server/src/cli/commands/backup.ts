@@ -7,7 +7,7 @@ import { Command } from 'commander';
 import { version } from '../../config/version.ts';
 import { type Context, findServer } from '../context.ts';
 import { megabytes, rowCounts, showWork } from '../long-work.ts';
-import { pairs } from '../output.ts';
+import { pairs } from '../tables.ts';
 
 interface BackupCommandOptions {
   readonly data?: string;

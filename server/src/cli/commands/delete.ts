@@ -3,6 +3,7 @@
 import type { AdminClient } from '@sluice/sdk';
 import { Command } from 'commander';
 import { CommandError, type Context } from '../context.ts';
+import { confirm } from '../question.ts';
 import { withService } from '../services.ts';
 
 interface DeleteOptions {
@@ -19,9 +20,11 @@ export function deleteCommand(context: Context): Command {
     .addHelpText(
       'after',
       `
+Asks before it does so, and says how much would go. \`sluice stop\` keeps the data.
+
 Examples:
-  sluice delete demo
-  sluice delete demo --yes        in a script: nobody is asked`,
+  sluice delete ocr
+  sluice delete ocr --yes        in a script: nobody is asked`,
     )
     .action((name: string, options: DeleteOptions) =>
       withService(context, command, name, (client) => remove(context, client, name, options)),
@@ -35,15 +38,25 @@ async function remove(
   options: DeleteOptions,
 ): Promise<void> {
   const { waiting, running, results } = await client.service(name);
-  const held = `${waiting} waiting, ${running} running, ${results} results`;
+  const held = heldText({ waiting, running, results });
   if (options.yes !== true) {
     const question = `Delete service ${name} with its queues (${held})?`;
-    if (!(await context.output.confirm(question, context.interrupted))) {
+    if (!(await confirm(context, question, { usual: 'yes' }))) {
       throw new CommandError(`${name} was not deleted (--yes deletes without asking)`);
     }
   }
   await client.deleteService(name);
-  context.output.result({ deleted: name, waiting, running, results }, () => [
-    `Service ${name} is deleted (${held})`,
-  ]);
+  context.output.ok(`Service ${name} is deleted (${held})`);
+  if (context.output.isJson) {
+    context.output.result({ deleted: name, waiting, running, results }, () => []);
+  }
+}
+
+/** What goes with a service. */
+export function heldText(held: {
+  readonly waiting: number;
+  readonly running: number;
+  readonly results: number;
+}): string {
+  return `${held.waiting} waiting, ${held.running} running, ${held.results} results`;
 }

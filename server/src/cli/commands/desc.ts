@@ -1,10 +1,11 @@
 // `sluice desc`: everything about one service.
 
-import type { InstanceInfo, QueueInfo, ServiceDescription } from '@sluice/sdk';
+import type { AdminClient, QueueInfo, ServiceDescription } from '@sluice/sdk';
 import { Command } from 'commander';
 import type { Context } from '../context.ts';
-import { type Column, pairs, table } from '../output.ts';
 import { withService } from '../services.ts';
+import { type Column, sheet, table } from '../tables.ts';
+import { shortInstant } from './workers.ts';
 
 export function descCommand(context: Context): Command {
   const command = new Command('desc');
@@ -15,64 +16,72 @@ export function descCommand(context: Context): Command {
     .addHelpText(
       'after',
       `
+A version is counted up by every change; CurrentVersion is the one that the instances were first
+started for. \`sluice w\` lists the instances.
+
 Examples:
-  sluice desc demo
-  sluice desc demo --json | jq .queues`,
+  sluice desc ocr
+  sluice desc ocr --json | jq .queues`,
     )
     .action(async (name: string) => {
       const [service, instances, queues] = await withService(context, command, name, (client) =>
-        Promise.all([client.service(name), client.instances(name), client.queues(name)]),
+        Promise.all([client.service(name), client.instances(name), queuesOf(client, name)]),
       );
       context.output.result({ ...service, instanceList: instances, queues }, () => [
-        ...describe(service),
-        '',
-        ...table(queueColumns, queues),
-        '',
-        ...(instances.length === 0 ? ['no instances'] : table(instanceColumns, instances)),
-        '',
-        'service.json:',
-        ...JSON.stringify(service.definition, undefined, 2).split('\n'),
+        ...sheet(rowsOf(service)),
+        ...(queues.length === 0 ? [] : table(queueColumns, queues)),
       ]);
     });
 }
 
-function describe(service: ServiceDescription): readonly string[] {
-  const { wanted, running, pending, failed } = service.instances;
-  return pairs([
-    ['Service', service.name],
+/** None while it is stopped. */
+async function queuesOf(client: AdminClient, name: string): Promise<readonly QueueInfo[]> {
+  const { status } = await client.service(name);
+  return status === 'Stopped' ? [] : client.queues(name);
+}
+
+function rowsOf(service: ServiceDescription): readonly [string, string | number][] {
+  const { instances, resources, endpoint, rollout } = service;
+  const memory = Math.round(resources.memoryBytes / 2 ** 20);
+  return [
     ['Status', service.status],
+    ['ServiceName', service.name],
+    ['Region', 'local'],
+    ['CreateTime', shortInstant(service.createdAt)],
+    ['UpdateTime', shortInstant(service.updatedAt)],
+    ['AccessToken', service.token === '' ? '(none: an open service)' : service.token],
+    ['TotalInstance', instances.wanted],
+    ['RunningInstance', instances.running],
+    ['PendingInstance', instances.pending],
+    ...(instances.failed === 0 ? [] : [['FailedInstance', instances.failed] as [string, number]]),
+    ['CPU', resources.cpuMillis === 0 ? '-' : resources.cpuMillis / 1000],
+    ['GPU', resources.gpus],
+    ['Memory', memory === 0 ? '-' : `${memory}M`],
+    ['Image', service.image],
+    ['Source', service.source],
+    ['Weight', 0],
+    ['LatestVersion', service.revision],
+    ['CurrentVersion', service.sourceRevision],
+    ['Autoscaler', service.autoscaled ? 'on' : 'off'],
     ['Message', service.message],
-    ['Endpoint', service.endpoint],
-    ['Results', `${service.endpoint}/sink`],
-    ['Token', service.token === '' ? '(none: an open service)' : service.token],
-    ['Instances', `${running} of ${wanted} running, ${pending} pending, ${failed} failed`],
-    ['Revision', service.revision],
-    ['Created', service.createdAt],
-    ['Updated', service.updatedAt],
-    ...service.warnings.map((warning) => ['Remark', warning] as const),
-  ]);
+    ...(rollout.state === 'done' ? [] : [['Rollout', rollout.text] as [string, string]]),
+    ...service.warnings.map((warning): [string, string] => ['Remark', warning]),
+    // There is one address, under both of its names in eascmd.
+    ['InternetEndpoint', endpoint],
+    ['IntranetEndpoint', endpoint],
+    ['SinkEndpoint', `${endpoint}/sink`],
+    ['ServiceConfig', JSON.stringify(service.definition, undefined, 2)],
+  ];
 }
 
 const queueColumns: readonly Column<QueueInfo>[] = [
   { head: 'QUEUE', read: (queue) => (queue.ended ? `${queue.name} (ended)` : queue.name) },
-  { head: 'LENGTH', align: 'right', read: (queue) => queue.length },
-  { head: 'WAITING', align: 'right', read: (queue) => queue.waiting },
-  { head: 'BACKING OFF', align: 'right', read: (queue) => queue.backingOff },
-  { head: 'LEASED', align: 'right', read: (queue) => queue.leased },
-  { head: 'RESERVED', align: 'right', read: (queue) => queue.reserved },
-  { head: 'CAPACITY', align: 'right', read: (queue) => queue.capacity },
-  { head: 'LAST INDEX', align: 'right', read: (queue) => queue.lastIndex },
-  { head: 'CONSUMERS', align: 'right', read: (queue) => queue.consumers.length },
-];
-
-/** Also shown by other commands that list instances. */
-export const instanceColumns: readonly Column<InstanceInfo>[] = [
-  { head: 'INSTANCE', read: (instance) => instance.name },
-  { head: 'KIND', read: (instance) => instance.kind },
-  { head: 'STATE', read: (instance) => instance.state },
-  { head: 'BUSY', align: 'right', read: (instance) => `${instance.busy}/${instance.window}` },
-  { head: 'RESTARTS', align: 'right', read: (instance) => instance.restarts },
-  { head: 'PID', align: 'right', read: (instance) => (instance.pid === 0 ? '-' : instance.pid) },
-  { head: 'ADDRESS', read: (instance) => instance.address },
-  { head: 'MESSAGE', read: (instance) => instance.message },
+  { head: 'LENGTH', read: (queue) => queue.length },
+  { head: 'WAITING', read: (queue) => queue.waiting },
+  { head: 'BACKING OFF', read: (queue) => queue.backingOff },
+  { head: 'LEASED', read: (queue) => queue.leased },
+  { head: 'RESERVED', read: (queue) => queue.reserved },
+  { head: 'CAPACITY', read: (queue) => queue.capacity },
+  { head: 'LAST INDEX', read: (queue) => queue.lastIndex },
+  { head: 'CONSUMERS', read: (queue) => queue.consumers.length },
 ];

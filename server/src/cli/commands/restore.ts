@@ -5,8 +5,8 @@ import { Command } from 'commander';
 import { loadConfig } from '../../config/load.ts';
 import type { Context } from '../context.ts';
 import { megabytes, rowCounts, showWork } from '../long-work.ts';
-import { pairs } from '../output.ts';
 import { serveOptions, settingValues } from '../serve-options.ts';
+import { pairs } from '../tables.ts';
 
 interface RestoreCommandOptions {
   readonly force?: boolean;

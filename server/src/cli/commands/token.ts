@@ -3,8 +3,8 @@
 import type { AdminClient, Scope } from '@sluice/sdk';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { CommandError, type Context } from '../context.ts';
-import { table } from '../output.ts';
 import { withService } from '../services.ts';
+import { table } from '../tables.ts';
 
 interface TokenOptions {
   readonly rotate?: boolean;

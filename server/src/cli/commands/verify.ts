@@ -5,8 +5,8 @@ import { Command } from 'commander';
 import { loadConfig } from '../../config/load.ts';
 import { CommandError, type Context } from '../context.ts';
 import { megabytes, rowCounts, showWork } from '../long-work.ts';
-import { pairs, printable } from '../output.ts';
 import { serveOptions, settingValues } from '../serve-options.ts';
+import { pairs, printable } from '../tables.ts';
 
 const shownMax = 20;
 

@@ -1,0 +1,91 @@
+// `sluice w`: the instances of a service, and the one that holds its queues.
+
+import type { InstanceInfo, LastExit, ServiceDescription } from '@sluice/sdk';
+import { Command } from 'commander';
+import type { Context } from '../context.ts';
+import { withService } from '../services.ts';
+import { type Column, table } from '../tables.ts';
+
+export function workersCommand(context: Context): Command {
+  const command = new Command('w');
+  return command
+    .alias('showworkers')
+    .description('list the instances of a service, and that of its queues')
+    .argument('<service>', 'its name')
+    .addHelpText(
+      'after',
+      `
+The last line is the queue sub-service. It is there while the service is not stopped, also when no
+other instance is. REASON says why an instance is not running, LASTSTATE how its last run ended.
+
+Examples:
+  sluice w ocr
+  sluice w ocr --json | jq -r '.[] | select(.ready | not) | .name'`,
+    )
+    .action(async (name: string) => {
+      const [service, instances] = await withService(context, command, name, (client) =>
+        Promise.all([client.service(name), client.instances(name)]),
+      );
+      const all = [...instances, ...queueInstances(service)];
+      context.output.result(all, () => table(columns(new URL(service.endpoint).hostname), all));
+    });
+}
+
+/** The embedded engine runs the queues of a service in one place: the server itself. */
+export function queueInstances(service: ServiceDescription): readonly InstanceInfo[] {
+  if (service.status === 'Stopped') return [];
+  return [
+    {
+      name: `${service.name}-queue`,
+      kind: 'queue',
+      state: service.status === 'Creating' ? 'Starting' : 'Running',
+      message: '',
+      address: new URL(service.endpoint).origin,
+      pid: 0,
+      revision: service.revision,
+      startedAt: '',
+      restarts: 0,
+      window: 0,
+      busy: 0,
+      ready: service.status !== 'Creating',
+      host: '',
+      lastExit: null,
+    },
+  ];
+}
+
+function columns(server: string): readonly Column<InstanceInfo>[] {
+  return [
+    { head: 'INSTANCENAME', read: ({ name }) => name },
+    { head: 'INNERIP', read: ({ address }) => hostOf(address) },
+    { head: 'HOSTIP', read: (instance) => machineOf(instance, server) },
+    { head: 'STARTAT', read: ({ startedAt }) => shortInstant(startedAt) },
+    { head: 'RESTARTS', read: ({ restarts }) => restarts },
+    { head: 'STATUS', read: ({ state }) => state },
+    { head: 'READY', read: ({ ready }) => (ready ? '[1/1]' : '[0/1]') },
+    { head: 'REASON', read: ({ message }) => message },
+    { head: 'LASTSTATE', read: ({ lastExit }) => (lastExit === null ? '' : lastState(lastExit)) },
+  ];
+}
+
+/** With the port: several instances may share an address. */
+function hostOf(address: string): string {
+  return URL.canParse(address) ? new URL(address).host : address;
+}
+
+function machineOf({ host, kind, address }: InstanceInfo, server: string): string {
+  if (host !== '') return host;
+  return kind === 'endpoint' && URL.canParse(address) ? new URL(address).hostname : server;
+}
+
+/** In the words of eascmd. */
+function lastState({ code, signal, reason, startedAt, endedAt }: LastExit): string {
+  const ending = code === null ? `signal: ${signal ?? 'none'}` : `exitCode: ${code}`;
+  const times = `startedAt: ${shortInstant(startedAt)}, finishedAt: ${shortInstant(endedAt)}`;
+  return `${ending}, reason: ${reason}, ${times}`;
+}
+
+/** RFC 3339 without the fraction of a second. */
+export function shortInstant(text: string): string {
+  return text.replace(/\.\d+Z$/, 'Z');
+}
