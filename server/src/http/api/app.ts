@@ -1,6 +1,7 @@
 // The administrative API: Fastify behind the edge. It opens no socket of its own; the edge hands
 // over every request that is none of the queue protocols'.
 
+import { setMaxListeners } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PlatformError } from '@sluice/sdk/wire';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
@@ -11,7 +12,7 @@ import type { Log } from '../../kernel/log.ts';
 import type { Telemetry } from '../../kernel/telemetry.ts';
 import { checkAccess } from './access.ts';
 import type { Administration } from './administration.ts';
-import type { LineStreamBasics } from './line-stream.ts';
+import { followersMax, type LineStreamBasics } from './line-stream.ts';
 import { answerProblem, fromIssues } from './problem.ts';
 import type { Call, Route } from './route.ts';
 import { backupRoutes } from './routes/backup.ts';
@@ -62,6 +63,8 @@ export function createApi(options: ApiOptions): Api {
     );
     return answerProblem(reply, error, options.log);
   });
+  // One listener for each answer that is being followed, of two kinds; no leak.
+  setMaxListeners(2 * followersMax, options.closing);
   const routes = apiRoutes(options);
   for (const each of routes) register(app, each, options);
   let stopped: Promise<void> | undefined;
