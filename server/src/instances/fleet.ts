@@ -97,7 +97,7 @@ export class Fleet {
     if (granted.length > 0 || isTooLarge) return;
     const leaving = roomMakers(this.#wanted, this.copies(), (gone) => {
       const holds = gone.map(({ hold }) => hold);
-      return ledger.without(holds, this.#wanted.name).fits(this.#need());
+      return ledger.without(holds).fits(this.#need());
     });
     this.#release(leaving);
   }

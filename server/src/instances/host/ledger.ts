@@ -21,16 +21,11 @@ interface Reserved {
 export class Ledger {
   readonly #capacity: Capacity;
   readonly #holds: Hold[];
-  readonly #reserved: Reserved[];
+  readonly #reserved: Reserved[] = [];
 
-  constructor(
-    capacity: Capacity,
-    holds: readonly Hold[] = [],
-    reserved: readonly { readonly service: string; readonly resources: Resources }[] = [],
-  ) {
+  constructor(capacity: Capacity, holds: readonly Hold[] = []) {
     this.#capacity = capacity;
     this.#holds = [...holds];
-    this.#reserved = [...reserved];
   }
 
   fits(need: Resources): boolean {
@@ -59,12 +54,14 @@ export class Ledger {
     this.#reserved.push({ service, resources });
   }
 
-  /** How it would be for a service without some of the holds, and with what is kept for itself. */
-  without(holds: readonly Hold[], service: string): Ledger {
+  /** How it would be for the owner of some of the holds if he gave them up for others of his own:
+   * what they free is not for those who wait. */
+  without(holds: readonly Hold[]): Ledger {
     const gone = new Set(holds);
-    const rest = this.#holds.filter((hold) => !gone.has(hold));
-    const others = this.#reserved.filter((reserved) => reserved.service !== service);
-    return new Ledger(this.#capacity, rest, others);
+    return new Ledger(
+      this.#capacity,
+      this.#holds.filter((hold) => !gone.has(hold)),
+    );
   }
 
   /** Why an instance does not fit: "needs 4 cores, 1.5 of 8 are free; A holds 4, B 2.5". */
