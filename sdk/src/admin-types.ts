@@ -90,6 +90,8 @@ export interface InstanceInfo {
   readonly ready: boolean;
   /** The machine it runs on; empty = the server's own. */
   readonly host: string;
+  /** Of the program there, when it runs on another machine. */
+  readonly version?: string | undefined;
   /** How its run before this one ended; null = there was none. */
   readonly lastExit: LastExit | null;
 }

@@ -2,10 +2,9 @@
 
 import { EasHttp } from './eas-client/http.ts';
 import { EasQueueClient } from './eas-client/queue.ts';
-import { PlatformError } from './errors.ts';
 import { type ClientPlatform, defaultPlatform } from './platform.ts';
 import type { QueueClient, QueueKind } from './queue-client.ts';
-import { streamPath } from './stream/limits.ts';
+import { baseOf, streamUrl } from './stream-client/address.ts';
 import { StreamQueueClient } from './stream-client/queue.ts';
 import { StreamSession } from './stream-client/session.ts';
 
@@ -67,7 +66,7 @@ export async function connect(url: string, options: ConnectOptions): Promise<Cli
     platform,
   };
   if (options.protocol === 'eas') return easClient(base, options, who);
-  return streamClient(`${base.replace(/^http/, 'ws')}${streamPath}`, options, who);
+  return streamClient(streamUrl(url), options, who);
 }
 
 interface Who {
@@ -128,12 +127,4 @@ async function streamClient(url: string, options: ConnectOptions, who: Who): Pro
   } finally {
     signal?.removeEventListener('abort', abort);
   }
-}
-
-/** Without a slash at its end; only http and https, because all else follows from them. */
-function baseOf(url: string): string {
-  if (!/^https?:\/\//.test(url)) {
-    throw new PlatformError('bad_request', `${url} is not an http or https address.`);
-  }
-  return url.replace(/\/+$/, '');
 }

@@ -20,4 +20,6 @@ export type {
   SocketEvents,
 } from './platform.ts';
 export type * from './queue-client.ts';
+export type { WorkerReport, WorkTerms } from './stream/membership.ts';
 export * from './tags.ts';
+export * from './work-client.ts';

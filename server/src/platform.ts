@@ -20,6 +20,7 @@ import type { Administration } from './http/api/administration.ts';
 import { Administrator } from './http/api/administrator.ts';
 import { pullMetrics } from './http/api/metrics.ts';
 import { type Limits, limitsOf } from './http/limit-table.ts';
+import type { WorkerDesk } from './http/stream/calls.ts';
 import type { InstanceManager } from './instances/manager.ts';
 import type { Clock } from './kernel/clock.ts';
 import type { Component } from './kernel/component.ts';
@@ -29,6 +30,7 @@ import type { Random } from './kernel/random.ts';
 import { Telemetry } from './kernel/telemetry.ts';
 import { directoryOf, type Edges, isPrivate, openEdges, urlOf } from './platform/edges.ts';
 import { createInstances, instanceHost } from './platform/runtime.ts';
+import { withJoined, workerDesk } from './platform/workers.ts';
 import { Registry } from './services/registry.ts';
 
 export interface PlatformParts {

@@ -43,10 +43,15 @@ export class WorkWatch implements SessionWatch, LeaseWatch {
     return this.#held;
   }
 
-  /** Resolves when the server has opened it; waits for a connection while there is none. */
-  open(): Promise<LeaseWatch> {
+  /** Resolves when the server has opened it; waits for a connection while there is none. `first`
+   * runs before that, when anything may be said on the connection. */
+  open(first: () => void): Promise<LeaseWatch> {
     return new Promise((resolve, reject) => {
-      this.#opened = { resolve, reject };
+      const opened = (watch: LeaseWatch): void => {
+        first();
+        resolve(watch);
+      };
+      this.#opened = { resolve: opened, reject };
       this.#session.addWatch(this);
     });
   }

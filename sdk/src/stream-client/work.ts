@@ -79,11 +79,15 @@ export interface WorkReturn {
 }
 
 const noBytes = new Uint8Array(0);
+const freedMax = 1024;
 
 /** Leases of one service's input queue. Calls wait through lost connections, up to their deadline. */
 export class WorkClient {
   readonly #session: StreamSession;
   readonly #channel: number;
+  /** Freed of late: what was said on a connection that was lost is said again on the next one,
+   * or the server would count these slots for ever. */
+  readonly #freed = new Set<number>();
 
   constructor(session: StreamSession, channel: number) {
     this.#session = session;
@@ -93,7 +97,10 @@ export class WorkClient {
   /** Begins to take leases. Over when the connection is lost: then open another one that names
    * what is held. Rejects when the server refuses it. */
   watch(_queue: 'input', request: WorkRequest, receiver: WorkReceiver): Promise<LeaseWatch> {
-    return new WorkWatch(this.#session, this.#channel, request, receiver).open();
+    const watch = new WorkWatch(this.#session, this.#channel, request, receiver);
+    return watch.open(() => {
+      for (const deliveryId of this.#freed) this.#sayFreed(deliveryId);
+    });
   }
 
   /** Answers the index of the result, 0 = none; throws `stale_delivery` when the lease is gone. */
@@ -118,7 +125,13 @@ export class WorkClient {
 
   /** The model is known to be free of a lease that was taken away. */
   freed(_queue: 'input', deliveryId: number): void {
-    this.#session.say({ kind: 'freed', channel: this.#channel, deliveryId });
+    this.#freed.add(deliveryId);
+    this.#sayFreed(deliveryId);
+    if (this.#freed.size <= freedMax) return;
+    for (const oldest of this.#freed) {
+      this.#freed.delete(oldest);
+      return;
+    }
   }
 
   progress(deliveryId: number, text: string): Promise<void> {
@@ -136,7 +149,7 @@ export class WorkClient {
       operation: { kind: 'report', number: session.number(), channel, facts },
       repeatable: true,
       options,
-      take: (answer) => (answer.kind === 'described' ? readTerms(answer.attributes) : undefined),
+      take: (answer) => (answer.kind === 'described' ? answer.attributes : undefined),
     });
     // A server passes over what it does not know, but it answers in order here.
     const passedOver = session.call({
@@ -146,9 +159,7 @@ export class WorkClient {
       take: () => undefined,
     });
     return Promise.race([answered, passedOver]).then((terms) => {
-      answered.catch(() => undefined);
-      passedOver.catch(() => undefined);
-      if (terms !== undefined) return terms;
+      if (terms !== undefined) return readTerms(terms);
       const text = 'The server is too old: it knows of no workers on other machines.';
       throw new PlatformError('not_allowed', text);
     });
@@ -157,6 +168,10 @@ export class WorkClient {
   /** Leaves: leases go back uncounted. Resolves when the server has let go. */
   close(): Promise<void> {
     return this.#session.close();
+  }
+
+  #sayFreed(deliveryId: number): void {
+    this.#session.say({ kind: 'freed', channel: this.#channel, deliveryId });
   }
 
   #say(operation: NumberedOperation): Promise<void> {

@@ -125,6 +125,7 @@ function mistake(name: string, what: string): PlatformError {
   return new PlatformError('bad_request', `The fact ${name} of a worker is not ${what}.`);
 }
 
+/** Short, and on one line: these texts come from elsewhere and end in tables and logs. */
 function cut(text: string): string {
-  return text.length <= charactersMax ? text : text.slice(0, charactersMax);
+  return text.slice(0, charactersMax).replaceAll(/\p{Cc}/gu, ' ');
 }

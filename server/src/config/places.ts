@@ -10,6 +10,11 @@ export function defaultDataFolder(environment: Environment): string {
   return join(base(environment, 'XDG_DATA_HOME', ['.local', 'share']), 'sluice');
 }
 
+/** Folders of workers that have joined a service elsewhere: `~/.local/share/sluice-workers`. */
+export function workersFolder(environment: Environment): string {
+  return join(base(environment, 'XDG_DATA_HOME', ['.local', 'share']), 'sluice-workers');
+}
+
 /** One file per running server of this user: `~/.config/sluice/servers`. */
 export function serversFolder(environment: Environment): string {
   return join(base(environment, 'XDG_CONFIG_HOME', ['.config']), 'sluice', 'servers');

@@ -140,7 +140,8 @@ describe('how a delivery ends', () => {
       const holder = await Speaker.open(world.port, 'two', { uid: `holder-${length}` });
       const deliveryId = await delivered(holder);
       const number = next();
-      const end = { deliveryId, again: false, counted: false, reason: '', delayMs: 0 };
+      const how = { again: false, counted: false, occupies: false } as const;
+      const end = { deliveryId, ...how, reason: '', delayMs: 0 };
       holder.say({ kind: 'giveBack', number, channel: 1, code: 'x'.repeat(length), ...end });
       expect(outcomeOf(await holder.answer(number))).toBe(outcome);
       holder.say({ kind: 'truncate', number: next(), channel: 1, index: 2 ** 53 - 1 });
@@ -177,7 +178,8 @@ describe('how a delivery ends', () => {
     const holder = await Speaker.open(world.port, 'two', { uid: 'holder' });
     const deliveryId = await delivered(holder);
     const number = next();
-    const end = { deliveryId, again: false, counted: true, code: '', reason: '' };
+    const how = { again: false, counted: true, occupies: false } as const;
+    const end = { deliveryId, ...how, code: '', reason: '' };
     holder.say({ kind: 'giveBack', number, channel: 1, delayMs: 2 ** 53 - 1, ...end });
     expect(outcomeOf(await holder.answer(number))).toBe('done');
     const put = next();

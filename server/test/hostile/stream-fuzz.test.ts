@@ -114,6 +114,7 @@ describe('operations of the stream protocol', () => {
       ...lease,
       ...cause,
       counted: fc.boolean(),
+      occupies: fc.boolean(),
       delayMs: number,
     }),
     fc
@@ -132,6 +133,7 @@ describe('operations of the stream protocol', () => {
     fc.record({ kind: fc.constant('touch'), ...call, deliveryId: number }),
     fc.record({ kind: fc.constant('progress'), ...call, deliveryId: number, text }),
     fc.record({ kind: fc.constant('freed'), channel, deliveryId: number }),
+    fc.record({ kind: fc.constant('report'), ...call, facts: tags }),
     fc.constant({ kind: 'leave' }),
   ];
   // The records have the fields of the operations by their kinds; TypeScript cannot follow that.

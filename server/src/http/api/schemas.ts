@@ -102,6 +102,7 @@ const instance = z.object({
   busy: count,
   ready: z.boolean(),
   host: z.string().describe("Empty = the server's own machine."),
+  version: z.string().optional().describe('Of the program there, on another machine.'),
   lastExit: lastExit.nullable().describe('How its run before this one ended.'),
 }) satisfies z.ZodType<InstanceInfo>;
 

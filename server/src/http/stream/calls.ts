@@ -14,14 +14,17 @@ import type {
   Negative,
   Progress,
   Put,
+  Report,
   Touch,
+  WorkTerms,
 } from '@sluice/sdk/wire';
-import { PlatformError, requestIdTag, type Tags } from '@sluice/sdk/wire';
+import { PlatformError, readReport, requestIdTag, type Tags, writeTerms } from '@sluice/sdk/wire';
 import type { Queues, QueueView } from '../../broker/queues.ts';
 import { checkRequestPath } from '../eas/address.ts';
 import { causeOf, delayOf } from './bounds.ts';
 import type { Channel } from './channel.ts';
 import type { Gets } from './gets.ts';
+import type { JoinedWorkers } from './joined.ts';
 import { streamLimitText } from './limits.ts';
 import type { Link } from './link.ts';
 import type { Session } from './session.ts';
@@ -36,10 +39,18 @@ export interface Place {
   readonly gets: Gets;
   readonly watches: Watches;
   readonly describe: Describe;
+  readonly workers: WorkerDesk | undefined;
 }
 
 /** Every attribute of a queue by its EAS name. */
 export type Describe = (service: string, view: QueueView) => Tags;
+
+/** What workers on other machines are told, and where they say how they are. */
+export interface WorkerDesk {
+  readonly joined: JoinedWorkers;
+  /** What a service wants of its workers; undefined: it is not known now. */
+  terms(service: string): Omit<WorkTerms, 'resultBytesMax'> | undefined;
+}
 
 export function callPut({ link, channel, queues }: Place, call: Put, payload: Uint8Array): void {
   const tagId = call.tags.get(requestIdTag);
@@ -102,8 +113,9 @@ export function callCommit(place: Place, call: Commit): void {
 
 export function callGiveBack(place: Place, call: GiveBack): void {
   const { channel, queues } = place;
-  const { deliveryId, counted } = call;
-  const request = { deliveryId, counted, ...causeOf(call), delayMs: delayOf(call.delayMs) };
+  const { deliveryId, counted, occupies } = call;
+  const how = { counted, occupies, ...causeOf(call), delayMs: delayOf(call.delayMs) };
+  const request = { deliveryId, ...how };
   settle(place, call, queues.giveBack(channel.queue, request));
 }
 
@@ -157,6 +169,23 @@ export function callSearch({ link, channel, queues }: Place, call: AtIndex): voi
 export function callAttributes(place: Place, call: Attributes): void {
   const { link, channel, queues } = place;
   const attributes = place.describe(queues.service, queues.view(channel.queue));
+  link.answer(call, { kind: 'described', number: call.number, attributes });
+}
+
+export function callReport({ link, channel, queues, workers }: Place, call: Report): void {
+  if (workers === undefined || channel.queue !== 'input') {
+    throw new PlatformError('not_allowed', 'no worker of another machine can join this queue');
+  }
+  const report = readReport(call.facts);
+  const { service } = queues;
+  const terms = workers.terms(service);
+  if (terms === undefined) {
+    const text = `what ${service} wants of its workers is not known now`;
+    throw new PlatformError('unavailable', text, { retryAfterMs: 1000 });
+  }
+  workers.joined.report(service, channel.by, report, link);
+  const resultBytesMax = queues.payloadBytesMax('sink');
+  const attributes = writeTerms({ ...terms, resultBytesMax });
   link.answer(call, { kind: 'described', number: call.number, attributes });
 }
 

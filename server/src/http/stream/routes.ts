@@ -31,6 +31,7 @@ export const needs: Readonly<Record<PlainCall['kind'] | SizedCall['kind'], Need>
   truncate: { operation: 'truncate', begins: false },
   end: { operation: 'end', begins: false },
   attributes: { operation: 'attributes', begins: false },
+  report: { operation: 'watch', begins: false },
 };
 
 export function isSized(operation: ClientOperation): operation is SizedCall {
@@ -88,6 +89,9 @@ export function runCall(place: calls.Place, call: PlainCall): void {
       break;
     case 'end':
       calls.callEnd(place, call);
+      break;
+    case 'report':
+      calls.callReport(place, call);
       break;
   }
 }

@@ -6,7 +6,7 @@ import type { Log } from '../../kernel/log.ts';
 import type { Random } from '../../kernel/random.ts';
 import type { Connection } from '../connection.ts';
 import type { Directory } from '../directory.ts';
-import type { Describe } from './calls.ts';
+import type { Describe, WorkerDesk } from './calls.ts';
 import { defaultStreamLimits, type StreamLimits } from './limits.ts';
 import { Sessions } from './session.ts';
 import { StreamConnection, type StreamParts } from './stream-connection.ts';
@@ -22,6 +22,8 @@ export interface StreamServerOptions {
   readonly agent: string;
   /** The attributes of a queue. */
   readonly describe: Describe;
+  /** undefined: no worker of another machine can join. */
+  readonly workers?: WorkerDesk | undefined;
   readonly limits?: Partial<StreamLimits>;
 }
 

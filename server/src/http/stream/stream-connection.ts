@@ -18,7 +18,7 @@ import type { Random } from '../../kernel/random.ts';
 import type { Connection } from '../connection.ts';
 import type { Directory } from '../directory.ts';
 import { checkHello, checkOpen, checkSize } from './bounds.ts';
-import { type Describe, filterOf, type Place } from './calls.ts';
+import { type Describe, filterOf, type Place, type WorkerDesk } from './calls.ts';
 import { Channel } from './channel.ts';
 import { Gets } from './gets.ts';
 import { type StreamLimits, streamLimitText } from './limits.ts';
@@ -49,6 +49,8 @@ export interface StreamParts {
   /** Name and version of the server. */
   readonly agent: string;
   readonly describe: Describe;
+  /** undefined: no worker of another machine can join. */
+  readonly workers?: WorkerDesk | undefined;
 }
 
 export class StreamConnection {
@@ -320,7 +322,7 @@ export class StreamConnection {
     }
     const id = call.kind === 'get' ? filterOf(call).id : undefined;
     const queues = channel.use(needs[call.kind], this.#message, id);
-    const { describe } = this.#parts;
+    const { describe, workers } = this.#parts;
     return {
       link: this.#link,
       session,
@@ -329,6 +331,7 @@ export class StreamConnection {
       gets: this.#gets,
       watches: this.#watches,
       describe,
+      workers,
     };
   }
 
@@ -363,6 +366,9 @@ export class StreamConnection {
     this.#link.lost();
     this.#gets.close();
     void this.#watches.closeAll('cut');
+    const joined = this.#parts.workers?.joined;
+    if (this.#left) joined?.left(this.#link);
+    else joined?.lost(this.#link);
     const session = this.#session;
     this.#session = undefined;
     if (session === undefined) return;
