@@ -181,7 +181,7 @@ export class Platform implements Component {
     const known = { engine, registry, broker, instances, events, telemetry, workers };
     const administration = this.#administrator(known);
     const loopDelay = await this.#begin(new LoopDelay(clock));
-    pullMetrics(telemetry, administration, loopDelay);
+    pullMetrics(telemetry, { administration, events, loopDelay });
     const edges = await openEdges({
       config: this.#config,
       limits: this.#limits,

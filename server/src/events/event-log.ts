@@ -10,6 +10,7 @@ import type { Log } from '../kernel/log.ts';
 import { EventFile } from './event-file.ts';
 import { Follower } from './follower.ts';
 import { type EventQuery, History, type HistoryLimits } from './history.ts';
+import { Tallies, type Tally } from './tallies.ts';
 
 export interface EventLogOptions {
   /** The one folder it owns. */
@@ -43,6 +44,7 @@ export class EventLog implements Component {
   readonly #limits: EventLimits;
   readonly #history: History;
   readonly #file: EventFile;
+  readonly #tallies = new Tallies();
   readonly #followers = new Set<Follower>();
   readonly #early: ServiceEvent[] = [];
   #last = 0;
@@ -81,6 +83,7 @@ export class EventLog implements Component {
     this.#last += 1;
     const info = infoOf(event, this.#last, this.#clock.now().wall);
     this.#history.add(info);
+    this.#tallies.add(info, 'now');
     this.#file.append(info);
     for (const follower of this.#followers) follower.offer(info);
   };
@@ -103,6 +106,11 @@ export class EventLog implements Component {
   knows(service: string): boolean {
     this.#sweep();
     return this.#history.services().includes(service);
+  }
+
+  /** How often each thing has happened, of services that are there or were lately. */
+  tallies(): Iterable<Readonly<Tally>> {
+    return this.#tallies.all();
   }
 
   /** What is kept, by number. Where events with a higher number than `after` may have been dropped
@@ -155,6 +163,7 @@ export class EventLog implements Component {
       if (event.number <= this.#last) continue;
       this.#last = event.number;
       this.#history.add(event);
+      this.#tallies.add(event, 'earlier');
     }
     this.#last = Math.ceil(this.#last / numbersSkipped) * numbersSkipped;
     this.#isLoaded = true;
@@ -170,7 +179,9 @@ export class EventLog implements Component {
   }
 
   #sweep(): void {
-    if (this.#history.sweep(this.#clock.now().wall)) this.#file.renew();
+    if (!this.#history.sweep(this.#clock.now().wall)) return;
+    this.#tallies.keep(new Set(this.#history.services()));
+    this.#file.renew();
   }
 
   #notice(

@@ -10,6 +10,7 @@ export interface Metric {
 }
 
 const queueLabels = ['service', 'queue'] as const;
+const eventLabels = ['service', 'kind', 'what'] as const;
 
 /** Every metric, by name. */
 export type MetricName =
@@ -31,10 +32,14 @@ export type MetricName =
   | 'sluice_messages_evicted_total'
   | 'sluice_messages_expired_total'
   | 'sluice_completions_stale_total'
+  | 'sluice_service_status'
   | 'sluice_instances'
+  | 'sluice_instances_wanted'
   | 'sluice_instance_restarts'
   | 'sluice_window_slots'
   | 'sluice_window_busy'
+  | 'sluice_events_total'
+  | 'sluice_last_event_timestamp_seconds'
   | 'inference_request_duration_seconds'
   | 'sluice_event_loop_delay_seconds'
   | 'process_resident_memory_bytes'
@@ -132,10 +137,20 @@ export const metricTable: Readonly<Record<MetricName, Metric>> = {
     help: 'Completions refused because their delivery was no longer current.',
     labels: queueLabels,
   },
+  sluice_service_status: {
+    kind: 'gauge',
+    help: 'Always 1; the label has the status word of the service.',
+    labels: ['service', 'status'],
+  },
   sluice_instances: {
     kind: 'gauge',
     help: 'Instances by state.',
     labels: ['service', 'state'],
+  },
+  sluice_instances_wanted: {
+    kind: 'gauge',
+    help: 'Instances that are wanted now: declared, or decided by the autoscaler.',
+    labels: ['service'],
   },
   sluice_instance_restarts: {
     kind: 'gauge',
@@ -151,6 +166,16 @@ export const metricTable: Readonly<Record<MetricName, Metric>> = {
     kind: 'gauge',
     help: 'Requests that the instances work on.',
     labels: ['service'],
+  },
+  sluice_events_total: {
+    kind: 'counter',
+    help: 'What happened to services: updates, crashes, scaling, convictions.',
+    labels: eventLabels,
+  },
+  sluice_last_event_timestamp_seconds: {
+    kind: 'gauge',
+    help: 'When each of these happened last, in seconds since 1970.',
+    labels: eventLabels,
   },
   inference_request_duration_seconds: {
     kind: 'histogram',

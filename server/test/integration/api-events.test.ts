@@ -116,6 +116,19 @@ test('more followers than the limit are refused, and leave room when they go', a
     .toMatchObject({ done: false });
 });
 
+test('the metrics count what happens and say how many instances are wanted', async () => {
+  record('m', 'one');
+  record('m', 'two');
+  record('m', 'three', 'scaling');
+  const metrics = await world.client.metrics();
+  expect(metrics).toContain('sluice_events_total{service="m",kind="instance",what="ready"} 2');
+  expect(metrics).toContain('sluice_events_total{service="m",kind="scaling",what="ready"} 1');
+  const last = /sluice_last_event_timestamp_seconds{service="m",kind="scaling",what="ready"} (.*)/;
+  expect(Math.abs(Number(last.exec(metrics)?.[1]) - Date.now() / 1000)).toBeLessThan(60);
+  expect(metrics).toContain('sluice_instances_wanted{service="m"} 0');
+  expect(metrics).toContain('sluice_service_status{service="m",status="Running"} 1');
+});
+
 test('the log of a service comes as lines with their instance', async () => {
   world.log.pieces = (async function* () {
     yield Buffer.from('one\ntwo\n');

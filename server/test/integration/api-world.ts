@@ -96,11 +96,10 @@ export async function openApiWorld(): Promise<ApiWorld> {
     backUp: undefined,
     deleted: (name) => telemetry.forget(name),
   });
-  const loopDelay = new LoopDelay(systemClock);
-  pullMetrics(telemetry, administration, loopDelay);
   const folder = mkdtempSync(join(tmpdir(), 'sluice-events-'));
   const events = new EventLog({ folder, clock: systemClock, log: silentLog });
   await events.start();
+  pullMetrics(telemetry, { administration, events, loopDelay: new LoopDelay(systemClock) });
   const closing = new AbortController();
   const api = createApi({
     administration,

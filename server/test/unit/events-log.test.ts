@@ -204,6 +204,23 @@ test('services that a new server does not know are gone', async () => {
   expect(textsOf(second.read({}))).toEqual(['kept']);
 });
 
+test('counts what happens in its own time, and knows when it happened last before', async () => {
+  const first = await openLog();
+  for (const service of ['ocr', 'ocr', 'chat']) first.record(event(service, 'before'));
+  const before = clock.now().wall;
+  await first.stop();
+  await clock.advance(60_000);
+  const second = await openLog();
+  second.record(event('ocr', 'now'));
+  expect([...second.tallies()]).toEqual([
+    { service: 'ocr', kind: 'instance', what: 'ready', count: 1, lastAt: clock.now().wall },
+    { service: 'chat', kind: 'instance', what: 'ready', count: 0, lastAt: before },
+  ]);
+  second.keep(['ocr']);
+  await clock.advance(3_700_000);
+  expect([...second.tallies()].map(({ service }) => service)).toEqual(['ocr']);
+});
+
 test('a follower gets what there is, then what comes, of its service and kind only', async () => {
   const log = await openLog();
   log.record(event('ocr', 'one'));

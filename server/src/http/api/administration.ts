@@ -52,6 +52,9 @@ export interface ObservedService {
   /** undefined while its queues are closed. */
   readonly queues: Queues | undefined;
   readonly instances: readonly InstanceInfo[];
+  readonly status: ServiceSummary['status'];
+  /** Instances that are wanted now. */
+  readonly wanted: number;
 }
 
 export interface Administration {

@@ -180,10 +180,12 @@ export class Administrator implements Administration {
 
   observed(): readonly ObservedService[] {
     const { registry, queues, instances } = this.#options;
-    return registry.list().map(({ name }) => ({
+    return registry.list().map(({ name, status, instances: { wanted } }) => ({
       name,
       queues: queues.find(name),
       instances: instances.list(name),
+      status,
+      wanted,
     }));
   }
 

@@ -30,12 +30,24 @@ const ofCounters: readonly (readonly [PulledMetricName, keyof QueueCounters])[] 
   ['sluice_completions_stale_total', 'stale'],
 ];
 
+/** How often something has happened to a service, and when last by the wall clock. */
+interface Tally {
+  readonly service: string;
+  readonly kind: string;
+  readonly what: string;
+  readonly count: number;
+  readonly lastAt: number;
+}
+
+export interface MetricSources {
+  readonly administration: Administration;
+  readonly events: { tallies(): Iterable<Tally> };
+  readonly loopDelay: LoopDelay;
+}
+
 /** Connects the table of metrics to the parts. Once for each Telemetry. */
-export function pullMetrics(
-  telemetry: Telemetry,
-  administration: Administration,
-  loopDelay: LoopDelay,
-): void {
+export function pullMetrics(telemetry: Telemetry, sources: MetricSources): void {
+  const { administration, events, loopDelay } = sources;
   for (const [name, read] of ofViews) {
     telemetry.pull(name, () =>
       eachQueue(administration, (queues, queue) => read(queues.view(queue))),
@@ -47,6 +59,7 @@ export function pullMetrics(
     );
   }
   pullInstances(telemetry, administration);
+  pullEvents(telemetry, events);
   pullProcess(telemetry, administration, loopDelay);
 }
 
@@ -70,6 +83,12 @@ function pullInstances(telemetry: Telemetry, administration: Administration): vo
       for (const [state, value] of states) yield { labels: [name, state], value };
     }
   });
+  telemetry.pull('sluice_instances_wanted', () =>
+    administration.observed().map(({ name, wanted }) => ({ labels: [name], value: wanted })),
+  );
+  telemetry.pull('sluice_service_status', () =>
+    administration.observed().map(({ name, status }) => ({ labels: [name, status], value: 1 })),
+  );
   const sum = (name: PulledMetricName, read: (instance: InstanceInfo) => number): void =>
     telemetry.pull(name, () =>
       administration.observed().map((service) => ({
@@ -80,6 +99,17 @@ function pullInstances(telemetry: Telemetry, administration: Administration): vo
   sum('sluice_instance_restarts', (instance) => instance.restarts);
   sum('sluice_window_slots', (instance) => instance.window);
   sum('sluice_window_busy', (instance) => instance.busy);
+}
+
+function pullEvents(telemetry: Telemetry, events: MetricSources['events']): void {
+  const each = (name: PulledMetricName, read: (tally: Tally) => number): void =>
+    telemetry.pull(name, function* () {
+      for (const tally of events.tallies()) {
+        yield { labels: [tally.service, tally.kind, tally.what], value: read(tally) };
+      }
+    });
+  each('sluice_events_total', ({ count }) => count);
+  each('sluice_last_event_timestamp_seconds', ({ lastAt }) => lastAt / 1000);
 }
 
 function pullProcess(
