@@ -5,7 +5,8 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseJsonc } from '../config/jsonc.ts';
 import { CommandError, type Context } from './context.ts';
-import { fileProblem, readInput } from './input.ts';
+import { fileProblem } from './file-problem.ts';
+import { readInput } from './input.ts';
 
 /** Most files that one folder may hold. */
 const filesMax = 1000;

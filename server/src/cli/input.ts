@@ -3,6 +3,7 @@
 
 import { readFile, stat } from 'node:fs/promises';
 import { CommandError, type Context } from './context.ts';
+import { fileProblem } from './file-problem.ts';
 
 /** No queue takes a larger payload, no service.json is longer. */
 export const inputBytesMax: number = 31 * 2 ** 20;
@@ -18,20 +19,6 @@ export async function readInput(context: Context, file: string): Promise<Uint8Ar
     throw error instanceof CommandError ? error : new CommandError(fileProblem(file, error));
   }
 }
-
-/** What is wrong with a file, beginning with its name. */
-export function fileProblem(file: string, error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const text = error instanceof Error ? error.message : String(error);
-  return `${file}: ${problems[code] ?? text}`;
-}
-
-const problems: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  ENOTDIR: 'there is no such file',
-  EISDIR: 'is a folder, not a file',
-  EACCES: 'may not be read or written by this user',
-};
 
 // Ctrl-C ends the reading, whether or not the other side of the pipe does.
 function readStandardInput({ terminal, interrupted }: Context): Promise<Uint8Array> {

@@ -14,8 +14,8 @@ import { autoscaleCommand } from './commands/autoscale.ts';
 import { backupCommand } from './commands/backup.ts';
 import { createCommand } from './commands/create.ts';
 import { deleteCommand } from './commands/delete.ts';
-import { deleteWorkersCommand } from './commands/delete-workers.ts';
 import { descCommand } from './commands/desc.ts';
+import { dwCommand } from './commands/dw.ts';
 import { getCommand } from './commands/get.ts';
 import { initCommand } from './commands/init.ts';
 import { logsCommand } from './commands/logs.ts';
@@ -31,8 +31,8 @@ import { stopCommand } from './commands/stop.ts';
 import { tokenCommand } from './commands/token.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { versionCommand } from './commands/version.ts';
+import { wCommand } from './commands/w.ts';
 import { watchCommand } from './commands/watch.ts';
-import { workersCommand } from './commands/workers.ts';
 import { CommandError, type Context } from './context.ts';
 import { Output, OutputClosed, type Terminal } from './output.ts';
 import { printable } from './tables.ts';
@@ -85,6 +85,7 @@ export function program(context: Context): Command {
     .version(version, '-V, --version')
     .option('--url <url>', 'address of the server (or SLUICE_URL)')
     .option('--token <token>', 'its admin token (or SLUICE_TOKEN)')
+    .option('-c, --credentials <file>', 'a JSON file with "url" and "token" instead of these two')
     .option('--json', 'results as JSON')
     .exitOverride()
     .configureOutput({
@@ -122,7 +123,7 @@ export function program(context: Context): Command {
         deleteCommand(context),
       ],
     ],
-    ['Instances:', [workersCommand(context), deleteWorkersCommand(context), logsCommand(context)]],
+    ['Instances:', [wCommand(context), dwCommand(context), logsCommand(context)]],
     [
       'Requests:',
       [putCommand(context), getCommand(context), watchCommand(context), attrsCommand(context)],

@@ -5,7 +5,7 @@
 export interface Terminal {
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
-  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 }
 
 /** Whoever read the output has left (`sluice watch demo | head -1`): nothing more is to be done. */
@@ -88,8 +88,11 @@ export class Output {
   /** What is being waited for: rewritten in place on a terminal, else one line for each change of
    * `text`. `detail` changes all the time and is for terminals only. */
   progress(text: string, detail = ''): void {
-    if (this.#terminal.stderr.isTTY === true) {
-      this.#terminal.stderr.write(`\r\u001b[2K${text}${detail}`);
+    const { stderr } = this.#terminal;
+    if (stderr.isTTY === true) {
+      // Only the last row of a line could be taken back.
+      const line = `${text}${detail}`.slice(0, (stderr.columns ?? 80) - 1);
+      stderr.write(`\r\u001b[2K${line}`);
     } else if (text !== this.#progress) {
       this.#terminal.stderr.write(`${text}\n`);
     }

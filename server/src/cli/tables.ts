@@ -59,6 +59,11 @@ export function printable(text: string): string {
   return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
 }
 
+/** RFC 3339 without the fraction of a second. */
+export function shortInstant(text: string): string {
+  return text.replace(/\.\d+Z$/, 'Z');
+}
+
 function centred(text: string, width: number): string {
   const left = Math.floor((width - text.length) / 2);
   return `${' '.repeat(left)}${text}`.padEnd(width);

@@ -35,7 +35,10 @@ function context(environment: Record<string, string> = {}): Context {
 }
 
 function command(...args: string[]): Command {
-  const root = new Command().option('--url <url>').option('--token <token>');
+  const root = new Command()
+    .option('--url <url>')
+    .option('--token <token>')
+    .option('-c, --credentials <file>');
   const child = root.command('ls');
   root.parse(['ls', ...args], { from: 'user' });
   return child;
@@ -80,6 +83,26 @@ describe('a command finds its server', () => {
     await expect(findServer(context(), command('--url', 'ftp://x'))).rejects.toThrow(/no address/);
   });
 
+  test('by a file of credentials, whose token goes to its address alone', async () => {
+    const file = join(home, 'prod.json');
+    writeFileSync(file, '{"url": "http://prod:1", "token": "of-prod"}');
+    const environment = { SLUICE_URL: 'http://b:1', SLUICE_TOKEN: 'of-environment' };
+    expect(await findServer(context(environment), command('-c', file))).toEqual({
+      url: 'http://prod:1',
+      token: 'of-prod',
+    });
+    const elsewhere = command('-c', file, '--url', 'http://c:1');
+    expect((await findServer(context(environment), elsewhere)).token).toBe('of-environment');
+    await expect(findServer(context(), elsewhere)).rejects.toThrow(/no token for/);
+    for (const text of ['{"token": "secret"', '{"url": "x", "token": "secret"}', '7']) {
+      writeFileSync(file, text);
+      const refused = findServer(context(), command('-c', file));
+      await expect(refused).rejects.toThrow(`${file} is no file such as {"url"`);
+    }
+    const missing = command('-c', join(home, 'missing'));
+    await expect(findServer(context(), missing)).rejects.toThrow('there is no such file');
+  });
+
   test('passing over damaged files and those of servers that are gone', async () => {
     await writeServerFile(servers(), { url: 'http://127.0.0.1:9001', token: 'alive' });
     writeFileSync(join(servers(), 'broken.json'), '{');
@@ -101,6 +124,14 @@ describe('output', () => {
     output.record({ a: 1 }, () => ['for people']);
     expect(String(stdout.read())).toBe('for people\n{"a":1}\n');
     expect(String(stderr.read())).toBe('a remark\nwaiting\n');
+  });
+
+  test('shows on a terminal only what can be taken back of what is waited for', () => {
+    const stderr = Object.assign(new PassThrough(), { isTTY: true, columns: 10 });
+    const output = new Output({ stdin: new PassThrough(), stdout: new PassThrough(), stderr });
+    output.progress('waiting for long', ' (1 s)');
+    output.ok('done');
+    expect(String(stderr.read())).toBe('\r\u001b[2Kwaiting f\r\u001b[2K');
   });
 
   test('tells steps that are done to people, and beside JSON', () => {

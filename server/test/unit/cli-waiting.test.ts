@@ -73,7 +73,7 @@ function open(script: Script, options: { readonly terminal?: boolean } = {}) {
 }
 
 describe('a service that comes up', () => {
-  test('has a line for each change of its numbers, and the words of eascmd at the end', async () => {
+  test('has a line for each change of its numbers, and one at the end', async () => {
     const world = open({
       services: [
         ...[described('Starting'), described('Starting')],

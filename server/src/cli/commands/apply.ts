@@ -156,7 +156,10 @@ async function carryOut(
   for (const { declaration } of changes) {
     const { name, definition, file } = declaration;
     const answer = await client.applyService(name, definition, options);
-    context.output.ok(`Service ${name} is ${answer.outcome} (revision ${answer.revision})`);
+    const { outcome, revision } = answer;
+    if (outcome !== 'unchanged') {
+      context.output.ok(`Service ${name} is ${outcome} (revision ${revision})`);
+    }
     applied.push({ file, ...answer, status: '' });
   }
   const failures: string[] = [];

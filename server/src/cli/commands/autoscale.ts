@@ -6,8 +6,7 @@ import { type Assignments, assigned, assignmentOption } from '../assignments.ts'
 import { CommandError, type Context } from '../context.ts';
 import { readDefinition } from '../definitions.ts';
 import { withService } from '../services.ts';
-import { sheet } from '../tables.ts';
-import { shortInstant } from './workers.ts';
+import { sheet, shortInstant } from '../tables.ts';
 
 interface AutoscaleFlags {
   readonly file?: string;

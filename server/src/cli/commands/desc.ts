@@ -4,8 +4,7 @@ import type { AdminClient, QueueInfo, ServiceDescription } from '@sluice/sdk';
 import { Command } from 'commander';
 import type { Context } from '../context.ts';
 import { withService } from '../services.ts';
-import { type Column, sheet, table } from '../tables.ts';
-import { shortInstant } from './workers.ts';
+import { type Column, sheet, shortInstant, table } from '../tables.ts';
 
 export function descCommand(context: Context): Command {
   const command = new Command('desc');

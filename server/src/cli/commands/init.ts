@@ -6,7 +6,7 @@ import { delimiter, join } from 'node:path';
 import { Command } from 'commander';
 import { parseJsonc } from '../../config/jsonc.ts';
 import { CommandError, type Context } from '../context.ts';
-import { fileProblem } from '../input.ts';
+import { fileProblem } from '../file-problem.ts';
 
 interface InitOptions {
   readonly file: string;

@@ -3,8 +3,7 @@
 import { AdminClient, type ServiceSummary } from '@sluice/sdk';
 import { Command } from 'commander';
 import { type Context, findServer } from '../context.ts';
-import { type Column, printable, table } from '../tables.ts';
-import { shortInstant } from './workers.ts';
+import { type Column, printable, shortInstant, table } from '../tables.ts';
 
 interface ListFlags {
   readonly long?: boolean;

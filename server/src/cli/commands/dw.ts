@@ -4,11 +4,11 @@ import { Command } from 'commander';
 import { CommandError, type Context } from '../context.ts';
 import { withService } from '../services.ts';
 
-interface DeleteWorkersFlags {
+interface ReplaceFlags {
   readonly force?: boolean;
 }
 
-export function deleteWorkersCommand(context: Context): Command {
+export function dwCommand(context: Context): Command {
   const command = new Command('dw');
   return command
     .alias('deleteworkers')
@@ -25,7 +25,7 @@ Examples:
   sluice dw ocr ocr-sky7m
   sluice dw ocr ocr-sky7m,ocr-rain2 --force`,
     )
-    .action(async (name: string, list: readonly string[], { force }: DeleteWorkersFlags) => {
+    .action(async (name: string, list: readonly string[], { force }: ReplaceFlags) => {
       const chosen = new Set(list.flatMap((text) => text.split(',')).map((text) => text.trim()));
       chosen.delete('');
       const names = [...chosen];

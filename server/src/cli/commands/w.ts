@@ -4,9 +4,9 @@ import type { InstanceInfo, LastExit, ServiceDescription } from '@sluice/sdk';
 import { Command } from 'commander';
 import type { Context } from '../context.ts';
 import { withService } from '../services.ts';
-import { type Column, table } from '../tables.ts';
+import { type Column, shortInstant, table } from '../tables.ts';
 
-export function workersCommand(context: Context): Command {
+export function wCommand(context: Context): Command {
   const command = new Command('w');
   return command
     .alias('showworkers')
@@ -32,7 +32,7 @@ Examples:
 }
 
 /** The embedded engine runs the queues of a service in one place: the server itself. */
-export function queueInstances(service: ServiceDescription): readonly InstanceInfo[] {
+function queueInstances(service: ServiceDescription): readonly InstanceInfo[] {
   if (service.status === 'Stopped') return [];
   return [
     {
@@ -83,9 +83,4 @@ function lastState({ code, signal, reason, startedAt, endedAt }: LastExit): stri
   const ending = code === null ? `signal: ${signal ?? 'none'}` : `exitCode: ${code}`;
   const times = `startedAt: ${shortInstant(startedAt)}, finishedAt: ${shortInstant(endedAt)}`;
   return `${ending}, reason: ${reason}, ${times}`;
-}
-
-/** RFC 3339 without the fraction of a second. */
-export function shortInstant(text: string): string {
-  return text.replace(/\.\d+Z$/, 'Z');
 }
