@@ -30,6 +30,11 @@ export class Ports {
     return false;
   }
 
+  /** A process that already runs has it. */
+  take(port: number): void {
+    this.#taken.add(port);
+  }
+
   giveBack(port: number): void {
     this.#taken.delete(port);
   }

@@ -2,6 +2,7 @@
 // elsewhere start times are unknown and groups are known by their number alone.
 
 import { readdirSync, readFileSync } from 'node:fs';
+import type { Clock } from '../kernel/clock.ts';
 
 export interface ProcessFacts {
   readonly pid: number;
@@ -54,6 +55,26 @@ export function groupMembers(group: number): readonly ProcessFacts[] | undefined
 
 export function isAlive(facts: ProcessFacts): boolean {
   return facts.state !== 'Z' && facts.state !== 'X';
+}
+
+const watchEveryMs = 100;
+
+/** Resolves when a process that is no child of ours has ended. Nobody is told of that: it is looked
+ * at ten times a second. */
+export function processEnd(facts: ProcessFacts, clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (isSame(facts)) clock.after(watchEveryMs, look);
+      else resolve();
+    };
+    look();
+  });
+}
+
+/** Whether that very process still runs; another one may have its number by now. */
+export function isSame(facts: Pick<ProcessFacts, 'pid' | 'startTicks'>): boolean {
+  const now = processFacts(facts.pid);
+  return now !== undefined && isAlive(now) && now.startTicks === facts.startTicks;
 }
 
 /** Whether a variable stands in a process's environment as it was started. */

@@ -1,18 +1,12 @@
-// Which processes a server has started, in one small file each, so that the next server can end
-// what a killed one has left running. A record is there before its process begins, and goes after.
+// Which processes a server has started, in one small file each, so that the next server can go on
+// with what a killed one has left running. A record is there before its process begins, and goes
+// after.
 
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
-import { bootId, groupMembers, hasVariable, isAlive, processFacts } from './proc.ts';
-import { endGroup } from './process-group.ts';
-
-/** Stands in the environment of every process we start, with the instance's name. */
-export const instanceVariable = 'SLUICE_INSTANCE';
 
 export interface ProcessRecord {
-  readonly format: 1;
   readonly service: string;
   readonly instance: string;
   /** Also the number of its process group. */
@@ -21,6 +15,19 @@ export interface ProcessRecord {
   readonly startTicks: string;
   readonly bootId: string;
   readonly port: number;
+  /** undefined: written by a server that took nothing over. */
+  readonly launch: RecordedLaunch | undefined;
+}
+
+/** Which launch a process is a copy of. */
+export interface RecordedLaunch {
+  /** Of the service. */
+  readonly number: number;
+  readonly key: string;
+  readonly revision: number;
+  /** Wall clock. */
+  readonly startedAt: number;
+  readonly devices: readonly number[];
 }
 
 export class ProcessRecords {
@@ -37,7 +44,7 @@ export class ProcessRecords {
     const fresh = `${path}.new`;
     const file = await open(fresh, 'w', 0o600);
     try {
-      await file.writeFile(`${JSON.stringify(record)}\n`);
+      await file.writeFile(`${JSON.stringify({ format: 2, ...record })}\n`);
       await file.sync();
     } finally {
       await file.close();
@@ -72,56 +79,42 @@ export class ProcessRecords {
   }
 }
 
-export interface OrphanHunt {
-  readonly records: ProcessRecords;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly graceMs: number;
-}
-
-/** Ends every recorded process that still runs, as a group, and forgets the records. */
-export async function endOrphans({ records, clock, log, graceMs }: OrphanHunt): Promise<void> {
-  const boot = bootId();
-  const ends = (await records.list(log)).map(async (record) => {
-    const { service, instance, pid } = record;
-    if (record.bootId === boot && isOurs(record)) {
-      log.info({ service, instance, pid }, 'ending a process of an earlier server');
-      const hurry = new AbortController().signal;
-      const gone = await endGroup({ clock, group: pid, graceMs, hurry });
-      if (!gone) log.error({ service, instance, pid }, 'a process of an earlier server stays');
-    }
-    await records.remove(instance);
-  });
-  await Promise.all(ends);
-}
-
-/**
- * Whether the group of that number is still the one we started. Its leader says so by its start
- * time; when the leader is gone, the others of the group by the name in their environment.
- */
-function isOurs(record: ProcessRecord): boolean {
-  const leader = processFacts(record.pid);
-  if (leader !== undefined && isAlive(leader)) return leader.startTicks === record.startTicks;
-  const variable = `${instanceVariable}=${record.instance}`;
-  return (groupMembers(record.pid) ?? []).some(({ pid }) => hasVariable(pid, variable));
-}
-
+/** Format 1 knew nothing of launches. */
 function parse(text: string): ProcessRecord | undefined {
   try {
     // The shape is checked right below.
-    const value = JSON.parse(text) as Partial<ProcessRecord>;
+    const value = JSON.parse(text) as Partial<ProcessRecord> & { readonly format?: unknown };
+    const { service, instance, pid, startTicks, bootId, port, launch } = value;
     const whole =
-      value.format === 1 &&
-      typeof value.instance === 'string' &&
-      typeof value.service === 'string' &&
-      Number.isSafeInteger(value.pid) &&
-      Number(value.pid) > 1 &&
-      typeof value.startTicks === 'string' &&
-      typeof value.bootId === 'string';
-    return whole ? (value as ProcessRecord) : undefined;
+      (value.format === 1 || value.format === 2) &&
+      isText(instance) &&
+      isText(service) &&
+      isText(startTicks) &&
+      isText(bootId) &&
+      isNumber(pid) &&
+      pid > 1 &&
+      isNumber(port);
+    if (!whole) return undefined;
+    const known = value.format === 2 && isLaunch(launch) ? launch : undefined;
+    return { service, instance, pid, startTicks, bootId, port, launch: known };
   } catch {
     return undefined;
   }
+}
+
+function isLaunch(launch: Partial<RecordedLaunch> | undefined): launch is RecordedLaunch {
+  if (typeof launch !== 'object' || launch === null) return false;
+  const { number, key, revision, startedAt, devices } = launch;
+  const numbers = [number, revision, startedAt].every(isNumber);
+  return numbers && isText(key) && Array.isArray(devices) && devices.every(isNumber);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isNumber(value: unknown): value is number {
+  return Number.isSafeInteger(value);
 }
 
 async function namesIn(folder: string): Promise<readonly string[]> {

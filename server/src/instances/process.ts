@@ -7,15 +7,17 @@ import type { ProcessSource } from '../deployment/instances.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import { invariant } from '../kernel/invariant.ts';
 import type { Log } from '../kernel/log.ts';
-import type { Driver, Ending, Launch, LogRequest, Running, Survivor } from './driver.ts';
+import type { Driver, Ending, Launch, LogRequest, Running, Survivor, Usage } from './driver.ts';
 import { allowedEnvironment, type Environment } from './environment.ts';
 import { runBeside } from './exec.ts';
 import { KeptLogs } from './kept-logs.ts';
 import type { LogFile } from './log-file.ts';
 import { instanceHost, Ports } from './port.ts';
-import { bootId, processFacts } from './proc.ts';
+import { bootId, processEnd, processFacts } from './proc.ts';
 import { endGroup, signalGroup } from './process-group.ts';
-import { endOrphans, instanceVariable, ProcessRecords } from './process-records.ts';
+import { type ProcessRecord, ProcessRecords } from './process-records.ts';
+import { findSurvivors, instanceVariable } from './process-survivors.ts';
+import { GroupUsage } from './process-usage.ts';
 import { type GatedProcess, startGated } from './shell.ts';
 
 export interface ProcessDriverOptions {
@@ -42,6 +44,7 @@ export class ProcessDriver implements Driver {
   readonly #records: ProcessRecords;
   readonly #ports = new Ports();
   readonly #logs: KeptLogs;
+  readonly #usages = new Map<string, GroupUsage>();
   readonly #environment: Readonly<Record<string, string>>;
 
   constructor(options: ProcessDriverOptions) {
@@ -55,9 +58,17 @@ export class ProcessDriver implements Driver {
   async survivors(): Promise<readonly Survivor[]> {
     const { clock, log, folder, orphanGraceMs = defaultOrphanGraceMs } = this.#options;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    await endOrphans({ records: this.#records, clock, log, graceMs: orphanGraceMs });
+    const survivors = await findSurvivors({
+      records: this.#records,
+      clock,
+      log,
+      graceMs: orphanGraceMs,
+      adopt: (record, launch) => this.#adopt(record, launch),
+    });
+    // Before logs are thrown away: theirs are still written to.
+    for (const { instance } of survivors) this.#logs.begin(instance);
     await this.#logs.prune();
-    return [];
+    return survivors;
   }
 
   async problem(): Promise<undefined> {
@@ -98,16 +109,13 @@ export class ProcessDriver implements Driver {
     return this.#logs.forget(instance);
   }
 
+  async usage(instance: string): Promise<Usage | undefined> {
+    return this.#usages.get(instance)?.look();
+  }
+
   async #launch(launch: Launch, source: ProcessSource, port: number): Promise<Running> {
-    const { service, instance } = launch;
-    const env = {
-      ...this.#environment,
-      ...source.env,
-      PORT: String(port),
-      HOST: instanceHost,
-      SLUICE_SERVICE: service,
-      [instanceVariable]: instance,
-    };
+    const { service, instance, number, key, revision, devices } = launch;
+    const env = this.#environmentOf(launch, source, port);
     const log = this.#logs.file(instance);
     const output = log.openForAppending();
     let gated: GatedProcess;
@@ -123,9 +131,11 @@ export class ProcessDriver implements Driver {
       throw new Error(problem);
     }
     const startTicks = processFacts(pid)?.startTicks ?? '';
+    const startedAt = this.#options.clock.now().wall;
+    const recorded = { number, key, revision, startedAt, devices };
     const record = { service, instance, pid, port, startTicks, bootId: bootId() };
     try {
-      await this.#records.save({ format: 1, ...record });
+      await this.#records.save({ ...record, launch: recorded });
     } catch (error) {
       signalGroup(pid, 'SIGKILL');
       throw error;
@@ -135,9 +145,49 @@ export class ProcessDriver implements Driver {
     return this.#running(process, { env, workDir: source.workDir });
   }
 
+  /** As if it had been started just now; how it ends can only be seen, not be told. */
+  async #adopt(record: ProcessRecord, launch: Launch): Promise<Running> {
+    const { source, instance } = launch;
+    invariant(source.kind === 'process', 'the process driver runs processes');
+    const { clock } = this.#options;
+    const { pid: group, port } = record;
+    const facts = processFacts(group);
+    if (facts === undefined) throw new Error(`process ${group} has ended`);
+    this.#logs.begin(instance);
+    this.#ports.take(port);
+    const unknown = { code: undefined, signal: undefined, problem: undefined };
+    const ended = processEnd(facts, clock).then(() => unknown);
+    const process = { group, ended, log: this.#logs.file(instance), port, instance };
+    const env = this.#environmentOf(launch, source, port);
+    return this.#running(process, { env, workDir: source.workDir });
+  }
+
+  /**
+   * Accelerators that are this process's alone are the only ones it sees, numbered as the maker's
+   * tool numbers them. A service that declares none is left alone: it sees what the server sees, or
+   * what its own environment says.
+   */
+  #environmentOf(
+    { service, instance, devices }: Launch,
+    source: ProcessSource,
+    port: number,
+  ): Readonly<Record<string, string>> {
+    const own = { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: devices.join(',') };
+    return {
+      ...this.#environment,
+      ...source.env,
+      ...(devices.length === 0 ? {} : own),
+      PORT: String(port),
+      HOST: instanceHost,
+      SLUICE_SERVICE: service,
+      [instanceVariable]: instance,
+    };
+  }
+
   #running(started: StartedProcess, surroundings: Surroundings): Running {
     const { clock } = this.#options;
-    const { group, port, log, ended } = started;
+    const { group, port, log, ended, instance } = started;
+    this.#usages.set(instance, new GroupUsage(group, clock));
     let timer: Timer | undefined;
     const watchLog = (): void => {
       log.cut();
@@ -150,6 +200,7 @@ export class ProcessDriver implements Driver {
       gone ??= this.#end(started, graceMs, hurry.signal).finally(() => {
         timer?.cancel();
         log.cut();
+        this.#usages.delete(instance);
       });
       return gone;
     };
