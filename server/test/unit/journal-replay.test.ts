@@ -51,7 +51,7 @@ it('reads the needed segments in their order, whatever their files are called', 
   expect(await read(files)).toEqual(bodies.slice(0, 3));
   await withFiles(files, async (folder) => {
     const { newest, others } = await readJournal(folder);
-    expect(newest).toEqual({ path: join(folder, 'a'), generation: 6 });
+    expect(newest).toEqual({ path: join(folder, 'a'), generation: 6, from: 5 });
     expect(others).toEqual([join(folder, 'b')]);
   });
 });

@@ -4,6 +4,7 @@
 import { join } from 'node:path';
 import { RowError, RowReader } from '../codec.ts';
 import { journalFolder } from './journal/journal.ts';
+import { checkReach } from './journal/reach.ts';
 import { readJournal } from './journal/replay.ts';
 import { keyBytes, lastKey, parseKey, type RowKey, seedOf } from './keys.ts';
 import { checkPages } from './pages/check-pages.ts';
@@ -24,10 +25,11 @@ export async function glance(folder: string): Promise<void> {
   const path = join(folder, tableFiles.data);
   const [damage] = checkPages(path, { table: rowsName, pagesMax: glancePages });
   if (damage !== undefined) throw new RowError(`page ${damage.page}: ${damage.what}`);
-  await readJournal(journalFolder(folder));
+  const journal = await readJournal(journalFolder(folder));
   const table = openTable(folder, false);
   if (table === undefined) return;
   try {
+    checkReach(table, journal);
     look(table);
   } finally {
     await table.close();

@@ -30,6 +30,8 @@ export const kinds = {
   dropped: 17,
   /** index = number of a payload file. */
   file: 18,
+  /** One row: how far the journal has reached the table. */
+  journal: 19,
 } as const;
 
 const kindNames: Readonly<Record<number, string>> = {

@@ -14,6 +14,7 @@ import {
   readState,
 } from '../rows-codec.ts';
 import { journalFolder } from './journal/journal.ts';
+import { checkReach, readReach } from './journal/reach.ts';
 import { type FinalRow, finalRows, readJournal } from './journal/replay.ts';
 import {
   after,
@@ -96,8 +97,9 @@ async function verifyTable(folder: string, tell: TellProgress): Promise<FolderRe
   const table = openTable(folder, true);
   if (table === undefined) return emptyReport;
   try {
-    const { bodies } = await readJournal(journalFolder(folder));
-    const verifier = new Verifier(folder, table, finalRows(bodies));
+    const journal = await readJournal(journalFolder(folder));
+    checkReach(table, journal);
+    const verifier = new Verifier(folder, table, finalRows(journal.bodies));
     verifier.readAll(tell);
     return verifier.report();
   } finally {
@@ -256,6 +258,9 @@ class Verifier {
         return;
       case kinds.file:
         this.#file(key);
+        return;
+      case kinds.journal:
+        readReach(reader);
         return;
       default:
         throw new RowError('The kind of the row is unknown.');

@@ -9,7 +9,8 @@ import { PlatformError } from '@sluice/sdk/wire';
 import { systemClock, type Timer } from '../../../kernel/clock.ts';
 import { formatVersion } from '../format.ts';
 import { journalFolder } from '../journal/journal.ts';
-import { finalRows, readJournal } from '../journal/replay.ts';
+import { checkReach, reachRow } from '../journal/reach.ts';
+import { type FinalRow, finalRows, readJournal } from '../journal/replay.ts';
 import { kinds, ownService } from '../keys.ts';
 import { isNoSpace, openTable } from '../table.ts';
 import {
@@ -53,7 +54,7 @@ export async function makeCopy(task: CopyTask, tell: TellProgress): Promise<Copy
   await mkdir(queue, { mode: 0o700 });
   const payloads = await filesIn(join(from, 'queue', 'payloads'));
   const isCopied = await copyTable(task, payloads.bytes, tell);
-  if (isCopied && task.isStopped) await takeUpJournal(from, queue);
+  if (isCopied) await takeUpJournal(task.isStopped ? from : undefined, queue);
   const sums: FileSum[] = [];
   let bytes = 0;
   const count = (more: number): void => {
@@ -123,13 +124,19 @@ async function copyTable(
   return true;
 }
 
-/** What the next start would do, in the copy. */
-async function takeUpJournal(from: string, queue: string): Promise<void> {
-  const { bodies } = await readJournal(journalFolder(join(from, 'queue')));
+/** Makes the copy a table that needs no journal: with what the next start of a stopped server
+ * would take up from `from`; a running one has brought its table everything. */
+async function takeUpJournal(from: string | undefined, queue: string): Promise<void> {
   const table = openTable(queue, false);
   if (table === undefined) return;
   try {
-    if (table.apply(finalRows(bodies)) === 'done') return;
+    const rows: FinalRow[] = [];
+    if (from !== undefined) {
+      const journal = await readJournal(journalFolder(join(from, 'queue')));
+      checkReach(table, journal);
+      rows.push(...finalRows(journal.bodies));
+    }
+    if (table.apply([...rows, reachRow(undefined)]) === 'done') return;
     throw new PlatformError('disk_full', `The disk of ${queue} is full.`);
   } finally {
     await table.close();

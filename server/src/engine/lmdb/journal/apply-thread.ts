@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Table } from '../table.ts';
+import { reachRow } from './reach.ts';
 import { finalRows } from './replay.ts';
 import { damagedJournal, readSegment, readSegmentHeader } from './segment.ts';
 
@@ -25,7 +26,9 @@ function apply(table: Table, { path, records }: ApplyTask): ApplyAnswer {
     const header = readSegmentHeader(bytes);
     const bodies = header === undefined ? [] : readSegment(bytes, header);
     if (bodies.length !== records) throw damagedJournal(`${path} has ${bodies.length} records`);
-    return { outcome: table.apply(finalRows(bodies)), error: '' };
+    const { generation } = header ?? { generation: 0 };
+    const reach = reachRow({ applied: generation, present: generation + 1 });
+    return { outcome: table.apply([...finalRows(bodies), reach]), error: '' };
   } catch (error) {
     return { outcome: undefined, error: error instanceof Error ? `${error.stack}` : `${error}` };
   }

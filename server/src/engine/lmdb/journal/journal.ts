@@ -14,6 +14,7 @@ import { isNoSpace, type Table } from '../table.ts';
 import { Applier } from './applier.ts';
 import { type BodySource, bodyBytesMax, writeBody } from './body.ts';
 import { Overlay } from './overlay.ts';
+import { checkReach, reachRow } from './reach.ts';
 import { finalRows, readJournal } from './replay.ts';
 import { recordBytes, recordSpace, type SegmentHeader, sealRecord } from './segment.ts';
 import { SegmentFile } from './segment-file.ts';
@@ -69,15 +70,20 @@ export class Journal {
     const { folder, table } = this.#options;
     const own = journalFolder(folder);
     await mkdir(own, { recursive: true, mode: 0o700 });
-    const { bodies, newest, others } = await readJournal(own);
+    const content = await readJournal(own);
+    checkReach(table, content);
+    const { bodies, newest, others } = content;
     const text = `The disk has no room to take up the journal in ${own}; nothing was changed.`;
     const full = new PlatformError('disk_full', text);
-    if (table.apply(finalRows(bodies)) === 'full') throw full;
+    const before = newest?.generation ?? 0;
+    const taken = reachRow({ applied: before, present: before });
+    if (table.apply([...finalRows(bodies), taken]) === 'full') throw full;
     const path = newest?.path ?? join(own, '1');
     const isNew = newest === undefined && !others.includes(path);
     const active = await SegmentFile.open(path, isNew);
     this.#active = active;
-    if (!(await this.#begin(active, this.#header((newest?.generation ?? 0) + 1, 0)))) throw full;
+    if (!(await this.#begin(active, this.#header(before + 1, 0)))) throw full;
+    if (table.apply([reachRow({ applied: before, present: before + 1 })]) === 'full') throw full;
     for (const other of others) if (other !== path) await unlink(other);
     await syncFolder(own);
   }
@@ -121,7 +127,7 @@ export class Journal {
     const active = this.#active;
     if (active === undefined) return;
     this.#active = undefined;
-    if (this.#applied === undefined && !this.overlay.isEmpty) await this.#empty(active);
+    if (this.#applied === undefined) await this.#empty(active);
     await active.close();
     await this.#spare?.close();
   }
@@ -129,7 +135,7 @@ export class Journal {
   async #empty(active: SegmentFile): Promise<void> {
     const { folder, table } = this.#options;
     const { bodies, newest } = await readJournal(journalFolder(folder));
-    if (table.apply(finalRows(bodies)) === 'full') return;
+    if (table.apply([...finalRows(bodies), reachRow(undefined)]) === 'full') return;
     const { generation } = newest ?? active.header;
     if (await this.#begin(active, this.#header(generation + 1, 0))) await active.trim();
   }

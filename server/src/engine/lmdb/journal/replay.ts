@@ -18,9 +18,16 @@ export interface JournalContent {
   /** Of the records that may not be in the table yet, in order. */
   readonly bodies: readonly Buffer[];
   /** The file with the newest segment; undefined when there is no journal. */
-  readonly newest: { readonly path: string; readonly generation: number } | undefined;
+  readonly newest: NewestSegment | undefined;
   /** All other files of the journal. */
   readonly others: readonly string[];
+}
+
+export interface NewestSegment {
+  readonly path: string;
+  readonly generation: number;
+  /** The first generation whose records may not be in the table yet. */
+  readonly from: number;
 }
 
 interface SegmentFile {
@@ -49,7 +56,11 @@ export async function readJournal(folder: string): Promise<JournalContent> {
   if (newest === undefined) return { bodies: [], newest: undefined, others: paths };
   return {
     bodies: neededBodies(files, newest.header),
-    newest: { path: newest.path, generation: newest.header.generation },
+    newest: {
+      path: newest.path,
+      generation: newest.header.generation,
+      from: newest.header.from,
+    },
     others: paths.filter((path) => path !== newest.path),
   };
 }
