@@ -45,7 +45,7 @@ export interface MachineEvents {
 }
 
 /** Commands and reads that wait for a turn. */
-export const inboxMax = 262_144;
+export const inboxMax = 65_536;
 /** The engine writes what waits in one go, so several small turns cost one flush. */
 const turnsMax = 8;
 /**

@@ -35,6 +35,9 @@ import { type DeliverEffect, type OpenWatch, Watches } from './watches.ts';
 /** Bytes of the latest progress text of running work. */
 export const progressBytesMax = 4_096;
 const progressesMax = 65_536;
+/** Bytes of payloads that wait for the disk; a single one may be larger. */
+export const putBytesMax: number = 512 * 2 ** 20;
+const putRetryMs = 1_000;
 /** Commands of one call that wait at the same time. */
 const askedAtOnce = 1_024;
 const noPayload = new Uint8Array(0);
@@ -47,6 +50,8 @@ export class ServiceQueues implements Queues {
   readonly #polls: Polls;
   readonly #progress = new Map<number, string>();
 
+  /** Bytes of payloads put and not answered. */
+  #putBytes = 0;
   constructor(options: MachineOptions) {
     this.service = options.service;
     this.#options = options;
@@ -96,12 +101,21 @@ export class ServiceQueues implements Queues {
     const isDiskLow = !this.#options.engine.hasRoom();
     const message = this.#messageOf(queue, request, id);
     const command = { kind: 'put', queue, isDiskLow, ...message } as const;
+    const bytes = request.payload.length;
+    if (this.#putBytes > 0 && this.#putBytes + bytes > putBytesMax) {
+      const text = `${this.#putBytes} bytes put to ${this.service} wait for the disk already`;
+      throw new PlatformError('rate_limited', `${text}, of ${putBytesMax}; come back later`, {
+        retryAfterMs: putRetryMs,
+      });
+    }
     return new Promise((resolve, reject) => {
       this.#machine.tell(command, (reply) => {
         if (reply.kind === 'put') resolve({ index: reply.index, id, repeated: reply.repeated });
         else reject(reply.kind === 'refused' ? reply.error : unexpected(reply.kind));
+    this.#putBytes += bytes;
       });
     });
+        this.#putBytes -= bytes;
   }
 
   #messageOf(

@@ -14,8 +14,9 @@ import type { Time } from './time.ts';
 export const windowMax = 65_536;
 export const groupsMax = 4_096;
 export const consumersMax = 16_384;
-/** Uids per group whose `_index_=-1` is kept. */
-const resolvedMax = 10_000;
+/** Uids whose `_index_=-1` is kept, of a group and of all groups of a queue. */
+export const resolvedMax = 10_000;
+export const allResolvedMax = 65_536;
 const takeoversMax = 3;
 const takeoverMs = 10_000;
 
@@ -129,8 +130,10 @@ function resolveFrom(
 ): { readonly from: number; readonly isNew: boolean } {
   if (command.from >= 0) return { from: command.from, isNew: false };
   if (known !== undefined) return { from: known, isNew: false };
-  const group = queue.groups.get(command.gid);
-  const isKept = (group?.resolved.size ?? 0) < resolvedMax;
+  const own = queue.groups.get(command.gid)?.resolved.size ?? 0;
+  let all = 0;
+  for (const group of queue.groups.values()) all += group.resolved.size;
+  const isKept = own < resolvedMax && all < allResolvedMax;
   return { from: queue.lastIndex + 1, isNew: isKept };
 }
 
