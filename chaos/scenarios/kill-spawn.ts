@@ -1,5 +1,6 @@
 // The server is killed just after it has started the process of an instance: before, while and
-// after it writes down that it did. The next server must know of that process, or it must be gone.
+// after it writes down that it did. The next server goes on with that process, or ends it: what runs
+// is what it lists, and no more than is wanted.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -68,15 +69,16 @@ async function killAtSpawn(server: Server, life: ServerProcess, afterMs: number)
   return recorded.length < started;
 }
 
-/** Starts a server that has to end what the killed ones have left, and lets it work. */
+/** Starts a server that has to take over or end what the killed ones have left, and lets it work. */
 async function onlyOurs(stage: Stage, server: Server): Promise<void> {
   await server.start();
-  const { pid } = server.current;
-  const isClean = await comesTrue(() => {
-    const all = stage.world.offspring();
-    return all.length >= instances && all.every((each) => descendsFrom(each, pid));
+  const isClean = await comesTrue(async () => {
+    const listed = (await server.admin.instances(service)).map(({ pid }) => pid);
+    const groups = new Set(stage.world.offspring().map(groupOf));
+    const areListed = [...groups].every((group) => listed.includes(group));
+    return listed.length === instances && groups.size === instances && areListed;
   }, seenMs);
-  if (!isClean) stage.problem('a process of a killed server outlives the start of the next one');
+  if (!isClean) stage.problem('a process of a killed server is neither taken over nor ended');
   await stage.underLoad();
 }
 
@@ -93,15 +95,12 @@ function childrenOf(pid: number): readonly string[] {
   }
 }
 
-function descendsFrom(pid: number, ancestor: number): boolean {
-  for (let each = pid; each > 1; ) {
-    if (each === ancestor) return true;
-    try {
-      const text = readFileSync(`/proc/${each}/stat`, 'latin1');
-      each = Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[1]);
-    } catch {
-      return true;
-    }
+/** The number of its process group; 0: it is gone. */
+function groupOf(pid: number): number {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[2]);
+  } catch {
+    return 0;
   }
-  return false;
 }
