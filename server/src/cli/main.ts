@@ -33,6 +33,7 @@ import { verifyCommand } from './commands/verify.ts';
 import { versionCommand } from './commands/version.ts';
 import { wCommand } from './commands/w.ts';
 import { watchCommand } from './commands/watch.ts';
+import { workerCommand } from './commands/worker.ts';
 import { CommandError, type Context } from './context.ts';
 import { Output, OutputClosed, type Terminal } from './output.ts';
 import { printable } from './tables.ts';
@@ -100,6 +101,7 @@ export function program(context: Context): Command {
       [
         serveCommand(context),
         attachCommand(context),
+        workerCommand(context),
         backupCommand(context),
         restoreCommand(context),
         verifyCommand(context),
