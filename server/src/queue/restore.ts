@@ -14,7 +14,7 @@ import { type MessageMeta, type QueueName, queueNames } from './message.ts';
 import { hashTags } from './messages.ts';
 import { recentIdsMs } from './recent-ids.ts';
 import type { RequestRecord } from './record.ts';
-import { type Consumer, createGroup, type Group, type State } from './state.ts';
+import { type Consumer, createGroup, type Group, isWorkingGroup, type State } from './state.ts';
 import type { Time } from './time.ts';
 import type { Mark, ServiceState } from './transition.ts';
 
@@ -78,6 +78,7 @@ export class Restorer {
     }
     const entry = entryOf(queue, group, index, mark);
     setMark(state, queue, group, entry, mark);
+    if (isWorkingGroup(state, queue, group)) this.#countLeft(mark);
     if (mark.state === 'leased') {
       entry.recovered = true;
       const { idleMs } = state.settings;
@@ -129,6 +130,20 @@ export class Restorer {
     this.#accepted.push({ id, index, bodyHash, at: acceptedAt });
   }
 
+  /** A model works on what it was given whether or not Sluice is there (rule 2). Which calls ended
+   * without an answer is known as long as their messages are there. */
+  #countLeft(mark: Mark): void {
+    const { leftBehind } = this.#state;
+    const count = (uid: string): void => {
+      leftBehind.set(uid, (leftBehind.get(uid) ?? 0) + 1);
+    };
+    if (mark.state === 'leased' && !mark.resumable) count(mark.uid);
+    for (const { uid, counted, reason, endedAt } of mark.outcomes) {
+      const isCut = counted || reason === restartReason;
+      if (isCut && endedAt > this.#now.wall - cutMs) count(uid);
+    }
+  }
+
   #holder(name: QueueName, group: Group, mark: Mark): Consumer {
     const known = group.consumers.get(mark.uid);
     if (known !== undefined) return known;
@@ -144,6 +159,9 @@ export class Restorer {
 }
 
 const longestBackoffMs = 600_000;
+/** A call that was cut longer ago is taken to be over. */
+const cutMs = 60_000;
+const restartReason = 'restart';
 
 interface GroupRow {
   readonly group: number;
@@ -165,7 +183,7 @@ export function decideRecovered(state: State, now: Time): Decision {
   for (const { queue, group, entry } of state.leases.values()) {
     if (entry.mark.resumable || !entry.recovered) continue;
     if (changes.length >= recoveredStep) return { ...changing(changes), more: true };
-    changes.push(...endLease(state, queue, group, entry, uncounted('restart'), now).changes);
+    changes.push(...endLease(state, queue, group, entry, uncounted(restartReason), now).changes);
   }
   for (const { consumer } of state.consumers.values()) {
     const isLeft = consumer.kind === 'eas' && !consumer.connected;

@@ -162,6 +162,8 @@ export interface State {
   readonly rested: RecentIds;
   readonly records: RecordBook;
   readonly dues: TimeHeap<Due>;
+  /** Calls that instances may still be at work on since an earlier run, by uid; never changes. */
+  readonly leftBehind: Map<string, number>;
   lastGroup: number;
   lastConsumer: number;
   served: number;
@@ -188,6 +190,7 @@ export function createState(service: string, settings: ServiceSettings, key: Has
     rested: new RecentIds(),
     records: new RecordBook(),
     dues: new TimeHeap(),
+    leftBehind: new Map(),
     lastGroup: 0,
     lastConsumer: 0,
     served: 0,

@@ -49,6 +49,8 @@ export interface GroupView {
 
 export interface QueueView {
   readonly name: QueueName;
+  /** Its service is out of use: only what it held then is known. */
+  readonly isClosed?: true;
   readonly ended: boolean;
   readonly payloadBytesMax: number;
   readonly capacity: number;
@@ -65,6 +67,8 @@ export interface QueueView {
   readonly groups: readonly GroupView[];
   /** At most the first hundred that wait. */
   readonly suspects: readonly SuspectView[];
+  /** Calls that instances may still be at work on since an earlier run of Sluice, by uid. */
+  readonly leftBehind: ReadonlyMap<string, number>;
 }
 
 /** Everything attributes and metrics tell of a queue. */
@@ -103,6 +107,7 @@ export function viewQueue(state: State, queue: QueueState, now: Time): QueueView
     consumers,
     groups,
     suspects: suspectsOf(state, queue),
+    leftBehind: state.leftBehind,
   };
 }
 

@@ -1,5 +1,6 @@
-// The calls at the model, and the slots of abandoned ones: we have let go of them while the model
-// may still work on them. Both count against the window: it is never given more than it can hold.
+// The calls at the model, and the slots of abandoned ones: we, or a Sluice before us, have let go of
+// them while the model may still work on them. All count against the window: it is never given more
+// than it can hold.
 
 import type { Call, RunningCall } from './call.ts';
 
@@ -15,6 +16,20 @@ export class Slots {
   readonly #calls = new Map<number, Call>();
   readonly #atModel = new Set<Call>();
   readonly #abandoned = new Map<number, AbandonedSlot>();
+
+  /** Of the abandoned, those that the source knows nothing of: its window has to be smaller. */
+  #inherited = 0;
+
+  get inherited(): number {
+    return this.#inherited;
+  }
+
+  /** Calls that a Sluice before us left at the model. */
+  inherit(count: number, since: number): void {
+    this.#inherited = count;
+    // Delivery ids are positive.
+    for (let at = 1; at <= count; at += 1) this.#abandoned.set(-at, { since, voided: false });
+  }
 
   get abandoned(): number {
     return this.#abandoned.size;
@@ -75,6 +90,7 @@ export class Slots {
     for (const [deliveryId, slot] of this.#abandoned) {
       if (slot.since > until) continue;
       this.#abandoned.delete(deliveryId);
+      if (deliveryId < 0) this.#inherited -= 1;
       if (slot.voided) voided.push(deliveryId);
     }
     return voided;

@@ -32,6 +32,9 @@ export interface WorkerOptions {
   /** How long to wait, after a connection was cut or refused, for word that the instance is dead:
    * a process closes its sockets a moment before its end is seen. 0 where nobody could tell. */
   readonly cutGraceMs: number;
+  /** Calls of an earlier run of Sluice that the model may still be at work on: their slots are free
+   * when a check passes `releaseAfterMs` from now. Default 0. */
+  readonly leftBehind?: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -69,9 +72,10 @@ export class Worker {
   #lostTo: 'replaced' | 'deleted' | undefined;
 
   constructor(options: WorkerOptions) {
-    const { source, service, instance, clock, random, log } = options;
+    const { source, service, instance, clock, random, log, leftBehind = 0 } = options;
     this.#options = options;
     this.#settings = options.settings;
+    this.#slots.inherit(Math.min(leftBehind, options.settings.window), clock.now().mono);
     this.#holds = new Holds({ clock, random, changed: (held) => this.#held(held) });
     this.#reporter = new Reporter({ source, clock, log, hurry: this.#hurry.signal });
     this.#subscription = new Subscription(
@@ -86,19 +90,20 @@ export class Worker {
         voided: (deliveryId, reason) => this.#voided(deliveryId, reason),
         lost: (why) => this.#lost(why),
       },
-      options.settings.window,
+      this.#window(),
     );
   }
 
   /** Begins to take work. */
   start(): void {
+    this.#fill();
     this.#subscription.open();
   }
 
   /** New settings, without a break; calls under way keep theirs. */
   update(settings: WorkerSettings): void {
     this.#settings = settings;
-    this.#subscription.resize(settings.window);
+    this.#subscription.resize(this.#window());
     this.#fill();
   }
 
@@ -317,7 +322,13 @@ export class Worker {
   /** Slots abandoned at or before `until` (monotonic clock) are free again. */
   #free(until: number): void {
     for (const id of this.#slots.free(until)) this.#options.source.freed('input', id);
+    this.#subscription.resize(this.#window());
     this.#fill();
+  }
+
+  /** What the source may count with; while that is nothing, the watch is paused. */
+  #window(): number {
+    return Math.max(1, this.#settings.window - this.#slots.inherited);
   }
 
   /** Abandoned calls and running ones fill the window: nothing more may come. */

@@ -182,6 +182,35 @@ it('cuts a call whose lease was taken and frees the slot only when the model is'
   expect(source.returns).toEqual([]);
 });
 
+it('leaves room for calls of an earlier server until a check passes late enough', async () => {
+  const { source, worker, model, clock, until } = await bench({
+    settings: { window: 3, releaseAfterMs: 30_000 },
+    leftBehind: 2,
+  });
+  source.put({}, {}, {}, {});
+  await until(() => model.open() === 1);
+  await clock.advance(29_000);
+  worker.checked(true, clock.now().mono);
+  await clock.advance(0);
+  expect([model.open(), worker.view().abandoned]).toEqual([1, 2]);
+  await clock.advance(2000);
+  worker.checked(true, clock.now().mono);
+  await until(() => model.open() === 3);
+  expect(worker.view().abandoned).toBe(0);
+  expect(source.returns).toEqual([]);
+});
+
+it('takes nothing while such calls may fill its whole window', async () => {
+  const { source, worker, model, clock, until } = await bench({ leftBehind: 9 });
+  await until(() => source.isPaused);
+  source.put({});
+  await clock.advance(10_000);
+  expect([model.seen.length, worker.view().holds]).toEqual([0, ['full']]);
+  await clock.advance(25_000);
+  worker.checked(true, clock.now().mono);
+  await until(() => model.open() === 1);
+});
+
 it('frees the slot at once when the call was over before the lease was taken', async () => {
   const { source, worker, until } = await bench({}, (_request, response) => response.end('x'));
   source.put({});

@@ -278,6 +278,7 @@ export interface WorldOptions {
   readonly basePath?: string;
   readonly answerBytesMax?: number;
   readonly cutGraceMs?: number;
+  readonly leftBehind?: number;
 }
 
 export interface WorkerWorld {
@@ -301,6 +302,7 @@ export function startWorker(options: WorldOptions): WorkerWorld {
     settings: { ...plainSettings, ...options.settings },
     answerBytesMax: () => options.answerBytesMax ?? 8192,
     cutGraceMs: options.cutGraceMs ?? 0,
+    leftBehind: options.leftBehind ?? 0,
     clock,
     random: new SeededRandom(1),
     log: silentLog,
