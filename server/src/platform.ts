@@ -158,6 +158,7 @@ export class Platform implements Component {
       environment,
       broker,
       telemetry,
+      record: events.record,
       clock,
       random,
       log,

@@ -16,6 +16,7 @@ import { createCommand } from './commands/create.ts';
 import { deleteCommand } from './commands/delete.ts';
 import { descCommand } from './commands/desc.ts';
 import { dwCommand } from './commands/dw.ts';
+import { eventsCommand } from './commands/events.ts';
 import { getCommand } from './commands/get.ts';
 import { initCommand } from './commands/init.ts';
 import { logsCommand } from './commands/logs.ts';
@@ -125,7 +126,10 @@ export function program(context: Context): Command {
         deleteCommand(context),
       ],
     ],
-    ['Instances:', [wCommand(context), dwCommand(context), logsCommand(context)]],
+    [
+      'Instances:',
+      [wCommand(context), dwCommand(context), logsCommand(context), eventsCommand(context)],
+    ],
     [
       'Requests:',
       [putCommand(context), getCommand(context), watchCommand(context), attrsCommand(context)],

@@ -11,6 +11,7 @@ import { InstanceManager } from '../instances/manager.ts';
 import { ProcessDriver } from '../instances/process.ts';
 import { infoOf } from '../instances/status.ts';
 import type { Clock } from '../kernel/clock.ts';
+import type { RecordEvent } from '../kernel/events.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
@@ -23,6 +24,7 @@ export interface RuntimeOptions {
   readonly environment: Environment;
   readonly broker: Broker;
   readonly telemetry: Telemetry;
+  readonly record: RecordEvent;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -30,7 +32,7 @@ export interface RuntimeOptions {
 
 /** Not started yet. */
 export function createInstances(options: RuntimeOptions): InstanceManager {
-  const { dataFolder, environment, clock, random, log } = options;
+  const { dataFolder, environment, record, clock, random, log } = options;
   const folder = join(dataFolder, 'instances');
   return new InstanceManager({
     drivers: {
@@ -38,6 +40,7 @@ export function createInstances(options: RuntimeOptions): InstanceManager {
       endpoint: new EndpointDriver(),
     },
     makeFeeder: (order) => feederOf(order, options),
+    record,
     clock,
     random,
     log,

@@ -1,6 +1,6 @@
 // `sluice logs`: what the instances of a service wrote.
 
-import type { AdminClient } from '@sluice/sdk';
+import { type AdminClient, PlatformError } from '@sluice/sdk';
 import { Command } from 'commander';
 import { wholeNumber } from '../arguments.ts';
 import { CommandError, type Context } from '../context.ts';
@@ -24,8 +24,8 @@ export function logsCommand(context: Context): Command {
       `
 Examples:
   sluice logs demo --tail 100
-  sluice logs demo --follow             until Ctrl-C
-  sluice logs demo demo-sky7m           one of its instances (sluice desc demo names them)`,
+  sluice logs demo --follow             of instances that start later too, until Ctrl-C
+  sluice logs demo demo-sky7m           one of its instances (sluice w demo names them)`,
     )
     .action((name: string, only: string | undefined, options: LogsOptions) =>
       withService(context, command, name, (client) =>
@@ -34,56 +34,57 @@ Examples:
     );
 }
 
-async function printLogs(
+interface Choice {
+  readonly name: string;
+  readonly only: string | undefined;
+  readonly options: LogsOptions;
+}
+
+async function printLogs(context: Context, client: AdminClient, choice: Choice): Promise<void> {
+  const { name, only } = choice;
+  if (only !== undefined) return printOne(context, client, { ...choice, only });
+  const { follow = false } = choice.options;
+  const count = (await client.instances(name)).length;
+  const why = `(sluice desc ${name} says why)`;
+  if (count === 0 && !follow) throw new CommandError(`${name} has no instances now ${why}`);
+  if (count === 0) context.output.note(`${name} has no instances now ${why}; waiting for one`);
+  // A follower may meet more of them later.
+  await print(context, client, choice, follow || count > 1);
+  if (!follow) return;
+  const isThere = (await client.services()).some((service) => service.name === name);
+  if (isThere) throw new CommandError('the server has ended the log: it stops');
+  context.output.note(`${name} is deleted: nothing more will come`);
+}
+
+async function printOne(
   context: Context,
   client: AdminClient,
-  choice: {
-    readonly name: string;
-    readonly only: string | undefined;
-    readonly options: LogsOptions;
-  },
+  choice: Choice & { readonly only: string },
 ): Promise<void> {
-  const { name, only, options } = choice;
-  const all = (await client.instances(name)).map((instance) => instance.name);
-  if (only !== undefined && !all.includes(only)) {
+  const { name, only } = choice;
+  try {
+    await print(context, client, choice, false);
+  } catch (error) {
+    if (!(error instanceof PlatformError) || error.code !== 'not_found') throw error;
+    const all = (await client.instances(name)).map((instance) => instance.name);
+    if (all.includes(only)) throw error;
     const others = all.length === 0 ? 'it has none' : `it has: ${all.join(', ')}`;
     throw new CommandError(`${name} has no instance ${only}; ${others}`);
   }
-  const chosen = only === undefined ? all : [only];
-  if (chosen.length === 0) {
-    throw new CommandError(`${name} has no instances now (sluice desc ${name} says why)`);
-  }
-  const print = (instance: string): Promise<void> =>
-    printLog(context, client, { name, instance, options, isOneOf: chosen.length });
-  if (options.follow === true) await Promise.all(chosen.map(print));
-  else for (const instance of chosen) await print(instance);
 }
 
-interface Log {
-  readonly name: string;
-  readonly instance: string;
-  readonly options: LogsOptions;
-  /** How many logs are printed: with several each line begins with its instance. */
-  readonly isOneOf: number;
-}
-
-async function printLog(context: Context, client: AdminClient, log: Log): Promise<void> {
-  const { follow = false, tail } = log.options;
-  const pieces = client.logs(log.name, log.instance, {
-    follow,
-    signal: context.interrupted,
-    ...(tail === undefined ? {} : { tail }),
-  });
-  const print = (line: string): Promise<void> =>
-    context.output.print({ instance: log.instance, line }, () => [
-      log.isOneOf > 1 ? `${log.instance} | ${line}` : line,
-    ]);
-  let rest = '';
-  for await (const piece of pieces) {
-    const lines = `${rest}${piece}`.split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) await print(line);
+/** Resolves when there is nothing more; throws when the command is interrupted. */
+async function print(
+  context: Context,
+  client: AdminClient,
+  { name, only, options }: Choice,
+  isPrefixed: boolean,
+): Promise<void> {
+  const { tail, follow } = options;
+  const signal = context.interrupted;
+  for await (const entry of client.serviceLogs(name, { tail, follow, instance: only, signal })) {
+    const { instance, line } = entry;
+    await context.output.print(entry, () => [isPrefixed ? `${instance} | ${line}` : line]);
   }
-  if (rest !== '') await print(rest);
-  if (context.interrupted.aborted) throw new CommandError('interrupted');
+  if (signal.aborted) throw new CommandError('interrupted');
 }

@@ -1,0 +1,91 @@
+// `sluice events`: what happened to services, and why.
+
+import { AdminClient, type EventInfo, eventKinds, PlatformError } from '@sluice/sdk';
+import { Command, Option } from 'commander';
+import { wholeNumber } from '../arguments.ts';
+import { CommandError, type Context, findServer, pause } from '../context.ts';
+import { explained } from '../services.ts';
+import { printable } from '../tables.ts';
+
+interface EventsOptions {
+  readonly follow?: boolean;
+  readonly after?: number;
+  readonly tail?: number;
+  readonly kind?: Exclude<EventInfo['kind'], 'missed'>;
+}
+
+const againMs = 1000;
+const kindWidth = Math.max(...eventKinds.map((kind) => kind.length));
+const whatWidth = 12;
+
+export function eventsCommand(context: Context): Command {
+  const kinds = eventKinds.filter((kind) => kind !== 'missed');
+  const command = new Command('events');
+  return command
+    .description('what happened to a service, or to all, and why')
+    .argument('[service]', 'its name')
+    .option('-f, --follow', 'go on with what happens from now on')
+    .option('-n, --tail <count>', 'begin with that many of the latest', wholeNumber)
+    .option('--after <number>', 'only events with a higher number', wholeNumber)
+    .addOption(new Option('--kind <kind>', 'only those of one kind').choices(kinds))
+    .addHelpText(
+      'after',
+      `
+The latest 1,000 events of each service are kept, and those of a deleted one for an hour.
+
+Examples:
+  sluice events demo
+  sluice events demo --kind scaling --follow        why there are so many instances, until Ctrl-C
+  sluice events --json | jq -r 'select(.kind == "instance") | [.at, .instance, .text] | @tsv'`,
+    )
+    .action(async (service: string | undefined, options: EventsOptions) => {
+      const server = await findServer(context, command);
+      try {
+        await printEvents(context, new AdminClient(server), service, options);
+      } catch (error) {
+        throw service === undefined ? error : await explained(error, server, service);
+      }
+    });
+}
+
+async function printEvents(
+  context: Context,
+  client: AdminClient,
+  service: string | undefined,
+  options: EventsOptions,
+): Promise<void> {
+  const { kind, tail: limit, follow } = options;
+  const signal = context.interrupted;
+  let { after } = options;
+  for await (const event of client.events(service, { after, limit, kind, signal })) {
+    await print(context, event);
+    after = event.number;
+  }
+  // A server that is started anew goes on with higher numbers, so nothing is left out.
+  while (follow === true && !signal.aborted) {
+    const how = { after: after ?? 0, kind, follow: true, signal };
+    try {
+      for await (const event of client.events(service, how)) {
+        await print(context, event);
+        after = event.number;
+      }
+    } catch (error) {
+      if (!(error instanceof PlatformError) || error.code !== 'unavailable') throw error;
+      context.output.progress(`Waiting for the server: ${error.message}`);
+      await pause(context, againMs);
+    }
+  }
+  if (signal.aborted) throw new CommandError('interrupted');
+}
+
+function print(context: Context, event: EventInfo): Promise<void> {
+  return context.output.print(event, () => [lineOf(event)]);
+}
+
+/** `2026-11-22T03:50:51Z ocr scaling scale-out: 1 to 3 instances, ...` in columns. */
+function lineOf({ at, service, kind, what, text, instance }: EventInfo): string {
+  const time = at.replace(/\.\d+/, '');
+  const about = instance === '' || text.includes(instance) ? text : `${instance}: ${text}`;
+  const words = [time, service, kind.padEnd(kindWidth), what.padEnd(whatWidth), about];
+  return words.map(printable).join('  ');
+}
