@@ -8,6 +8,7 @@ import { instanceDefinition } from '../instances.ts';
 import { comesTrue, pause, someMs } from '../pause.ts';
 import type { Scenario, Stage } from '../scenario.ts';
 import type { Server, ServerProcess } from '../server.ts';
+import { killQuietly } from '../world.ts';
 
 const service = 'spawn';
 const instances = 2;
@@ -33,6 +34,8 @@ export const killSpawn: Scenario = {
     await server.kill();
     let between = 0;
     while (stage.killed < stage.kills) {
+      // What it could take over it would not start.
+      for (const pid of stage.world.offspring()) killQuietly(pid);
       const life = server.spawn();
       if (await killAtSpawn(server, life, stage.killed % 3 === 0 ? someMs(0, 60) : 0)) between += 1;
       if (stage.killed % 4 !== 0) continue;
