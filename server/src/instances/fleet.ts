@@ -267,6 +267,7 @@ export class Fleet {
       name: `${name}-pending-${at + 1}`,
       kind: 'pending',
       state: 'Pending',
+      isLeaving: false,
       reason: this.#plan.limit ?? this.#shortage ?? '',
       url: '',
       pid: undefined,

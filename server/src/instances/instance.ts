@@ -155,6 +155,7 @@ export class Instance {
       name: this.name,
       kind: this.#kind(),
       state: this.#state,
+      isLeaving: this.isLeaving,
       reason: this.#why(feed),
       url: this.url ?? (running?.port === undefined ? '' : running.url.origin),
       pid: running?.pid,

@@ -39,6 +39,7 @@ export class InstanceManager implements Component {
   #capacity = boundless;
   #started: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
+  #hasOpened = false;
   #isOpen = false;
   #isScheduled = false;
 
@@ -57,6 +58,11 @@ export class InstanceManager implements Component {
   start(): Promise<void> {
     this.#started ??= this.#open();
     return this.#started;
+  }
+
+  /** What an earlier server left is taken over or ended, so that reports tell of all there is. */
+  get isOpen(): boolean {
+    return this.#isOpen;
   }
 
   /** The wanted state of one service; instances follow. The same state again changes nothing. */
@@ -85,10 +91,19 @@ export class InstanceManager implements Component {
     this.#fleets.delete(name);
   }
 
-  /** From memory, at once; undefined: no such service. */
+  /** From memory, at once; undefined: no such service, or not known yet what an earlier server has
+   * left of it. */
   report(name: string): RuntimeReport | undefined {
     const fleet = this.#fleets.get(name);
-    return fleet === undefined || fleet.isRemoved ? undefined : fleet.report();
+    if (fleet === undefined || fleet.isRemoved || !this.#hasOpened) return undefined;
+    return fleet.report();
+  }
+
+  /** Has instances that leave give back what they work on, instead of finishing it. */
+  hurry(name: string): void {
+    // What has just been applied may let some go that have not been told yet.
+    this.#reconcile();
+    for (const copy of this.#fleets.get(name)?.copies() ?? []) if (copy.isLeaving) copy.hurry();
   }
 
   /** The instances of a service, in the order in which they were started. */
@@ -168,6 +183,7 @@ export class InstanceManager implements Component {
   async #open(): Promise<void> {
     const [capacity] = await Promise.all([this.#options.capacity(), this.#takeOver()]);
     this.#capacity = capacity;
+    this.#hasOpened = true;
     if (this.#stopped !== undefined) return;
     this.#isOpen = true;
     this.#reconcile();

@@ -16,7 +16,8 @@ export function reportOf(
   },
 ): RuntimeReport {
   const { revision } = wanted;
-  const own = statuses.filter((status) => status.revision === revision);
+  const staying = statuses.filter(({ isLeaving }) => !isLeaving);
+  const own = staying.filter((status) => status.revision === revision);
   const count = (...states: readonly InstanceStatus['state'][]): number =>
     own.filter(({ state }) => states.includes(state)).length;
   const told = own.find(({ state }) => state === 'CrashLoop' || state === 'Unhealthy');
@@ -28,7 +29,7 @@ export function reportOf(
     running: count('Running', 'Busy'),
     pending: count('Pending', 'Pulling', 'Starting', 'Unhealthy'),
     failed: count('CrashLoop'),
-    leaving: statuses.filter(({ state }) => state === 'Draining').length,
+    leaving: statuses.length - staying.length,
     rollout,
     message: limit ?? (spoken === undefined ? '' : `${spoken.name}: ${spoken.reason}`),
   };

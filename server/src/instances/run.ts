@@ -81,7 +81,7 @@ export class Run {
     const feeder = this.#feeder;
     if (feeder === undefined) return;
     this.running.ended
-      .then((ending) => feeder.died(`the ${this.#options.kind} ${endingText(ending)}`))
+      .then((ending) => this.died(`the ${this.#options.kind} ${endingText(ending)}`))
       .catch((error: unknown) => this.#options.log.error({ error }, 'reporting a death failed'));
     await feeder.drain(hurry);
     this.#feeder = undefined;

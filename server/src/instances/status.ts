@@ -39,6 +39,8 @@ export interface InstanceStatus {
   readonly name: string;
   readonly kind: 'process' | 'container' | 'endpoint' | 'pending';
   readonly state: InstanceState;
+  /** It was told to go, whatever it still does. */
+  readonly isLeaving: boolean;
   /** Why it is in that state; empty when there is nothing to say. */
   readonly reason: string;
   /** Empty while unknown. */

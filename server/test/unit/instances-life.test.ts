@@ -155,6 +155,8 @@ it('starts no process before those of a killed server are gone', async () => {
   await manager.apply(deployed({ source: { kind: 'endpoint', urls: ['http://127.0.0.1:1'] } }));
   await clock.advance(10_000);
   expect(driver.launches).toEqual([]);
+  // Nobody may take a service for stopped because nothing of it is known yet.
+  expect(manager.report('reader')).toBeUndefined();
   for (const cleared of clearing) cleared();
   await starting;
   await clock.settle();
