@@ -7,6 +7,7 @@ import type { Environment } from '../config/places.ts';
 import type { InstanceHost } from '../http/api/administrator.ts';
 import { EndpointDriver } from '../instances/endpoint.ts';
 import type { Feeder, FeedOrder } from '../instances/feeder.ts';
+import { type GivenCapacity, measureCapacity } from '../instances/host/capacity.ts';
 import { InstanceManager } from '../instances/manager.ts';
 import { ProcessDriver } from '../instances/process.ts';
 import { infoOf } from '../instances/status.ts';
@@ -25,6 +26,8 @@ export interface RuntimeOptions {
   readonly broker: Broker;
   readonly telemetry: Telemetry;
   readonly record: RecordEvent;
+  /** What the machine has for instances, as far as it is not measured. */
+  readonly capacity?: GivenCapacity;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -40,6 +43,7 @@ export function createInstances(options: RuntimeOptions): InstanceManager {
       endpoint: new EndpointDriver(),
     },
     makeFeeder: (order) => feederOf(order, options),
+    capacity: () => measureCapacity({ given: options.capacity ?? {}, environment, clock }),
     record,
     clock,
     random,
@@ -58,7 +62,7 @@ export function instanceHost(instances: InstanceManager): InstanceHost {
 /** The worker of one instance. */
 function feederOf(order: FeedOrder, options: RuntimeOptions): Feeder {
   const { broker, telemetry, clock, random, log } = options;
-  const { service, instance, url, settings, cutGraceMs } = order;
+  const { service, instance, url, settings, cutGraceMs, isTakenOver } = order;
   const queues = broker.find(service);
   if (queues === undefined) throw new Error(`instance ${instance} has no queues`);
   const model = new HttpModelClient({ origin: url.origin, clock });
@@ -71,6 +75,7 @@ function feederOf(order: FeedOrder, options: RuntimeOptions): Feeder {
     settings,
     answerBytesMax: () => queues.view('sink').payloadBytesMax,
     cutGraceMs,
+    leftBehind: isTakenOver ? (queues.view('input').leftBehind.get(instance) ?? 0) : 0,
     clock,
     random,
     log: log.child({ service, instance }),
