@@ -9,6 +9,7 @@ import type { RecordEvent } from '../kernel/events.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import type { ServiceSettings } from '../queue/settings.ts';
+import { NextInput } from './next-input.ts';
 import type { Queues } from './queues.ts';
 import { ServiceQueues } from './service-queues.ts';
 
@@ -31,6 +32,7 @@ export interface OpenOptions {
 interface Opened {
   readonly number: number;
   readonly queues: ServiceQueues;
+  readonly nextInput: NextInput;
 }
 
 export class Broker implements Component {
@@ -56,8 +58,9 @@ export class Broker implements Component {
     if (this.#services.has(service)) {
       throw new PlatformError('conflict', `the queues of ${service} are open already`);
     }
-    const queues = new ServiceQueues({ ...this.#options, number, service, settings });
-    this.#services.set(service, { number, queues });
+    const nextInput = new NextInput();
+    const queues = new ServiceQueues({ ...this.#options, number, service, settings, nextInput });
+    this.#services.set(service, { number, queues, nextInput });
     try {
       await queues.start();
     } catch (error) {
@@ -69,6 +72,15 @@ export class Broker implements Component {
 
   find(name: string): Queues | undefined {
     return this.#services.get(name)?.queues;
+  }
+
+  /**
+   * Calls `fire` once, as soon as a message comes into the service's input queue: in the turn that
+   * takes it, before it is durable. There is one such wish at a time; the answer takes it back.
+   * undefined: the service has no open queues.
+   */
+  whenInputComes(name: string, fire: () => void): (() => void) | undefined {
+    return this.#services.get(name)?.nextInput.when(fire);
   }
 
   /** Applies new settings live. What is stored stays, also above a lower capacity. */

@@ -14,6 +14,7 @@ import type { Effect, Reply } from '../queue/decision.ts';
 import type { QueueName, StoredMessage } from '../queue/message.ts';
 import type { ServiceSettings } from '../queue/settings.ts';
 import type { State } from '../queue/state.ts';
+import type { NextInput } from './next-input.ts';
 import { recoverState } from './recovery.ts';
 import { Stored } from './stored.ts';
 import type { Turn } from './turn.ts';
@@ -30,6 +31,8 @@ export interface MachineOptions {
   readonly log: Log;
   /** Told when a message becomes suspect, is cleared or convicted. */
   readonly record?: RecordEvent;
+  /** Told of each message that comes into the input queue. */
+  readonly nextInput?: NextInput;
 }
 
 /** Why everything volatile goes. */

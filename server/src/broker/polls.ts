@@ -10,6 +10,7 @@ import type { QueueState, State } from '../queue/state.ts';
 import { scan } from '../queue/view.ts';
 import { answerBytesMax, type Loader } from './loader.ts';
 import type { Machine } from './machine.ts';
+import type { NextInput } from './next-input.ts';
 import type { GetRequest, Handout, Message } from './queues.ts';
 import type { ReadTurn } from './turn-runner.ts';
 
@@ -41,6 +42,7 @@ export class Polls {
   readonly #machine: Machine;
   readonly #loader: Loader;
   readonly #clock: Clock;
+  readonly #nextInput: NextInput | undefined;
   readonly #byId = new Map<string, Set<Poll>>();
   readonly #others: Readonly<Record<QueueName, Set<Poll>>> = {
     input: new Set(),
@@ -52,10 +54,15 @@ export class Polls {
   /** Handed out and taken, but not durably deleted yet. */
   readonly #owed = new Set<DeleteCommand>();
 
-  constructor(machine: Machine, loader: Loader, clock: Clock) {
+  constructor(
+    machine: Machine,
+    loader: Loader,
+    { clock, nextInput }: { readonly clock: Clock; readonly nextInput?: NextInput },
+  ) {
     this.#machine = machine;
     this.#loader = loader;
     this.#clock = clock;
+    this.#nextInput = nextInput;
   }
 
   get(queue: QueueName, request: GetRequest, signal: AbortSignal | undefined): Promise<Handout> {
@@ -94,6 +101,7 @@ export class Polls {
 
   /** A message became visible: whoever waits for it looks again, in this or the next turn. */
   wake(queue: QueueName, index: number, state: State): void {
+    if (queue === 'input') this.#nextInput?.came();
     if (this.#waiting === 0) return;
     const { messages } = state.queues[queue];
     for (const poll of this.#others[queue]) {

@@ -35,10 +35,10 @@ import { type DeliverEffect, type OpenWatch, Watches } from './watches.ts';
 
 /** Bytes of the latest progress text of running work. */
 export const progressBytesMax = 4_096;
-const progressesMax = 65_536;
 /** Bytes of payloads that wait for the disk; a single one may be larger. */
 export const putBytesMax: number = 512 * 2 ** 20;
 const putRetryMs = 1_000;
+const progressesMax = 65_536;
 /** Commands of one call that wait at the same time. */
 const askedAtOnce = 1_024;
 const noPayload = new Uint8Array(0);
@@ -50,9 +50,9 @@ export class ServiceQueues implements Queues {
   readonly #watches: Watches;
   readonly #polls: Polls;
   readonly #progress = new Map<number, string>();
-
   /** Bytes of payloads put and not answered. */
   #putBytes = 0;
+
   constructor(options: MachineOptions) {
     this.service = options.service;
     this.#options = options;
@@ -66,7 +66,7 @@ export class ServiceQueues implements Queues {
       recovered: () => this.#polls.recovered(),
     });
     const loader = new Loader(options.engine, options.number, () => this.#machine.stored);
-    this.#polls = new Polls(this.#machine, loader, options.clock);
+    this.#polls = new Polls(this.#machine, loader, options);
     this.#watches = new Watches(loader, {
       pause: (consumer, paused) => {
         this.#machine.tell({ kind: 'pause', consumer, paused }, () => undefined);
@@ -101,10 +101,6 @@ export class ServiceQueues implements Queues {
 
   put(queue: QueueName, request: PutRequest): Promise<PutAnswer> {
     checkPut(request);
-    const id = request.id ?? this.#options.random.id();
-    const isDiskLow = !this.#options.engine.hasRoom();
-    const message = this.#messageOf(queue, request, id);
-    const command = { kind: 'put', queue, isDiskLow, ...message } as const;
     const bytes = request.payload.length;
     if (this.#putBytes > 0 && this.#putBytes + bytes > putBytesMax) {
       const text = `${this.#putBytes} bytes put to ${this.service} wait for the disk already`;
@@ -112,14 +108,18 @@ export class ServiceQueues implements Queues {
         retryAfterMs: putRetryMs,
       });
     }
+    const id = request.id ?? this.#options.random.id();
+    const isDiskLow = !this.#options.engine.hasRoom();
+    const message = this.#messageOf(queue, request, id);
+    const command = { kind: 'put', queue, isDiskLow, ...message } as const;
+    this.#putBytes += bytes;
     return new Promise((resolve, reject) => {
       this.#machine.tell(command, (reply) => {
+        this.#putBytes -= bytes;
         if (reply.kind === 'put') resolve({ index: reply.index, id, repeated: reply.repeated });
         else reject(reply.kind === 'refused' ? reply.error : unexpected(reply.kind));
-    this.#putBytes += bytes;
       });
     });
-        this.#putBytes -= bytes;
   }
 
   #messageOf(
