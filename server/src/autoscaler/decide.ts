@@ -222,9 +222,9 @@ function inwards(one: Case, wanted: number): Verdict {
 }
 
 /**
- * Never below the instances that hold work. Where an instance works on several requests, work may be
- * spread thinly over all of them for ever: then, after another whole window, one instance at a time
- * finishes what it has and goes, as far as the rest can hold the work.
+ * Never below the instances that hold work. Where an instance works on several requests, work may
+ * be spread thinly over all of them for ever: then, after another whole window, one instance at a
+ * time finishes what it has and goes, as far as the rest can hold the work.
  */
 function keepingWork(
   one: Case,

@@ -1,5 +1,5 @@
-// How long a request waits, and how many instances keep that below a target: the arithmetic behind
-// `queue[wait]`. Three questions, each with an estimate that is simple enough to be checked by hand:
+// How long a request waits, and how many instances keep that below a target: the arithmetic
+// behind `queue[wait]`. Three questions, each with an estimate that can be checked by hand:
 //
 // 1. How long would a request wait that is put now? Those before it are taken as slots come free,
 //    a slot every S / (n * w) seconds: the queue-length estimate of W. Whitt, "Predicting Queueing

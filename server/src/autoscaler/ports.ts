@@ -12,8 +12,6 @@ export interface ScaledService {
   readonly count: number;
   /** Requests that one instance works on at a time. */
   readonly window: number;
-  /** What an instance is promised, in thousandths of a core; 0 = nothing is said. */
-  readonly cpuMillis: number;
 }
 
 /** The input queue of a service. */
@@ -68,8 +66,10 @@ export interface ScalerPorts {
   /** undefined: it has no open queues. */
   queue(service: string): QueueFacts | undefined;
   instances(service: string): readonly InstanceFacts[];
-  /** undefined: not known. */
-  usage(service: string, instance: string): Promise<Usage | undefined>;
+  /** What each ready instance uses of the machine, by its name, as far as that is known. */
+  usage(service: string): Promise<ReadonlyMap<string, Usage>>;
+  /** What an instance is promised, in thousandths of a core; 0 = nothing is said. */
+  cpuMillis(service: string): number;
   /** Resolves when the new number is durable and instances follow. */
   scale(service: string, count: number, reason: string): Promise<void>;
   /** Calls `fire` once, when the next message comes into the input queue of the service; the answer

@@ -97,13 +97,6 @@ function isNear(ratio: number): boolean {
   return Math.abs(ratio - 1) <= tolerance + 1e-9;
 }
 
-/** The wait that `queue[wait]` is about; undefined: nothing is known of the time that work takes. */
-export function expectedWaitS(observation: Observation): number | undefined {
-  const supply = supplyOf(observation);
-  if (supply === undefined) return observation.backlog === 0 ? 0 : undefined;
-  return waitOf(observation.backlog, supply);
-}
-
 function waitWish(strategy: ScalingStrategy, observation: Observation, max: number): Wish {
   const { count, backlog, leased, putsPerSecond } = observation;
   const supply = supplyOf(observation);

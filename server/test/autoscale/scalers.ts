@@ -21,7 +21,7 @@ export function ours(policy: ScalingPolicy, model: Model): SimScaler {
       const now = { mono: view.atS * 1000, wall: beganAt + view.atS * 1000 };
       const leased = view.instances.reduce((sum, { running }) => sum + running.length, 0);
       const look = {
-        service: { name: 's', policy, count: view.count, window: model.window, cpuMillis: 0 },
+        service: { name: 's', policy, count: view.count, window: model.window },
         queue: { waiting: view.waiting, backingOff: 0, leased, puts: view.puts },
         instances: view.instances.map(factsOf),
         gathered: nothingGathered,

@@ -1,3 +1,5 @@
+// The rules of scaling, each played in virtual time: formula, windows, zero, trouble, cron, wait.
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decide, firstMemory } from '../../src/autoscaler/decide.ts';
@@ -47,7 +49,7 @@ describe('the formula', () => {
     expect(new Scaler({ max: 3 }, 8).look({ leased: 8 }).count).toBe(3);
   });
 
-  test('a backlog of the whole service multiplies those that are ready, not those that start', () => {
+  test('a backlog of the whole service multiplies the instances that are ready', () => {
     const scaler = new Scaler({ strategies: [strategy('backlog', 20)] }, 2);
     expect(scaler.look({ backlog: 60 }).count).toBe(6);
     const starting = { ready: 2, startingForMs: [0, 0, 0, 0] };

@@ -1,3 +1,5 @@
+// The arithmetic of waiting: the examples of the source, and an exact queue to compare with.
+
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { countFor, holds, type Supply, shareAbove, waitOf } from '../../src/autoscaler/estimate.ts';

@@ -1,3 +1,5 @@
+// Cron schedules: what is read, what is refused, and when one came last.
+
 import { expect, test } from 'vitest';
 import {
   checkSchedule,
