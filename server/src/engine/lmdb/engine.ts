@@ -175,7 +175,8 @@ export class LmdbEngine implements Engine {
       try {
         await store.start();
       } catch (error) {
-        await store.stop();
+        // Whatever fails in that too says less than why it did not start.
+        await store.stop().catch(ignore);
         throw error;
       }
       return { claim, store };

@@ -301,14 +301,23 @@ function* freeRuns(
   const end = 8 * (Number(value.readBigInt64LE(0)) + 1);
   if (!(end <= value.length)) throw wrong;
   for (let at = 8; at < end; at += 8) {
-    const entry = Number(value.readBigInt64LE(at));
+    const entry = pageAt(value, at, page);
     if (entry > 0) yield { first: entry, count: 1 };
     if (entry >= 0) continue;
     at += 8;
     if (at >= end) throw wrong;
-    yield { first: Number(value.readBigInt64LE(at)), count: -entry };
+    yield { first: pageAt(value, at, page), count: -entry };
   }
 }
+
+/** Beyond this, adding one would change nothing. */
+function pageAt(value: Buffer, at: number, page: number): number {
+  const entry = value.readBigInt64LE(at);
+  if (entry < pageEnd && entry > -pageEnd) return Number(entry);
+  throw new PageError(page, `A list of free pages names page ${entry}.`);
+}
+
+const pageEnd = 2n ** 48n;
 
 function number(key: Buffer): number {
   return key.length === 8 ? Number(key.readBigUInt64LE(0)) : Number.NaN;
