@@ -31,8 +31,8 @@ export interface MembershipOptions {
 }
 
 /** A report goes out when something has changed, looked at so often, and after this at the latest. */
-const lookMs = 500;
-const reportMs = 5000;
+const lookMs = 250;
+const reportMs = 2000;
 /** A report that is not answered for so long is given up and sent anew. */
 const answerMs = 15_000;
 const retryMs = { first: 500, most: 10_000 } as const;

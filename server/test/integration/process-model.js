@@ -34,6 +34,7 @@ const words = {
   },
   crash: () => process.kill(process.pid, 'SIGKILL'),
   exit: () => process.exit(3),
+  pid: (response) => response.end(String(process.pid)),
   write: (response) => process.stdout.write(`${'x'.repeat(99)}\n`.repeat(50), () => response.end()),
   descriptors: (response) => response.end(descriptors().join('\n')),
   environment: (response) => response.end(JSON.stringify(process.env)),
