@@ -128,8 +128,10 @@ class Watcher {
       (each) => each.revision > revision,
     );
     if (next === undefined) return;
-    const what = `revision ${revision} is not the newest any more: revision ${next.revision}`;
-    throw new CommandError(await this.#explained(`${what} was ${next.text}`));
+    const isTakenBack = next.text.startsWith('rolled back');
+    const what = isTakenBack ? next.text : `replaced by revision ${next.revision}, ${next.text}`;
+    const where = `(sluice events ${this.#name} tells each step)`;
+    throw new CommandError(`revision ${revision} was ${what} ${where}`);
   }
 
   /** The text, with the last words of an instance that ended, and where to look further. */

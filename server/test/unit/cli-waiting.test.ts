@@ -162,7 +162,9 @@ describe('a service that does not come up', () => {
       { revision: 5, text: 'rolled back: no instance of revision 4 became ready' },
     ];
     const verdict = await open({ services, revisions }).running({ revision: 4 });
-    expect(verdict).toContain('rolled back: no instance of revision 4 became ready');
+    expect(verdict).toMatch(/^revision 4 was rolled back: no instance .* \(sluice events ocr /);
+    const other = await open({ services, revisions }).running({ revision: 3 });
+    expect(other).toMatch(/^revision 3 was replaced by revision 4, modified /);
     expect(await open({ services, revisions }).running({ revision: 5 })).toBe('Running');
   });
 });

@@ -26,8 +26,9 @@ export function autoscaleCommand(context: Context): Command {
     .addHelpText(
       'after',
       `
-Fields: min, max, strategies.METRIC (the threshold, per instance) with METRIC one of
-queue[avgbacklog], queue[backlog], queue[wait], qps, cpu, gpu[util], metric[NAME], and
+Fields: min, max, strategies.METRIC with the threshold of one instance, METRIC being one of
+queue[avgbacklog], queue[wait] (seconds), qps, cpu and gpu[util] (percent), metric[NAME], or
+queue[backlog] (of all instances), and
   behavior.scaleUp.stabilizationWindowSeconds     more must be wanted for so long (0)
   behavior.scaleDown.stabilizationWindowSeconds   fewer must be wanted for so long (300)
   behavior.onZero.scaleDownGracePeriodSeconds     nothing happens for so long before 0 (600)

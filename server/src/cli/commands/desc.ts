@@ -15,8 +15,8 @@ export function descCommand(context: Context): Command {
     .addHelpText(
       'after',
       `
-A version is counted up by every change; CurrentVersion is the one that the instances were first
-started for. \`sluice w\` lists the instances.
+LatestVersion is the newest revision, counted up by every change; CurrentVersion is the one for
+which what runs was first started. \`sluice w\` lists the instances.
 
 Examples:
   sluice desc ocr

@@ -34,8 +34,8 @@ export function modifyCommand(context: Context): Command {
     .addHelpText(
       'after',
       `
-A change of what runs makes a new version: its instances are ready before the old ones leave, and
-those finish what they work on. When none becomes ready, the version before comes back by itself.
+A change of what runs starts new instances; old ones leave when those are ready, and finish what
+they work on. When no new one gets ready, the change is taken back by itself.
 
 Examples:
   sluice modify ocr -Dmetadata.instance=3
