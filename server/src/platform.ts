@@ -152,7 +152,8 @@ export class Platform implements Component {
     const telemetry = new Telemetry();
     const eventFolder = join(this.#config.dataFolder, 'events');
     const events = await this.#begin(new EventLog({ folder: eventFolder, clock, log }));
-    const broker = await this.#begin(new Broker({ engine, clock, random, log }));
+    const options = { engine, clock, random, log, record: events.record };
+    const broker = await this.#begin(new Broker(options));
     const instances = createInstances({
       dataFolder: this.#config.dataFolder,
       environment,
