@@ -68,8 +68,7 @@ export class Fleet {
   /** Lets those go that have to, and answers how many it would start. */
   review(): Ask {
     const { clock } = this.#options;
-    const copies = this.copies();
-    this.#plan = plan(this.#wanted, copies);
+    this.#plan = this.#planned();
     const { start, leave } = this.#plan;
     this.#release(leave);
     if (start.length === 0) this.#waitsSince = undefined;
@@ -175,13 +174,23 @@ export class Fleet {
   }
 
   #launch(url: string | undefined, devices: readonly number[]): void {
-    const { drivers } = this.#options;
-    const { name: service, instances } = this.#wanted;
-    const { kind } = instances.source;
-    const driver = kind === 'none' || kind === 'pending' ? undefined : drivers[kind];
+    const driver = this.#driver();
     if (driver === undefined) return;
-    const hold = { service, resources: this.#need(), devices };
+    const hold = { service: this.#wanted.name, resources: this.#need(), devices };
     this.#begin({ name: this.#name(url), url, driver, hold, survivor: undefined });
+  }
+
+  #driver(): Driver | undefined {
+    const { source } = this.#wanted.instances;
+    const isRun = source.kind !== 'none' && source.kind !== 'pending';
+    return isRun ? this.#options.drivers[source.kind] : undefined;
+  }
+
+  #planned(): Plan {
+    const planned = plan(this.#wanted, this.copies());
+    if (planned.start.length === 0 || this.#driver() !== undefined) return planned;
+    const { kind } = this.#wanted.instances.source;
+    return { ...planned, start: [], limit: `nothing here can run a ${kind}` };
   }
 
   #begin(options: {

@@ -17,6 +17,7 @@ import {
 import { open, rm, stat } from 'node:fs/promises';
 import type { Clock } from '../kernel/clock.ts';
 import type { LogRequest } from './driver.ts';
+import { pause } from './pause.ts';
 
 const chunkBytes = 64 * 1024;
 const followEveryMs = 200;
@@ -197,16 +198,4 @@ async function* pieces(path: string, from: number, to: number): AsyncIterable<Ui
     at += piece.length;
     yield piece;
   }
-}
-
-function pause(clock: Clock, delayMs: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      timer.cancel();
-      signal?.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = clock.after(delayMs, done);
-    signal?.addEventListener('abort', done, { once: true });
-  });
 }

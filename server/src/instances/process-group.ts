@@ -2,6 +2,7 @@
 // what a script has left in the background is ended with it.
 
 import type { Clock } from '../kernel/clock.ts';
+import { pause } from './pause.ts';
 import { groupMembers } from './proc.ts';
 
 const pollMs = 25;
@@ -62,12 +63,6 @@ async function waitFor(fact: () => boolean, { clock, forMs, hurry }: Wait): Prom
     if (fact()) return true;
     const restMs = until - clock.now().mono;
     if (restMs <= 0 || hurry?.aborted) return false;
-    await pause(clock, Math.min(pollMs, restMs));
+    await pause(clock, Math.min(pollMs, restMs), hurry);
   }
-}
-
-function pause(clock: Clock, delayMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    clock.after(delayMs, resolve);
-  });
 }

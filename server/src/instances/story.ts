@@ -58,7 +58,7 @@ export class Story {
         return;
       case 'Unhealthy':
         this.#wasReady = false;
-        this.#tell('unhealthy', `Gets no work: ${reason}`);
+        if (this.#isTold()) this.#tell('unhealthy', `Gets no work: ${reason}`);
         return;
       // Told with more to say, or of no concern.
       case 'Pending':
