@@ -9,9 +9,19 @@ import { hasProgram, root, run } from './command.js';
 
 const nodeMinimum = [20, 19];
 
-/** What tests need from the system: a program, its Debian package, and what goes without it. */
+/** What tests need from the system: a program, its Debian packages, and what goes without it. */
 const systemPrograms = [
   { program: 'chromium', debian: 'chromium', without: 'the browser tests are skipped' },
+  { program: 'dockerd', debian: 'docker.io', without: 'no container is tested' },
+  { program: 'docker-registry', debian: 'docker-registry', without: 'no container is tested' },
+  { program: 'busybox', debian: 'busybox-static', without: 'no container is tested' },
+  { program: 'ip', debian: 'iproute2', without: 'no container is tested' },
+  { program: 'setpriv', debian: 'util-linux', without: 'no container is tested' },
+  {
+    program: 'apertium-apy',
+    debian: 'apertium-apy apertium-eng-spa',
+    without: 'the translation example is skipped',
+  },
   { program: 'faketime', debian: 'faketime', without: 'no clock is set back in `npm run chaos`' },
 ];
 
@@ -41,7 +51,7 @@ export async function ensureSystemPrograms(names = systemPrograms.map(({ program
   const wanted = systemPrograms.filter(({ program }) => names.includes(program));
   const missing = wanted.filter(({ program }) => !hasProgram(program));
   if (missing.length === 0) return;
-  const packages = missing.map(({ debian }) => debian);
+  const packages = missing.flatMap(({ debian }) => debian.split(' '));
   if (hasProgram('apt-get') && process.getuid?.() === 0) {
     console.log(`Installing Debian packages: ${packages.join(', ')} ...`);
     await aptInstall(packages);

@@ -13,6 +13,8 @@ export interface Ending {
   readonly isFinal?: boolean;
   /** The system ended it for lack of memory. */
   readonly outOfMemory?: boolean;
+  /** With that: how much it was allowed. */
+  readonly memoryLimitBytes?: number;
 }
 
 /** What a driver tells while it starts a copy. */
@@ -49,6 +51,16 @@ export type RunBeside = (
   signal: AbortSignal,
 ) => Promise<{ readonly ok: boolean; readonly reason: string }>;
 
+/** Where a port of a copy is reached from here. */
+export interface PortAddress {
+  readonly host: string;
+  readonly port: number;
+  /** Its number in the copy's own world. */
+  readonly inside: number;
+  /** Something of ours listens there and accepts for the copy, whether that listens or not. */
+  readonly isProxied: boolean;
+}
+
 /** One running copy. */
 export interface Running {
   readonly url: URL;
@@ -62,6 +74,8 @@ export interface Running {
   /** Makes it end at once; `stop` then resolves soon. */
   kill(): void;
   readonly exec: RunBeside | undefined;
+  /** For a copy with ports of its own; undefined: the port of `url`. */
+  readonly portAt?: ((inside: number | undefined) => PortAddress) | undefined;
 }
 
 /**

@@ -5,8 +5,8 @@
 import { connect } from 'node:net';
 import { Client } from 'undici';
 import type { HealthCheck } from '../deployment/instances.ts';
-import type { Clock } from '../kernel/clock.ts';
-import type { RunBeside } from './driver.ts';
+import type { Clock, Timer } from '../kernel/clock.ts';
+import type { PortAddress, Running } from './driver.ts';
 
 export interface ProbeResult {
   readonly ok: boolean;
@@ -15,10 +15,7 @@ export interface ProbeResult {
   readonly reason: string;
 }
 
-export interface ProbeTarget {
-  readonly url: URL;
-  readonly exec: RunBeside | undefined;
-}
+export type ProbeTarget = Pick<Running, 'url' | 'exec' | 'portAt'>;
 
 export interface ProbeOptions {
   readonly clock: Clock;
@@ -27,6 +24,9 @@ export interface ProbeOptions {
 }
 
 type Answer = Pick<ProbeResult, 'ok' | 'reason'>;
+
+/** A proxy accepts first and finds out then that nothing listens behind it: it hangs up at once. */
+const hangUpMs = 200;
 
 /** Never rejects. */
 export async function probe(
@@ -43,7 +43,7 @@ export async function probe(
   const stop = (): void => end.abort();
   signal.addEventListener('abort', stop, { once: true });
   if (signal.aborted) stop();
-  const answer = await ask(check, target, end.signal);
+  const answer = await ask(check, target, { clock, signal: end.signal });
   timer.cancel();
   signal.removeEventListener('abort', stop);
   if (answer.ok) return { ok: true, timedOut: false, reason: '' };
@@ -51,20 +51,27 @@ export async function probe(
   return { ok: false, timedOut, reason };
 }
 
-function ask(check: HealthCheck, target: ProbeTarget, signal: AbortSignal): Promise<Answer> {
-  const { url } = target;
-  const port = check.port ?? portOf(url);
+function ask(check: HealthCheck, target: ProbeTarget, options: ProbeOptions): Promise<Answer> {
+  const at = addressOf(check, target);
   switch (check.probe.kind) {
     case 'tcp':
-      return askPort(url.hostname, port, signal);
-    case 'http':
-      return askPath(new URL(`${url.protocol}//${url.hostname}:${port}`), check.probe.path, signal);
+      return askPort(at, options);
+    case 'http': {
+      const origin = new URL(`${target.url.protocol}//${at.host}:${at.port}`);
+      return askPath(origin, at, { path: check.probe.path, signal: options.signal });
+    }
     case 'exec':
       if (target.exec === undefined) {
         return Promise.resolve({ ok: false, reason: 'commands cannot be run beside an endpoint' });
       }
-      return target.exec(check.probe.argv, signal);
+      return target.exec(check.probe.argv, options.signal);
   }
+}
+
+function addressOf(check: HealthCheck, { url, portAt }: ProbeTarget): PortAddress {
+  if (portAt !== undefined) return portAt(check.port);
+  const port = check.port ?? portOf(url);
+  return { host: url.hostname, port, inside: port, isProxied: false };
 }
 
 function portOf(url: URL): number {
@@ -72,24 +79,38 @@ function portOf(url: URL): number {
   return url.protocol === 'https:' ? 443 : 80;
 }
 
-function askPort(host: string, port: number, signal: AbortSignal): Promise<Answer> {
+function askPort(at: PortAddress, { clock, signal }: ProbeOptions): Promise<Answer> {
+  const { host, port, inside, isProxied } = at;
   return new Promise((resolve) => {
     // Brackets belong to addresses in URLs only.
     const socket = connect({ host: host.replace(/^\[|\]$/g, ''), port });
+    let settled: Timer | undefined;
     const done = (answer: Answer): void => {
+      settled?.cancel();
       signal.removeEventListener('abort', stop);
       socket.destroy();
       resolve(answer);
     };
-    const stop = (): void => done({ ok: false, reason: `port ${port} does not answer` });
+    const stop = (): void => done({ ok: false, reason: `port ${inside} does not answer` });
+    const accept = (): void => done({ ok: true, reason: '' });
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
-    socket.once('connect', () => done({ ok: true, reason: '' }));
-    socket.once('error', (error) => done({ ok: false, reason: refusal(error, port) }));
+    socket.once('connect', () => {
+      if (isProxied) settled = clock.after(hangUpMs, accept);
+      else accept();
+    });
+    // A server that speaks first is one that listens; the end of a connection is seen by reading.
+    socket.once('data', accept);
+    socket.once('end', () => done({ ok: false, reason: nothing(inside) }));
+    socket.once('error', (error) => done({ ok: false, reason: refusal(error, at) }));
   });
 }
 
-async function askPath(origin: URL, path: string, signal: AbortSignal): Promise<Answer> {
+async function askPath(
+  origin: URL,
+  at: PortAddress,
+  { path, signal }: { readonly path: string; readonly signal: AbortSignal },
+): Promise<Answer> {
   const client = new Client(origin, { headersTimeout: 0, bodyTimeout: 0, pipelining: 0 });
   const stop = (): void => void client.destroy().catch(() => undefined);
   signal.addEventListener('abort', stop, { once: true });
@@ -101,7 +122,7 @@ async function askPath(origin: URL, path: string, signal: AbortSignal): Promise<
     answer.body.on('error', () => undefined).destroy();
     return { ok, reason: `GET ${path} answered ${answer.statusCode}` };
   } catch (error) {
-    const text = error instanceof Error ? refusal(error, portOf(origin)) : String(error);
+    const text = error instanceof Error ? refusal(error, at) : String(error);
     return { ok: false, reason: text };
   } finally {
     signal.removeEventListener('abort', stop);
@@ -109,9 +130,14 @@ async function askPath(origin: URL, path: string, signal: AbortSignal): Promise<
   }
 }
 
-function refusal(error: Error, port: number): string {
+function nothing(port: number): string {
+  return `nothing listens on port ${port}`;
+}
+
+function refusal(error: Error, { inside, isProxied }: PortAddress): string {
   const inner = error instanceof AggregateError ? error.errors[0] : error;
   const code = inner instanceof Error && 'code' in inner ? inner.code : undefined;
-  if (code === 'ECONNREFUSED') return `nothing listens on port ${port}`;
+  const hungUp = code === 'ECONNRESET' || code === 'UND_ERR_SOCKET';
+  if (code === 'ECONNREFUSED' || (isProxied && hungUp)) return nothing(inside);
   return inner instanceof Error && inner.message !== '' ? inner.message : String(code);
 }
