@@ -11,6 +11,9 @@ const pollMs = 250;
 /** A crash may be passed through: a service that has failed for so long needs a person. */
 const settledAfterMs = 5000;
 
+/** How many instances that are not ready a verdict names. */
+const namedMax = 3;
+
 /** How many of the last lines of an instance a verdict quotes. */
 const quotedLines = 5;
 
@@ -134,15 +137,22 @@ class Watcher {
     throw new CommandError(`revision ${revision} was ${what} ${where}`);
   }
 
-  /** The text, with the last words of an instance that ended, and where to look further. */
+  /** The text, with what each instance lacks, the last words of one that ended, and where to look
+   * further. */
   async #explained(text: string): Promise<string> {
     const name = this.#name;
     const instances = await this.#client.instances(name).catch((): readonly InstanceInfo[] => []);
+    const lacking = instances
+      .filter(({ ready, message }) => !ready && message !== '' && !text.includes(message))
+      .slice(0, namedMax)
+      .map((each) => printable(`${each.name} is ${each.state}: ${each.message}`));
     const ended = instances.find(({ lastExit }) => lastExit !== null && lastExit.lines.length > 0);
-    const head = `${text} (sluice logs ${name} shows what it wrote)`;
-    if (ended === undefined) return head;
-    const lines = ended.lastExit?.lines.slice(-quotedLines) ?? [];
-    return [head, `the last that ${ended.name} wrote:`, ...lines.map(quote)].join('\n');
+    const words = (ended?.lastExit?.lines ?? []).slice(-quotedLines).map(quote);
+    return [
+      `${text} (sluice logs ${name} shows what it wrote)`,
+      ...lacking,
+      ...(ended === undefined ? [] : [`the last that ${ended.name} wrote:`, ...words]),
+    ].join('\n');
   }
 }
 

@@ -114,7 +114,7 @@ describe('a service that comes up', () => {
 
 describe('a service that does not come up', () => {
   const crashed = {
-    name: 'ocr-a1',
+    ...{ name: 'ocr-a1', ready: false, state: 'CrashLoop', message: 'ended with code 1' },
     lastExit: {
       ...{ code: 1, signal: null, reason: 'ended with code 1', startedAt: '', endedAt: '' },
       lines: ['1', '2', '3', '4', '5', 'Error: no model\u001b[2J'],
@@ -123,7 +123,8 @@ describe('a service that does not come up', () => {
 
   test('is given up after 5 s, with its reason and its last words', async () => {
     const services = [described('Failed', { message: 'ocr-a1 ended with code 1' })];
-    const world = open({ services, instances: [{ name: 'ocr-b2', lastExit: null }, crashed] });
+    const sound = { name: 'ocr-b2', ready: true, message: '', lastExit: null };
+    const world = open({ services, instances: [sound, crashed] });
     const before = world.clock.now().mono;
     const verdict = await world.running();
     expect(world.clock.now().mono - before).toBeCloseTo(5000, -2);
@@ -141,11 +142,20 @@ describe('a service that does not come up', () => {
     expect(verdict).toMatch(/^Service is Pending .*no Docker Engine answers; its queues take req/);
   });
 
-  test('is not waited for beyond the time-out', async () => {
-    const services = [described('Starting', { message: 'nothing listens on port 80' })];
-    const world = open({ services });
-    const verdict = await world.running({ timeoutMs: 3000 });
-    expect(verdict).toMatch(/Starting.*nothing listens on port 80; not waiting longer/);
+  test('is not waited for beyond the time-out; what instances lack is said, once each', async () => {
+    const services = [described('Updating', { message: '0 of 2 are ready' })];
+    const lacks = (name: string, message: string) => {
+      return { name, message, ready: false, state: 'Starting', lastExit: null };
+    };
+    const instances = [
+      ...[lacks('ocr-a', 'no port'), { ...lacks('ocr-b', 'well'), ready: true }],
+      ...[lacks('ocr-c', '0 of 2 are ready'), lacks('ocr-d', ''), lacks('ocr-e', 'no memory')],
+    ];
+    const verdict = await open({ services, instances }).running({ timeoutMs: 3000 });
+    expect(verdict).toMatch(/^Service is Updating .*0 of 2 are ready; not waiting longer /);
+    expect(verdict.split('\n').slice(1)).toEqual([
+      ...['ocr-a is Starting: no port', 'ocr-e is Starting: no memory'],
+    ]);
   });
 
   test('goes on when the waiting is interrupted', async () => {
