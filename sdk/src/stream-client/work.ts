@@ -81,7 +81,7 @@ export interface WorkReturn {
 const noBytes = new Uint8Array(0);
 const freedMax = 1024;
 
-/** Leases of one service's input queue. Calls wait through lost connections, up to their deadline. */
+/** Leases of one service's input queue. Calls wait through lost connections, to their deadline. */
 export class WorkClient {
   readonly #session: StreamSession;
   readonly #channel: number;

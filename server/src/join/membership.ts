@@ -30,7 +30,7 @@ export interface MembershipOptions {
   readonly random: Random;
 }
 
-/** A report goes out when something has changed, looked at so often, and after this at the latest. */
+/** A report goes out when something has changed, looked at so often, or after this. */
 const lookMs = 250;
 const reportMs = 2000;
 /** A report that is not answered for so long is given up and sent anew. */
@@ -62,9 +62,9 @@ export class Membership {
   }
 
   /**
-   * Connects and is accepted, however long the server takes to be there; false: `signal` was aborted
-   * before. Rejects with the refusal when it is final: wrong token or scope, no such service,
-   * another version of the protocol.
+   * Connects and is accepted, however long the server takes to be there; false: `signal` was
+   * aborted before. Rejects with the refusal when it is final: wrong token or scope, no such
+   * service, another version of the protocol.
    */
   async join(signal: AbortSignal): Promise<boolean> {
     for (let attempt = 0; !signal.aborted; attempt += 1) {

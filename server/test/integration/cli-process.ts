@@ -104,8 +104,9 @@ function startCommand(
   };
 }
 
-// The built program starts four times as fast; it is used when it was built after the last change.
-function program(): readonly string[] {
+/** How Node runs `sluice`. The built program starts four times as fast; it is used when it was
+ * built after the last change. */
+export function program(): readonly string[] {
   const isBuilt = ['sdk', 'server'].every((workspace) => {
     const stamp = join(root, workspace, 'tsconfig.tsbuildinfo');
     return existsSync(stamp) && statSync(stamp).mtimeMs > newest(join(root, workspace, 'src'));

@@ -1,5 +1,5 @@
-// Joined workers when something breaks: the worker, its connection, the server. A request whose work
-// goes on has one result and one call of the model; a request whose worker is dead goes to another.
+// Joined workers when something breaks: the worker, its connection, the server. A request whose
+// work goes on has one result and one call of the model; that of a dead worker goes to another.
 
 import type { Client, Message } from '@sluice/sdk';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -40,7 +40,7 @@ async function results(queues: Client): Promise<readonly string[]> {
   return all.map(({ payload }) => Buffer.from(payload).toString());
 }
 
-test('a cut connection costs nothing: the model goes on and its answer is the one result', async () => {
+test('a cut costs nothing: the model goes on and its answer is the one result', async () => {
   const token = await world.queues(server, service);
   const network = await world.network(server.url);
   const worker = world.worker({ url: network.url, service, token, args: endpoint() });

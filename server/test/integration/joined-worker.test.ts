@@ -101,7 +101,7 @@ test('gives running work back uncounted when it is interrupted twice', async () 
   await second.ended;
 });
 
-test('starts and restarts a model server of its own, and ends what a killed worker left', async () => {
+test('starts and restarts a model server, and ends what a killed worker left', async () => {
   const token = await world.queues(server, 'own', { max_delivery: 1 });
   const queues = await world.submit(server, 'own');
   const program = fileURLToPath(new URL('./process-model.js', import.meta.url));

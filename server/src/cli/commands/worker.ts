@@ -36,7 +36,7 @@ and follows it when that is changed. Only the worker opens connections, so it ma
 comes back by itself when one is lost, and goes on with what it has.
 
 The token is one of the service with scope consume, from --token-file or SLUICE_TOKEN:
-  sluice token create ocr gpu-box --scope consume
+  sluice token ocr --add gpu-box --scope consume
 
 Ctrl-C takes no more work and waits for running requests; a second one gives them back. Ends with
 0 after that, and with 2 when the server refuses the worker for good: wrong token or scope, no such
