@@ -21,19 +21,19 @@ export interface ScalerOptions {
   readonly limits?: ScrapeLimits;
 }
 
-/** What the scaler made of its latest look at a service. */
+/** What the scaler measured and decided last. */
 export interface ScalingView {
-  /** Instances that are wanted. */
-  readonly count: number;
-  /** One for each strategy, in the order of the policy; undefined: the value is not known. */
-  readonly metrics: readonly {
-    readonly label: string;
-    readonly threshold: number;
-    readonly value: number | undefined;
+  /** One for each strategy, in the order of the policy and in the unit it was written in; undefined:
+   * not known. */
+  readonly values: readonly (number | undefined)[];
+  readonly decision: {
+    /** Wall clock. */
+    readonly at: number;
+    /** Instances that are wanted. */
     readonly count: number;
-  }[];
-  /** What is held back, and why; empty when nothing is. */
-  readonly held: string;
+    /** Why not another number. */
+    readonly reason: string;
+  };
 }
 
 const defaultPeriodMs = 5000;
@@ -48,6 +48,8 @@ interface Kept {
   memory: Memory;
   gathered: Gathered;
   decision: Decision | undefined;
+  /** Wall clock. */
+  decidedAt: number;
   /** A look or a change is under way: the next look comes after it. */
   isBusy: boolean;
   /** Takes back the wish to be told of the next message. */
@@ -94,16 +96,19 @@ export class Scaler implements Component {
   view(service: string): ScalingView | undefined {
     const kept = this.#kept.get(service);
     if (kept?.decision === undefined || kept.policy === undefined) return undefined;
-    const { count, held, wishes } = kept.decision;
+    const { count, reason, held, wishes } = kept.decision;
+    const values = kept.policy.strategies.map(({ label }, at) => {
+      const value = wishes[at]?.value;
+      return label === 'qps1k' && value !== undefined ? value * 1000 : value;
+    });
+    const texts = wishes.map(({ text }) => text).join('; ');
     return {
-      count,
-      metrics: kept.policy.strategies.map(({ label, threshold }, at) => ({
-        label,
-        threshold,
-        value: wishes[at]?.value,
-        count: wishes[at]?.count ?? count,
-      })),
-      held: held?.text ?? '',
+      values,
+      decision: {
+        at: kept.decidedAt,
+        count,
+        reason: held?.text ?? (reason === '' ? texts : reason),
+      },
     };
   }
 
@@ -141,6 +146,7 @@ export class Scaler implements Component {
       memory: firstMemory(this.#options.clock.now().mono),
       gathered: nothingGathered,
       decision: undefined,
+      decidedAt: 0,
       isBusy: false,
       disarm: undefined,
       failed: undefined,
@@ -195,6 +201,7 @@ export class Scaler implements Component {
     const wasHeld = kept.decision?.held?.by;
     kept.memory = decision.memory;
     kept.decision = decision;
+    kept.decidedAt = now.wall;
     if (decision.held !== undefined) this.#tellHeld(service, kept, decision.held, wasHeld);
     if (decision.count !== service.count) await this.#change(service, kept, decision);
   }

@@ -147,7 +147,9 @@ function supplyOf(observation: Observation): Supply | undefined {
 }
 
 function wish(strategy: ScalingStrategy, value: number, count: number): Wish {
-  const { label, threshold } = strategy;
+  const { threshold } = strategy;
+  // Thresholds of thousandths have been divided already.
+  const label = strategy.label === 'qps1k' ? 'qps' : strategy.label;
   const side = value > threshold ? 'above' : value < threshold ? 'below' : 'at';
   const text = `${label} is ${rounded(value)}, ${side} ${threshold}: that takes ${count}`;
   return { count, value, text, keeps: undefined };

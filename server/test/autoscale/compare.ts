@@ -1,7 +1,7 @@
 // Every load with every scaler: the rows of the table in docs/autoscaling.md.
 
 import type { ScalingMetric, ScalingPolicy } from '../../src/deployment/scaling.ts';
-import { type Load, loads } from './loads.ts';
+import type { Load } from './loads.ts';
 import { hpa, ours } from './scalers.ts';
 import { type Model, type Outcome, World } from './world.ts';
 
@@ -57,10 +57,17 @@ function contender(name: string, policy: ScalingPolicy): Contender {
   };
 }
 
-export function outcomeOf(loadName: string, contenderName: string): Outcome {
-  const load = loads.find(({ name }) => name === loadName);
-  const found = contenders.find(({ name }) => name === contenderName);
-  if (load === undefined || found === undefined)
-    throw new Error(`no ${loadName}, ${contenderName}`);
-  return found.run(load);
+/** What became of one load: the formula, and ours by metric. */
+export interface Pair {
+  readonly formula: Outcome;
+  readonly average: Outcome;
+  readonly wait: Outcome;
+  /** As `wait`, with a least number of 0. */
+  readonly zero: Outcome;
+}
+
+export function outcomes(load: Load): Pair {
+  const [formula, average, wait, zero] = contenders.map(({ run }) => run(load));
+  if (!formula || !average || !wait || !zero) throw new Error('four contenders are compared');
+  return { formula, average, wait, zero };
 }

@@ -16,7 +16,6 @@ export interface SimInstance {
   readonly startedAt: number;
   readyAt: number | undefined;
   isLeaving: boolean;
-  endedAt: number | undefined;
   /** When each of its requests began. */
   running: number[];
 }
@@ -69,7 +68,8 @@ export class World {
   readonly #scaler: SimScaler;
   readonly #random = new SeededRandom(7);
   readonly #events: Event[] = [];
-  readonly #instances: SimInstance[] = [];
+  /** Those that have not ended. */
+  readonly #instances = new Set<SimInstance>();
   readonly #queue: number[] = [];
   readonly #waits: number[] = [];
   readonly #counts: { atS: number; count: number }[] = [];
@@ -78,6 +78,7 @@ export class World {
   #count: number;
   #puts = 0;
   #busyS = 0;
+  #spentS = 0;
   #born = 0;
 
   constructor(load: Load, model: Model, scaler: SimScaler, count: number) {
@@ -115,7 +116,7 @@ export class World {
   }
 
   #isDone(next: number): boolean {
-    const isIdle = this.#instances.every(({ running }) => running.length === 0);
+    const isIdle = [...this.#instances].every(({ running }) => running.length === 0);
     return next >= this.#load.arrivals.length && this.#waiting === 0 && isIdle;
   }
 
@@ -130,7 +131,7 @@ export class World {
   }
 
   #scale(): void {
-    const instances = this.#instances.filter(({ endedAt }) => endedAt === undefined);
+    const instances = [...this.#instances];
     const { atS, count, waiting, puts } = {
       atS: this.#now,
       count: this.#count,
@@ -145,7 +146,7 @@ export class World {
     for (let missing = wanted - staying.length; missing > 0; missing -= 1) this.#start();
     for (const one of byWorth(staying).slice(0, Math.max(0, staying.length - wanted))) {
       one.isLeaving = true;
-      if (one.running.length === 0) one.endedAt = this.#now;
+      if (one.running.length === 0) this.#end(one);
     }
   }
 
@@ -156,13 +157,17 @@ export class World {
       startedAt: this.#now,
       readyAt: undefined,
       isLeaving: false,
-      endedAt: undefined,
       running: [],
     };
-    this.#instances.push(instance);
+    this.#instances.add(instance);
     this.#at(this.#now + startUpS, () => {
-      if (instance.endedAt === undefined) instance.readyAt = this.#now;
+      instance.readyAt = this.#now;
     });
+  }
+
+  #end(instance: SimInstance): void {
+    this.#instances.delete(instance);
+    this.#spentS += this.#now - instance.startedAt;
   }
 
   #dispatch(): void {
@@ -194,7 +199,7 @@ export class World {
     this.#at(begun + takesS, () => {
       instance.running.splice(instance.running.indexOf(begun), 1);
       this.#scaler.served?.(takesS);
-      if (instance.isLeaving && instance.running.length === 0) instance.endedAt = this.#now;
+      if (instance.isLeaving && instance.running.length === 0) this.#end(instance);
     });
   }
 
@@ -213,10 +218,8 @@ export class World {
     const waits = this.#waits.toSorted((one, other) => one - other);
     const at = (share: number): number =>
       waits[Math.min(waits.length - 1, Math.floor(share * waits.length))] ?? 0;
-    const spent = this.#instances.reduce(
-      (sum, { startedAt, endedAt }) => sum + (endedAt ?? this.#now) - startedAt,
-      0,
-    );
+    for (const instance of [...this.#instances]) this.#end(instance);
+    const spent = this.#spentS;
     const changes = this.#counts.slice(1).map(({ count }, one) => {
       return Math.sign(count - (this.#counts[one]?.count ?? 0));
     });

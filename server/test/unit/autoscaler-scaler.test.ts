@@ -227,9 +227,14 @@ test('shows what it measured last, and what it holds back', async () => {
   for (let at = 0; at < 4; at += 1) await one.put('a');
   await one.advance(6);
   expect(one.scaler.view('s')).toEqual({
-    count: 2,
-    metrics: [{ label: 'queue[avgbacklog]', threshold: 10, value: 2, count: 1 }],
-    held: 'queue[avgbacklog] is 2, below 10: that takes 1, but not yet for the 300 s of the scale-in window',
+    values: [2],
+    decision: {
+      at: one.clock.now().wall - 1000,
+      count: 2,
+      reason:
+        'queue[avgbacklog] is 2, below 10: that takes 1, ' +
+        'but not yet for the 300 s of the scale-in window',
+    },
   });
   expect(one.scaler.view('other')).toBeUndefined();
 });
