@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Broker } from '../broker/broker.ts';
 import type { Environment } from '../config/places.ts';
 import type { InstanceHost } from '../http/api/administrator.ts';
+import { ContainerDriver } from '../instances/container/driver.ts';
 import { EndpointDriver } from '../instances/endpoint.ts';
 import type { Feeder, FeedOrder } from '../instances/feeder.ts';
 import { type GivenCapacity, measureCapacity } from '../instances/host/capacity.ts';
@@ -37,10 +38,12 @@ export interface RuntimeOptions {
 export function createInstances(options: RuntimeOptions): InstanceManager {
   const { dataFolder, environment, record, clock, random, log } = options;
   const folder = join(dataFolder, 'instances');
+  const containers = join(dataFolder, 'containers');
   return new InstanceManager({
     drivers: {
       process: new ProcessDriver({ folder, environment, clock, log }),
       endpoint: new EndpointDriver(),
+      container: new ContainerDriver({ folder: containers, environment, clock, random, log }),
     },
     makeFeeder: (order) => feederOf(order, options),
     capacity: () => measureCapacity({ given: options.capacity ?? {}, environment, clock }),

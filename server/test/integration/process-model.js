@@ -34,6 +34,9 @@ const words = {
   },
   crash: () => process.kill(process.pid, 'SIGKILL'),
   exit: () => process.exit(3),
+  eat: () => {
+    for (;;) held.push(Buffer.alloc(2 ** 24, 1));
+  },
   pid: (response) => response.end(String(process.pid)),
   write: (response) => process.stdout.write(`${'x'.repeat(99)}\n`.repeat(50), () => response.end()),
   descriptors: (response) => response.end(descriptors().join('\n')),
