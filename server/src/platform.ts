@@ -29,6 +29,7 @@ import { LoopDelay } from './kernel/loop-delay.ts';
 import type { Random } from './kernel/random.ts';
 import { Telemetry } from './kernel/telemetry.ts';
 import { directoryOf, type Edges, isPrivate, openEdges, urlOf } from './platform/edges.ts';
+import { launchDesk } from './platform/launches.ts';
 import { createInstances, instanceHost } from './platform/runtime.ts';
 import { withJoined, workerDesk } from './platform/workers.ts';
 import { Registry } from './services/registry.ts';
@@ -154,7 +155,9 @@ export class Platform implements Component {
     const events = await this.#begin(new EventLog({ folder: eventFolder, clock, log }));
     const options = { engine, clock, random, log, record: events.record };
     const broker = await this.#begin(new Broker(options));
+    const launches = launchDesk();
     const instances = createInstances({
+      launches,
       dataFolder: this.#config.dataFolder,
       environment,
       broker,
@@ -176,8 +179,10 @@ export class Platform implements Component {
         random,
         log,
         openAllowed: isPrivate(this.#config),
+        record: events.record,
       }),
     );
+    launches.open(registry);
     events.keep(registry.list().map(({ name }) => name));
     const workers = workerDesk({ registry, record: events.record, clock, log });
     const known = { engine, registry, broker, instances, events, telemetry, workers };

@@ -88,6 +88,11 @@ export class Broker implements Component {
     await this.#service(name).queues.change(settings);
   }
 
+  /** Hands nothing more of a service's input to consumers, or goes on with it; leases stay. */
+  hold(name: string, isHeld: boolean): void {
+    this.#services.get(name)?.queues.hold(isHeld);
+  }
+
   /** Closes a service's queues; what is stored stays. */
   async close(name: string): Promise<void> {
     const { queues } = this.#service(name);

@@ -2,7 +2,6 @@
 // commands of the state machine and the machine's effects into deliveries and answers.
 
 import { PlatformError } from '@sluice/sdk/wire';
-import type { GiveBackCommand } from '../queue/decide-lease.ts';
 import { removeStep } from '../queue/decide-remove.ts';
 import { hashBody } from '../queue/hash.ts';
 import type { QueueName, StoredMessage } from '../queue/message.ts';
@@ -31,7 +30,7 @@ import type {
 } from './queues.ts';
 import { checkFilter, checkGet, checkPut, keptContentType } from './request-limits.ts';
 import { tellOwner } from './suspicions.ts';
-import { type DeliverEffect, type OpenWatch, Watches } from './watches.ts';
+import { type DeliverEffect, type OpenWatch, unsent, Watches } from './watches.ts';
 
 /** Bytes of the latest progress text of running work. */
 export const progressBytesMax = 4_096;
@@ -88,6 +87,12 @@ export class ServiceQueues implements Queues {
 
   stop(): Promise<void> {
     return this.#machine.stop();
+  }
+
+  /** Hands nothing more of the input to consumers, or goes on; leases stay. Consumers that come
+   * meanwhile are refused, except to go on with what they hold. */
+  hold(isHeld: boolean): void {
+    this.#watches.hold(isHeld);
   }
 
   /** Ends for good, with all that waits refused. */
@@ -277,6 +282,7 @@ export class ServiceQueues implements Queues {
 
   watch(queue: QueueName, request: WatchRequest, sink: WatchSink): Promise<Watch> {
     checkFilter(request);
+    this.#watches.check(queue, request, this.service);
     const { by, kind, ...rest } = request;
     const command = { kind: 'attach', queue, ...rest, ...by, consumerKind: kind } as const;
     return new Promise((resolve, reject) => {
@@ -384,12 +390,6 @@ export class ServiceQueues implements Queues {
 
 /** A disk that is read again may do better; soon enough it will not. */
 const damagedRetryMs = 1_000;
-
-/** What was never handed over cannot have ended badly. */
-function unsent(queue: QueueName, deliveryId: number): GiveBackCommand {
-  const cause = { counted: false, code: '', reason: 'never sent', delayMs: 0 };
-  return { kind: 'giveBack', queue, deliveryId, ...cause };
-}
 
 function unexpected(kind: string): Error {
   return new Error(`the state machine answered ${kind}`);

@@ -2,10 +2,11 @@
 // consumer, and holds back while a connection is full.
 
 import { PlatformError } from '@sluice/sdk/wire';
+import type { GiveBackCommand } from '../queue/decide-lease.ts';
 import type { Effect, SuspicionEffect } from '../queue/decision.ts';
 import type { QueueName, StoredMessage } from '../queue/message.ts';
 import type { Loader } from './loader.ts';
-import type { Delivery, WatchEnd, WatchSink } from './queues.ts';
+import type { Delivery, WatchEnd, WatchRequest, WatchSink } from './queues.ts';
 
 /** Nothing is sent to a connection that has this much waiting. */
 export const bufferedMax: number = 2 ** 20;
@@ -53,6 +54,8 @@ export class Watches {
   readonly #open = new Map<number, OpenWatch>();
   readonly #loader: Loader;
   readonly #events: WatchEvents;
+  /** Nothing more of the input is handed out. */
+  #isHeld = false;
 
   constructor(loader: Loader, events: WatchEvents) {
     this.#loader = loader;
@@ -76,7 +79,28 @@ export class Watches {
       outgoing: [],
     };
     this.#open.set(consumer, watch);
+    if (this.#holds(watch)) this.#events.pause(consumer, true);
     return watch;
+  }
+
+  /** Hands nothing more of the input to anybody, or goes on; leases stay. */
+  hold(isHeld: boolean): void {
+    if (this.#isHeld === isHeld) return;
+    this.#isHeld = isHeld;
+    for (const watch of this.#open.values()) {
+      const isElsePaused = watch.isFull || watch.isPausedByOwner;
+      if (watch.queue === 'input' && !isElsePaused) this.#events.pause(watch.consumer, isHeld);
+    }
+  }
+
+  /** Throws while the input is held, unless the consumer comes back to what it works on. */
+  check(queue: QueueName, { holding }: Pick<WatchRequest, 'holding'>, service: string): void {
+    if (!this.#isHeld || queue !== 'input' || holding.length > 0) return;
+    throw new PlatformError('unavailable', `service ${service} is being stopped`);
+  }
+
+  #holds(watch: OpenWatch): boolean {
+    return this.#isHeld && watch.queue === 'input';
   }
 
   /** Its owner is ready to be called. */
@@ -129,7 +153,7 @@ export class Watches {
   setPaused(watch: OpenWatch, paused: boolean): void {
     if (watch.isPausedByOwner === paused) return;
     watch.isPausedByOwner = paused;
-    if (!watch.isFull) this.#events.pause(watch.consumer, paused);
+    if (!watch.isFull && !this.#holds(watch)) this.#events.pause(watch.consumer, paused);
   }
 
   #close(watch: OpenWatch, reason: WatchEnd): void {
@@ -195,8 +219,16 @@ export class Watches {
   #setFull(watch: OpenWatch, isFull: boolean): void {
     if (watch.isFull === isFull) return;
     watch.isFull = isFull;
-    if (!watch.isPausedByOwner) this.#events.pause(watch.consumer, isFull);
+    if (!watch.isPausedByOwner && !this.#holds(watch)) {
+      this.#events.pause(watch.consumer, isFull);
+    }
   }
+}
+
+/** What was never handed over cannot have ended badly. */
+export function unsent(queue: QueueName, deliveryId: number): GiveBackCommand {
+  const cause = { counted: false, code: '', reason: 'never sent', delayMs: 0 };
+  return { kind: 'giveBack', queue, deliveryId, ...cause };
 }
 
 const nothing = new Uint8Array(0);

@@ -130,7 +130,7 @@ export function directoryOf(registry: Registry, broker: Broker): Directory {
     find(name) {
       const entry = registry.find(name);
       if (entry === undefined) return undefined;
-      const queues = broker.find(name);
+      const queues = broker.find(name) ?? registry.resting(name);
       const before = known.get(entry);
       if (before !== undefined && before.queues === queues) return before;
       if (queues === undefined) {

@@ -19,6 +19,7 @@ import type { Random } from '../kernel/random.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
 import { HttpModelClient } from '../worker/model-client.ts';
 import { Worker } from '../worker/worker.ts';
+import type { LaunchDesk } from './launches.ts';
 
 export interface RuntimeOptions {
   readonly dataFolder: string;
@@ -27,6 +28,7 @@ export interface RuntimeOptions {
   readonly broker: Broker;
   readonly telemetry: Telemetry;
   readonly record: RecordEvent;
+  readonly launches: LaunchDesk;
   /** What the machine has for instances, as far as it is not measured. */
   readonly capacity?: GivenCapacity;
   readonly clock: Clock;
@@ -36,7 +38,7 @@ export interface RuntimeOptions {
 
 /** Not started yet. */
 export function createInstances(options: RuntimeOptions): InstanceManager {
-  const { dataFolder, environment, record, clock, random, log } = options;
+  const { dataFolder, environment, record, launches, clock, random, log } = options;
   const folder = join(dataFolder, 'instances');
   const containers = join(dataFolder, 'containers');
   return new InstanceManager({
@@ -48,6 +50,8 @@ export function createInstances(options: RuntimeOptions): InstanceManager {
     makeFeeder: (order) => feederOf(order, options),
     capacity: () => measureCapacity({ given: options.capacity ?? {}, environment, clock }),
     record,
+    rolloutFailed: launches.rolloutFailed,
+    proven: launches.proven,
     clock,
     random,
     log,
@@ -59,6 +63,7 @@ export function instanceHost(instances: InstanceManager): InstanceHost {
   return {
     list: (service) => instances.status(service).map(infoOf),
     logs: (service, instance, request) => instances.logs(service, instance, request),
+    replace: (service, instance, how) => instances.replace(service, instance, how),
   };
 }
 

@@ -5,15 +5,29 @@ import { isObject } from './fields-tree.ts';
 
 type Values = Readonly<Record<string, unknown>>;
 
-/** Places whose values differ, `queue.max_delivery`, in order; empty when both mean the same. */
-export function changedPlaces(before: Values, after: Values): readonly string[] {
-  return differences(before, after).map(({ path }) => path);
+/** A file in two forms, as `checkService` makes them. */
+export interface FileValues {
+  /** In one spelling, with every default. */
+  readonly complete: Values;
+  /** Nested, values as they were written. */
+  readonly settled: Values;
 }
 
-/** The differences of two files in one spelling, in order, as values to show. */
-export function differences(before: Values, after: Values): readonly FieldChange[] {
+/**
+ * The differences of two files by meaning, in order, with their values as they were written, or the
+ * default where nothing was; of a file alone all that it says.
+ */
+export function differences(
+  before: FileValues | undefined,
+  after: FileValues,
+): readonly FieldChange[] {
   const found: FieldChange[] = [];
-  collect(before, after, '', found);
+  if (before === undefined) {
+    collect({ path: '', before: {}, after: after.settled, shown: [{}, after.settled] }, found);
+  } else {
+    const shown = [before.settled, after.settled] as const;
+    collect({ path: '', before: before.complete, after: after.complete, shown }, found);
+  }
   return found.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
@@ -27,30 +41,79 @@ export function withoutSecretValues(changes: readonly FieldChange[]): readonly F
 }
 
 /** Fields of the file that hold secrets, at its top. */
-export function isSecretPlace(path: string): boolean {
+function isSecretPlace(path: string): boolean {
   return path === 'token' || path === 'dockerAuth';
 }
 
+/** A file for everybody's eyes. */
+export function withoutSecrets(
+  file: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const entries = Object.entries(file).map(
+    ([name, value]) => [name, isSecretPlace(name) ? hidden(value) : value] as const,
+  );
+  return Object.fromEntries(entries);
+}
+
 /** What is shown of a secret; that there is none may be known. */
-export function hidden(value: unknown): unknown {
+function hidden(value: unknown): unknown {
   return value === null || value === undefined || value === '' ? value : '***';
 }
 
-function collect(before: unknown, after: unknown, path: string, found: FieldChange[]): void {
-  if (isObject(before) && isObject(after)) {
-    const names = new Set([...Object.keys(before), ...Object.keys(after)]);
-    for (const name of names) {
-      collect(own(before, name), own(after, name), path === '' ? name : `${path}.${name}`, found);
-    }
+interface Pair {
+  readonly path: string;
+  readonly before: unknown;
+  readonly after: unknown;
+  /** The same places as they were written. */
+  readonly shown: readonly [before: unknown, after: unknown];
+}
+
+function collect(pair: Pair, found: FieldChange[]): void {
+  const { path, before, after, shown } = pair;
+  if (isNew(before, after)) {
+    // Of a whole new block what was written is of interest, not what it left out.
+    const [from, to] = [before && (shown[0] ?? before), after && (shown[1] ?? after)];
+    for (const name of namesIn(from, to))
+      collect(inside({ ...pair, before: from, after: to }, name), found);
+  } else if (isObject(before) && isObject(after)) {
+    for (const name of namesIn(before, after)) collect(inside(pair, name), found);
   } else if (Array.isArray(before) && Array.isArray(after)) {
-    for (let at = 0; at < Math.max(before.length, after.length); at++) {
-      collect(before[at], after[at], `${path}[${at}]`, found);
-    }
+    const length = Math.max(before.length, after.length);
+    for (let at = 0; at < length; at++) collect(inside(pair, at), found);
   } else if (before !== after) {
-    found.push({ path, before: before ?? null, after: after ?? null });
+    found.push({ path, before: shown[0] ?? before ?? null, after: shown[1] ?? after ?? null });
   }
 }
 
-function own(value: Values, name: string): unknown {
-  return Object.hasOwn(value, name) ? value[name] : undefined;
+function inside({ path, before, after, shown }: Pair, key: string | number): Pair {
+  const name = path === '' ? `${key}` : `${path}.${key}`;
+  return {
+    path: typeof key === 'number' ? `${path}[${key}]` : name,
+    before: own(before, key),
+    after: own(after, key),
+    shown: [own(shown[0], key), own(shown[1], key)],
+  };
 }
+
+/** An object where nothing was, or nothing where one was: its fields are named one by one. */
+function isNew(before: unknown, after: unknown): boolean {
+  if (before === undefined) return keysOf(after).length > 0;
+  return after === undefined && keysOf(before).length > 0;
+}
+
+const namesIn = (before: unknown, after: unknown): ReadonlySet<string> =>
+  new Set([...keysOf(before), ...keysOf(after)]);
+
+const keysOf = (value: unknown): readonly string[] => (isObject(value) ? Object.keys(value) : []);
+
+/** Whether a place is the other one or inside of it. */
+export function isAtOrBelow(place: string, outer: string): boolean {
+  return place.startsWith(outer) && /^(?:$|[.[])/.test(place.slice(outer.length));
+}
+
+function own(value: unknown, name: string | number): unknown {
+  return isContainer(value) && Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined;
+}
+
+const isContainer = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null;

@@ -3,40 +3,58 @@
 
 import { PlatformError } from '@sluice/sdk/wire';
 import { z } from 'zod';
+import { fromFormat1 } from './definition-1.ts';
+import type { Revision } from './history.ts';
 import { type TokenSet, tokenScopes } from './tokens.ts';
 
-const format = 1;
-/** Revisions that are remembered, and changed fields named for each. */
-const historyMax = 20;
-const changedMax = 50;
+/** What is written. Read are this one and format 1. */
+const format = 2;
 
-export interface Revision {
-  readonly revision: number;
-  /** Wall clock. */
-  readonly at: number;
-  /** Places of the fields that changed, `queue.max_delivery`. */
-  readonly changed: readonly string[];
+/**
+ * What the user wants of the service. Each wish is durable before it is acted on; whatever is left
+ * to do after a crash, the next start does.
+ */
+export type DefinitionState =
+  | 'live'
+  /** Stopped, but its instances may still run and its queues be open. */
+  | 'stopping'
+  /** Nothing runs and the queues are closed. */
+  | 'stopped'
+  | 'deleting';
+
+/** What a closed queue holds: nothing changes in it until it is opened again. */
+export interface RestingQueue {
+  readonly length: number;
+  readonly firstIndex: number;
+  readonly lastIndex: number;
 }
 
 export interface Definition {
-  /** `deleting`: the wish is durable; whatever is left goes, after a crash at the next start. */
-  readonly state: 'live' | 'deleting';
+  readonly state: DefinitionState;
   /** The user's file as it was given. */
   readonly file: Readonly<Record<string, unknown>>;
   readonly warnings: readonly string[];
   readonly tokens: TokenSet;
   readonly revision: number;
+  /** Names the launch that instances are wanted of. */
   readonly sourceRevision: number;
   /** Wall clock. */
   readonly createdAt: number;
   readonly updatedAt: number;
-  /** The latest revisions, the newest last. */
+  /** The latest revisions, the newest last; that one's file is `file`. */
   readonly history: readonly Revision[];
+  /** How many instances the autoscaler wants; undefined: as many as declared. */
+  readonly scaledTo?: number | undefined;
+  /** Of a stopped service: its queues by name. */
+  readonly resting?: Readonly<Record<string, RestingQueue>> | undefined;
 }
 
+const count = z.int().min(0);
+const file = z.record(z.string(), z.unknown());
+
 const definitionSchema: z.ZodType<Definition> = z.object({
-  state: z.enum(['live', 'deleting']),
-  file: z.record(z.string(), z.unknown()),
+  state: z.enum(['live', 'stopping', 'stopped', 'deleting']),
+  file,
   warnings: z.array(z.string()),
   tokens: z.object({
     main: z.union([
@@ -51,14 +69,23 @@ const definitionSchema: z.ZodType<Definition> = z.object({
   sourceRevision: z.int(),
   createdAt: z.number(),
   updatedAt: z.number(),
-  history: z.array(z.object({ revision: z.int(), at: z.number(), changed: z.array(z.string()) })),
+  history: z.array(
+    z.object({
+      revision: z.int(),
+      sourceRevision: z.int(),
+      at: z.number(),
+      changed: z.array(z.string()),
+      text: z.string(),
+      file: file.optional(),
+      failed: z.string().optional(),
+      proven: z.boolean().optional(),
+    }),
+  ),
+  scaledTo: count.optional(),
+  resting: z
+    .record(z.string(), z.object({ length: count, firstIndex: count, lastIndex: count }))
+    .optional(),
 });
-
-/** The history with one more revision; the oldest goes. */
-export function withRevision(history: readonly Revision[], next: Revision): readonly Revision[] {
-  const changed = next.changed.slice(0, changedMax);
-  return [...history, { ...next, changed }].slice(-historyMax);
-}
 
 export function encodeDefinition(definition: Definition): string {
   return JSON.stringify({ format, ...definition });
@@ -66,8 +93,10 @@ export function encodeDefinition(definition: Definition): string {
 
 /** undefined: the text is damaged. Throws when it was written by a newer Sluice. */
 export function decodeDefinition(name: string, text: string): Definition | undefined {
-  const value = decoded(name, text);
-  return value === undefined ? undefined : definitionSchema.safeParse(value).data;
+  const stored = decoded(name, text);
+  if (stored === undefined) return undefined;
+  const value = stored.format === 1 ? fromFormat1(stored.value) : stored.value;
+  return definitionSchema.safeParse(value).data;
 }
 
 /** Stands for a definition that is damaged, until its file is applied again: it lets nobody in. */
@@ -88,25 +117,30 @@ export function lostDefinition(name: string, tokens: TokenSet, at: number): Defi
 /** The row of the registry's own, beside those of services: the last number given out. */
 export const counterRow = { number: 0, name: '.registry' } as const;
 
+/** Its form has not changed since the first version. */
+const counterFormat = 1;
 const counterSchema = z.object({ lastNumber: z.int().min(0) });
 
 export function encodeCounter(lastNumber: number): string {
-  return JSON.stringify({ format, lastNumber });
+  return JSON.stringify({ format: counterFormat, lastNumber });
 }
 
 /** Throws when the text is damaged: numbers would be given out twice. */
 export function decodeCounter(text: string): number {
-  const result = counterSchema.safeParse(decoded(counterRow.name, text));
+  const result = counterSchema.safeParse(decoded(counterRow.name, text)?.value);
   if (result.success) return result.data.lastNumber;
   throw new PlatformError('internal', 'the stored counter of services is damaged', {
     cause: result.error,
   });
 }
 
-const formatSchema = z.object({ format: z.int() });
+const formatSchema = z.object({ format: z.int().min(1) });
 
 /** undefined: no JSON, or none that names its format. */
-function decoded(name: string, text: string): unknown {
+function decoded(
+  name: string,
+  text: string,
+): { readonly format: number; readonly value: unknown } | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -115,10 +149,10 @@ function decoded(name: string, text: string): unknown {
   }
   const head = formatSchema.safeParse(value);
   if (!head.success) return undefined;
-  if (head.data.format === format) return value;
+  if (head.data.format <= format) return { format: head.data.format, value };
   throw new PlatformError(
     'internal',
-    `the definition of ${name} has format ${head.data.format}, this Sluice reads ${format}: ` +
-      'the data folder was used by a newer one',
+    `the definition of ${name} has format ${head.data.format}, this Sluice reads ${format} ` +
+      'and older: the data folder was used by a newer one',
   );
 }

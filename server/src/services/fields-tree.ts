@@ -4,6 +4,8 @@
 import { fileJsonSchema } from './schema.ts';
 
 export interface FieldNode {
+  /** Of a field that has two names, the one that counts; empty for the file. */
+  readonly name: string;
   /** `map`: free names; `list`: of objects; `leaf`: any other value; `ignored`: without effect. */
   readonly kind: 'object' | 'list' | 'map' | 'leaf' | 'ignored';
   /** Of an object, or of a list's items. */
@@ -19,7 +21,7 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
 }
 
 /** The whole tree. Made once. */
-export const fieldTree: FieldNode = nodeOf(fileJsonSchema());
+export const fieldTree: FieldNode = nodeOf('', fileJsonSchema());
 
 /** Every known name below `node` with its place, `rpc.worker_threads`, outside of lists. */
 export function* placesBelow(node: FieldNode): Generator<readonly [string, FieldNode]> {
@@ -42,19 +44,26 @@ export function expectedAt(path: readonly PropertyKey[]): string {
   return expected;
 }
 
-function nodeOf(schema: unknown): FieldNode {
-  if (!isObject(schema) || schema['x-ignored'] === true) return plain('ignored', '', '');
+function nodeOf(name: string, schema: unknown): FieldNode {
+  const children = new Map<string, FieldNode>();
+  if (!isObject(schema) || schema['x-ignored'] === true) {
+    return { name, kind: 'ignored', children, expected: '', each: '' };
+  }
   if (isObject(schema.properties)) {
     const children = childrenOf(schema.properties);
-    return { kind: 'object', children, expected: 'an object', each: '' };
+    return { name, kind: 'object', children, expected: 'an object', each: '' };
   }
   const { items, additionalProperties: values } = schema;
   if (isObject(items) && isObject(items.properties)) {
     const children = childrenOf(items.properties);
-    return { kind: 'list', children, expected: 'a list of objects', each: 'an object' };
+    return { name, kind: 'list', children, expected: 'a list of objects', each: 'an object' };
   }
-  if (schema.type === 'object') return plain('map', 'an object of texts', eachOf(values));
-  return plain('leaf', expectedOf(schema), eachOf(items));
+  if (schema.type === 'object') {
+    const each = eachOf(values);
+    const expected = each === 'a number' ? 'an object of numbers' : 'an object of texts';
+    return { name, kind: 'map', children, expected, each };
+  }
+  return { name, kind: 'leaf', children, expected: expectedOf(schema), each: eachOf(items) };
 }
 
 function eachOf(items: unknown): string {
@@ -62,11 +71,14 @@ function eachOf(items: unknown): string {
 }
 
 function childrenOf(properties: Readonly<Record<string, unknown>>): Map<string, FieldNode> {
-  return new Map(Object.entries(properties).map(([name, child]) => [name, nodeOf(child)]));
-}
-
-function plain(kind: 'leaf' | 'map' | 'ignored', expected: string, each: string): FieldNode {
-  return { kind, children: new Map(), expected, each };
+  const children = new Map<string, FieldNode>();
+  for (const [name, schema] of Object.entries(properties)) {
+    const child = nodeOf(name, schema);
+    children.set(name, child);
+    const also = isObject(schema) ? schema['x-also'] : undefined;
+    if (typeof also === 'string') children.set(also, child);
+  }
+  return children;
 }
 
 /** What a value must be, in words. */

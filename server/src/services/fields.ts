@@ -9,6 +9,8 @@ export interface Extras {
   readonly unit?: string;
   /** The default in words where it depends on something. */
   readonly fallback?: string;
+  /** Another name of the field. */
+  readonly also?: string;
 }
 
 /** What the schema says of a field beside its type. */
@@ -17,6 +19,7 @@ export function about(text: string, extras: Extras = {}): Record<string, string>
     description: text,
     ...(extras.unit === undefined ? {} : { 'x-unit': extras.unit }),
     ...(extras.fallback === undefined ? {} : { 'x-default': extras.fallback }),
+    ...(extras.also === undefined ? {} : { 'x-also': extras.also }),
   };
 }
 
@@ -66,4 +69,9 @@ const scaleOf = (unit: 'ms' | 's' | undefined): number => (unit === 's' ? 1000 :
 export const whole = (least: number, most: number): z.ZodInt => z.int().min(least).max(most);
 /** Text of at least one character. */
 export const text = (longest: number): z.ZodString => z.string().min(1).max(longest);
+/** A number of instances, or a share of them as `25%`. */
+export const share: z.ZodUnion<readonly [z.ZodInt, z.ZodString]> = z.union(
+  [whole(0, 10_000), z.string().regex(/^(?:100|\d{1,2})%$/)],
+  { error: 'must be a whole number from 0 to 10000, or a share such as "25%"' },
+);
 export const portNumber: z.ZodInt = whole(1, 65_535);

@@ -28,6 +28,73 @@ export interface ContainerFile {
   readonly health_check?: HealthCheckFile | undefined;
 }
 
+/** A folder of this machine. */
+export interface FolderFile {
+  readonly path: string;
+  readonly readOnly: boolean;
+}
+
+/** Sources that only a cloud has, or that are not fetched here. */
+export const cloudStorage = ['oss', 'nfs', 'cpfs', 'git', 'image', 'dataset'] as const;
+
+type CloudStorage = Partial<
+  Record<(typeof cloudStorage)[number], Readonly<Record<string, unknown>> | undefined>
+>;
+
+export interface StorageFile extends Readonly<CloudStorage> {
+  readonly mount_path: string;
+  readonly local?: FolderFile | undefined;
+  readonly host_path?: FolderFile | undefined;
+}
+
+export interface AutoscalerFile {
+  readonly min: number;
+  readonly max: number;
+  readonly strategies: Readonly<Record<string, number>>;
+  readonly scaleStrategies: readonly {
+    readonly metricName: string;
+    readonly threshold: number;
+    readonly service?: string | undefined;
+  }[];
+  readonly behavior: {
+    readonly scaleUp: { readonly stabilizationWindowSeconds: number };
+    readonly scaleDown: { readonly stabilizationWindowSeconds: number };
+    readonly onZero: {
+      readonly scaleDownGracePeriodSeconds: number;
+      readonly scaleUpActivationReplicas: number;
+    };
+  };
+  readonly scaleJobs: readonly {
+    readonly name: string;
+    readonly schedule: string;
+    readonly targetSize: number;
+  }[];
+  readonly excludeDates: readonly string[];
+  readonly timeZone: string;
+}
+
+export interface MetadataFile {
+  readonly name?: string | undefined;
+  readonly type?: 'Async' | undefined;
+  readonly instance?: number | undefined;
+  /** Cores. */
+  readonly cpu: number;
+  /** MB. */
+  readonly memory: number;
+  readonly gpu: number;
+  /** GB. */
+  readonly shm_size: number;
+  readonly rpc: { readonly worker_threads: number; readonly keepalive: number };
+  readonly rolling_strategy: {
+    /** A number, or `25%`. */
+    readonly max_surge: number | string;
+    readonly max_unavailable: number | string;
+    readonly ready_timeout: number;
+  };
+  readonly eas: { readonly termination_grace_period: number };
+  readonly drain_timeout: number;
+}
+
 export interface QueueSideFile {
   readonly max_payload_size_kb?: number | undefined;
   readonly max_length?: number | undefined;
@@ -58,13 +125,7 @@ export interface QueueFile {
 
 export interface ServiceFile {
   readonly name?: string | undefined;
-  readonly metadata: {
-    readonly name?: string | undefined;
-    readonly type?: 'Async' | undefined;
-    readonly instance?: number | undefined;
-    readonly rpc: { readonly worker_threads: number; readonly keepalive: number };
-    readonly eas: { readonly termination_grace_period: number };
-  };
+  readonly metadata: MetadataFile;
   readonly token?: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly endpoint?: string | readonly string[] | undefined;
@@ -72,7 +133,9 @@ export interface ServiceFile {
   readonly processor?: string | undefined;
   readonly processor_path?: string | undefined;
   readonly model_path?: string | undefined;
-  readonly autoscaler?: { readonly min: number; readonly max: number } | undefined;
+  readonly autoscaler?: AutoscalerFile | undefined;
+  readonly dockerAuth?: string | undefined;
+  readonly storage: readonly StorageFile[];
   readonly health_check?: HealthCheckFile | undefined;
   readonly request: {
     readonly path?: string | undefined;

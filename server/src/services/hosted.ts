@@ -1,20 +1,22 @@
 // One service as the registry holds it in memory, and what is seen of it from outside. Durable is
 // its definition; all else is computed from that.
 
-import type { RolloutInfo, Scope, ServiceStatus } from '@sluice/sdk/wire';
+import type { AutoscalerInfo, RolloutInfo, Scope, ServiceStatus } from '@sluice/sdk/wire';
 import type { InstanceSettings, InstanceSource, Resources } from '../deployment/instances.ts';
 import type { DeployedService, Rollout, RuntimeReport } from '../deployment/service.ts';
 import type { ServiceSettings } from '../queue/settings.ts';
-import { hidden, isSecretPlace } from './changes.ts';
-import type { Definition, Revision } from './definition.ts';
+import { autoscalerInfo } from './autoscaler-info.ts';
+import { withoutSecrets } from './changes.ts';
+import type { Definition, DefinitionState } from './definition.ts';
+import { type Revision, rollBackOf } from './history.ts';
 import type { ParsedService } from './parse.ts';
-import { statusOf } from './status.ts';
+import { type Situation, statusOf } from './status.ts';
 import { mainTokenName, type TokenSet } from './tokens.ts';
 
 export interface Hosted {
   readonly number: number;
   readonly name: string;
-  readonly phase: 'creating' | 'live' | 'deleting';
+  readonly phase: 'creating' | DefinitionState;
   readonly definition: Definition;
   /** undefined: the stored file no longer passes; `fault` says why. */
   readonly parsed: ParsedService | undefined;
@@ -70,6 +72,8 @@ export interface ServiceView {
   readonly settings: ServiceSettings | undefined;
   readonly declared: InstanceSettings | undefined;
   readonly facts: ServiceFacts;
+  /** undefined: no autoscaler has a say. */
+  readonly autoscaler: AutoscalerInfo | undefined;
 }
 
 /** What only the description of a service shows. */
@@ -113,8 +117,14 @@ export function directoryEntry(hosted: Hosted, openAllowed: boolean): DirectoryE
 
 function stoppedReason({ name, phase, isOpened, fault }: Hosted): string | undefined {
   if (phase === 'deleting') return `service ${name} is being deleted`;
+  if (phase === 'stopped') return stoppedText(name);
   if (isOpened) return undefined;
   return `service ${name} is not open: ${fault ?? 'it is being created'}`;
+}
+
+/** What a caller is told of a stopped service. */
+export function stoppedText(name: string): string {
+  return `service ${name} is stopped; start it with: sluice start ${name}`;
 }
 
 function exposedReason({ name, definition }: Hosted, openAllowed: boolean): string | undefined {
@@ -127,9 +137,19 @@ function exposedReason({ name, definition }: Hosted, openAllowed: boolean): stri
 
 /** The wanted state for whoever runs instances. */
 export function deployed(hosted: Hosted, parsed: ParsedService): DeployedService {
+  const { number, name } = hosted;
   const { revision, sourceRevision } = hosted.definition;
-  const { instances } = parsed.spec;
-  return { number: hosted.number, name: hosted.name, revision, sourceRevision, instances };
+  const instances = { ...parsed.spec.instances, count: wantedCount(hosted, parsed) };
+  return { number, name, revision, sourceRevision, instances };
+}
+
+/** How many instances are wanted now: declared, decided by the autoscaler, or none. */
+export function wantedCount({ phase, definition }: Hosted, { spec }: ParsedService): number {
+  if (phase === 'stopping' || phase === 'stopped') return 0;
+  const { count } = spec.instances;
+  if (spec.scaling === undefined) return count;
+  const { min, max } = spec.scaling;
+  return definition.scaledTo ?? Math.min(Math.max(count, min), max);
 }
 
 /** The whole view for administrators. */
@@ -138,17 +158,16 @@ export function serviceView(
   report: RuntimeReport | undefined,
   openAllowed: boolean,
 ): ServiceView {
-  const { definition, parsed, phase } = hosted;
+  const { definition, parsed } = hosted;
   const fault = hosted.fault ?? exposedReason(hosted, openAllowed);
   const spec = parsed?.spec;
-  const { revision } = definition;
-  const wanted = spec?.instances.count ?? 0;
+  const wanted = parsed === undefined ? 0 : wantedCount(hosted, parsed);
   const isPending = spec?.instances.source.kind === 'pending';
   return {
     number: hosted.number,
     name: hosted.name,
-    ...statusOf({ phase, fault, revision, spec, report }),
-    revision,
+    ...statusOf(situationOf(hosted, { fault, wanted, report })),
+    revision: definition.revision,
     createdAt: definition.createdAt,
     updatedAt: definition.updatedAt,
     instances: {
@@ -166,6 +185,25 @@ export function serviceView(
     settings: spec?.queues,
     declared: spec?.instances,
     facts: factsOf(hosted, report),
+    autoscaler: spec?.scaling && autoscalerInfo(hosted.name, spec.scaling, wanted),
+  };
+}
+
+function situationOf(
+  { name, phase, definition, parsed }: Hosted,
+  now: Pick<Situation, 'fault' | 'wanted' | 'report'>,
+): Situation {
+  const { revision, history, scaledTo } = definition;
+  const counted = history.at(-1)?.changed ?? [];
+  const scales = counted.some((path) => path === 'metadata.instance' || path === 'autoscaler.max');
+  return {
+    ...now,
+    name,
+    phase,
+    revision,
+    spec: parsed?.spec,
+    isScaled: scaledTo !== undefined || scales,
+    note: rollBackOf(history),
   };
 }
 
@@ -179,7 +217,7 @@ function factsOf({ definition, parsed }: Hosted, report: RuntimeReport | undefin
     source: source?.kind ?? 'none',
     image: source?.kind === 'container' ? source.image : '',
     resources: parsed?.spec.instances.resources ?? noResources,
-    autoscaled: false,
+    autoscaled: parsed?.spec.scaling !== undefined,
   };
 }
 
@@ -192,13 +230,4 @@ function rolloutInfo(rollout: Rollout): RolloutInfo {
     case 'failed':
       return { state: 'failed', text: rollout.reason };
   }
-}
-
-function withoutSecrets(
-  file: Readonly<Record<string, unknown>>,
-): Readonly<Record<string, unknown>> {
-  const entries = Object.entries(file).map(
-    ([name, value]) => [name, isSecretPlace(name) ? hidden(value) : value] as const,
-  );
-  return Object.fromEntries(entries);
 }

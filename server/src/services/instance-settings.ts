@@ -1,30 +1,38 @@
 // The file → how instances are run and fed: source, count, window, call, health.
 
-import type { InstanceSettings } from '../deployment/instances.ts';
+import type { InstanceSettings, InstanceSource, Resources } from '../deployment/instances.ts';
+import type { ScalingPolicy } from '../deployment/scaling.ts';
 import type { ServiceFile } from './file.ts';
 import { type HealthFile, healthCheck } from './health.ts';
+import { resourcesOf, rollingOf } from './resources.ts';
+import { mostWanted } from './scaling-policy.ts';
 import { type Source, sourceOf } from './source.ts';
 import type { Problem } from './spelling.ts';
 
 export interface InstanceContext {
   readonly problems: Problem[];
   readonly warnings: string[];
+  /** undefined: the declared number of instances stays. */
+  readonly scaling: ScalingPolicy | undefined;
 }
 
 /** Settings of the instances; mistakes and warnings go to the context's lists. */
 export function instanceSettings(file: ServiceFile, context: InstanceContext): InstanceSettings {
   const { problems } = context;
-  const declared = sourceOf(file, problems);
+  const declared = sourceOf(file, context);
   const { source } = declared;
   const count = countOf(file, declared, context);
-  if (source.kind === 'process' && source.port !== 0 && mostInstances(file, count) > 1) {
+  const most = Math.max(count, context.scaling === undefined ? 0 : mostWanted(context.scaling));
+  if (source.kind === 'process' && source.port !== 0 && most > 1) {
     problems.push({
       path: 'containers[0].port',
       message:
-        `${source.port} can be held by one process only, but ${mostInstances(file, count)} are ` +
-        'wanted; leave it out and listen on the port given as PORT',
+        `${source.port} can be held by one process only, but ${most} are wanted; ` +
+        'leave it out and listen on the port given as PORT',
     });
   }
+  const rolling = rollingOf(file.metadata, problems);
+  warnOfIdle(file, source, context.warnings);
   if (file.request.path !== undefined && declared.path !== undefined) {
     problems.push({
       path: 'request.path',
@@ -44,13 +52,9 @@ export function instanceSettings(file: ServiceFile, context: InstanceContext): I
     },
     retryStatuses: [...new Set(file.retry.statuses)].sort((a, b) => a - b),
     releaseAfterMs: file.release_after,
-    resources: { cpuMillis: 0, memoryBytes: 0, gpus: 0 },
-    rolling: {
-      maxSurge: { kind: 'percent', value: 2 },
-      maxUnavailable: { kind: 'count', value: 0 },
-      readyTimeoutMs: 600_000,
-    },
-    drainTimeoutMs: 0,
+    resources: isStarted(source) ? resourcesOf(file.metadata) : noResources,
+    rolling,
+    drainTimeoutMs: file.metadata.drain_timeout,
     healthCheck: healthCheck(healthFile(file, problems), source, problems),
     terminationGraceMs: file.metadata.eas.termination_grace_period,
     keepCrashed: file.runtime.enable_crash_block,
@@ -73,6 +77,7 @@ function countOf(file: ServiceFile, declared: Source, context: InstanceContext):
     return 0;
   }
   if (wanted === undefined && declared.count === undefined) {
+    if (context.scaling !== undefined) return context.scaling.min;
     problems.push({ path, message: 'is required' });
   }
   if (declared.count === undefined || wanted === 0) return wanted ?? 0;
@@ -84,8 +89,29 @@ function countOf(file: ServiceFile, declared: Source, context: InstanceContext):
   return declared.count;
 }
 
-const mostInstances = (file: ServiceFile, count: number): number =>
-  Math.max(count, file.autoscaler?.max ?? 0);
+const noResources: Resources = { cpuMillis: 0, memoryBytes: 0, gpus: 0 };
+
+/** Whether instances of it are ever started here, so that they need room. */
+const isStarted = ({ kind }: InstanceSource): boolean => kind !== 'endpoint' && kind !== 'none';
+
+/** Names what is declared and has no effect on instances of this kind. */
+function warnOfIdle(file: ServiceFile, source: InstanceSource, warnings: string[]): void {
+  const { cpu, memory, gpu, shm_size: sharedMemory } = file.metadata;
+  const idle: string[] = [];
+  if (!isStarted(source)) {
+    if (cpu > 0) idle.push('metadata.cpu');
+    if (memory > 0) idle.push('metadata.memory');
+    if (gpu > 0) idle.push('metadata.gpu');
+  }
+  if (source.kind !== 'container' && source.kind !== 'pending') {
+    if (sharedMemory > 0) idle.push('metadata.shm_size');
+    if (file.storage.length > 0) idle.push('storage');
+    if (file.dockerAuth !== undefined) idle.push('dockerAuth');
+  }
+  if (idle.length === 0) return;
+  const what = source.kind === 'none' ? 'queues without instances' : `a service of ${source.kind}`;
+  warnings.push(`${idle.join(', ')}: without effect on ${what}`);
+}
 
 function healthFile(file: ServiceFile, problems: Problem[]): HealthFile | undefined {
   const checks: HealthFile[] = [];

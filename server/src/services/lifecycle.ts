@@ -30,7 +30,7 @@ export class Lifecycle {
     this.#parts = parts;
   }
 
-  /** Opens what the ledger holds. Answers the services whose deletion was under way. */
+  /** Opens what the ledger holds. Answers the services whose deletion or stop was under way. */
   async recover(): Promise<readonly Hosted[]> {
     const { catalog, ledger } = this.#parts;
     const entries = [...(await ledger.load())].sort((a, b) => b.number - a.number);
@@ -40,8 +40,8 @@ export class Lifecycle {
       else await ledger.drop(entry.number);
     }
     const known = catalog.all();
-    for (const hosted of known) if (hosted.phase === 'live') await this.#revive(hosted);
-    return known.filter(({ phase }) => phase === 'deleting');
+    for (const hosted of known) if (hosted.phase !== 'deleting') await this.#revive(hosted);
+    return catalog.all().filter(({ phase }) => phase === 'deleting' || phase === 'stopping');
   }
 
   /** As `finishDeletion`, but a failure is only shown and logged. */
@@ -61,7 +61,7 @@ export class Lifecycle {
     return {
       number,
       name,
-      phase: isDeleting ? 'deleting' : 'live',
+      phase: definition.state,
       definition,
       parsed: outcome.ok ? outcome.service : undefined,
       isOpened: false,
@@ -94,7 +94,7 @@ export class Lifecycle {
       return;
     }
     try {
-      await this.deploy(await this.openQueues(hosted, hosted.parsed), hosted.parsed);
+      await this.settle(hosted, hosted.parsed);
     } catch (error) {
       const advice = 'stop Sluice and run sluice verify';
       const fault = `its queues did not open: ${reasonOf(error)} (${advice})`;
@@ -103,8 +103,19 @@ export class Lifecycle {
     }
   }
 
+  /** Queues and instances as declared; those of a stopped service stay closed. */
+  async settle(hosted: Hosted, parsed: ParsedService): Promise<void> {
+    if (hosted.phase !== 'stopped') {
+      await this.deploy(await this.#openQueues(hosted, parsed), parsed);
+      return;
+    }
+    const closed: Hosted = { ...hosted, parsed, isOpened: false, fault: undefined };
+    this.#parts.catalog.put(closed);
+    await this.deploy(closed, parsed);
+  }
+
   /** Queues opened, or changed to the settings of `parsed`. */
-  async openQueues(hosted: Hosted, parsed: ParsedService): Promise<Hosted> {
+  async #openQueues(hosted: Hosted, parsed: ParsedService): Promise<Hosted> {
     const { queues } = this.#parts;
     const { number, name } = hosted;
     const settings = parsed.spec.queues;

@@ -3,11 +3,14 @@
 
 import { PlatformError } from '@sluice/sdk/wire';
 import { parseJsonc } from '../config/jsonc.ts';
+import type { ScalingPolicy } from '../deployment/scaling.ts';
+import { isAtOrBelow } from './changes.ts';
 import { expectedAt, isObject } from './fields-tree.ts';
 import type { ServiceFile } from './file.ts';
 import { instanceSettings } from './instance-settings.ts';
 import { nameProblem } from './name.ts';
 import { queueSettings } from './queue-settings.ts';
+import { scalingPolicy } from './scaling-policy.ts';
 import { fileSchema } from './schema.ts';
 import type { ServiceSpec, TokenWish } from './spec.ts';
 import { type Problem, settle } from './spelling.ts';
@@ -23,6 +26,8 @@ export interface ParsedService {
   readonly spec: ServiceSpec;
   /** The file as it was given, fields without effect included: a later version may know them. */
   readonly file: Readonly<Record<string, unknown>>;
+  /** In the nested spelling, known fields only, values as they were written. */
+  readonly settled: Readonly<Record<string, unknown>>;
   /** In one spelling, with every default: two files mean the same when these are equal. */
   readonly complete: Readonly<Record<string, unknown>>;
   /** Whole sentences for the user. */
@@ -80,7 +85,7 @@ export function checkService(input: unknown, options: ParseOptions): ParseOutcom
     return { ok: false, problems };
   }
   const complete = { ...file, ...completion(file, spec) };
-  return { ok: true, service: { spec, file: value, complete, warnings } };
+  return { ok: true, service: { spec, file: value, settled: settled.value, complete, warnings } };
 }
 
 /** What a file may leave out or say in another place. */
@@ -91,6 +96,7 @@ function completion(file: ServiceFile, spec: ServiceSpec): Readonly<Record<strin
     name: undefined,
     metadata: { ...file.metadata, name, type: 'Async', instance: instances.count },
     request: { ...file.request, path: instances.request.path },
+    endpoint: typeof file.endpoint === 'string' ? [file.endpoint] : file.endpoint,
   };
 }
 
@@ -143,8 +149,9 @@ function messageOf(issue: Issue, value: unknown): string {
   if (issue.message.startsWith('must ')) return issue.message;
   const given = valueAt(value, issue.path);
   if (given === undefined) return 'is required';
-  const isSecret = issue.path[0] === 'token' || issue.path.includes('env');
-  return `must be ${expectedAt(issue.path)}${isSecret ? '' : `, not ${shortText(given)}`}`;
+  const isSecret = ['token', 'dockerAuth'].some((name) => issue.path[0] === name);
+  const isHidden = isSecret || issue.path.includes('env');
+  return `must be ${expectedAt(issue.path)}${isHidden ? '' : `, not ${shortText(given)}`}`;
 }
 
 function shortText(value: unknown): string {
@@ -186,23 +193,33 @@ function specOf(file: ServiceFile, context: SpecContext): ServiceSpec {
   if (file.metadata.type === undefined) {
     warnings.push('metadata.type: is missing and taken as "Async"');
   }
-  const instances = instanceSettings(file, context);
+  const policy = file.autoscaler && scalingPolicy(file.autoscaler, problems);
+  const instances = instanceSettings(file, { ...context, scaling: policy });
   const declaresInstances =
     instances.source.kind !== 'none' && (instances.count > 0 || file.autoscaler !== undefined);
   if (instances.source.kind === 'pending') warnings.push(instances.source.missing);
-  if (file.autoscaler !== undefined) {
-    warnings.push('autoscaler: nothing scales by itself yet; metadata.instance is what runs');
-    if (file.autoscaler.max < file.autoscaler.min) {
-      problems.push({ path: 'autoscaler.max', message: 'must be at least autoscaler.min' });
-    }
-  }
+  const { source } = instances;
+  const isScaled = source.kind !== 'none' && source.kind !== 'endpoint';
+  if (policy !== undefined && !isScaled) {
+    const why = source.kind === 'none' ? 'there is nothing to start' : 'its servers run anyway';
+    warnings.push(`autoscaler: has no effect, because ${why}`);
+  } else if (policy !== undefined) warnOfRange(policy, instances.count, warnings);
   return {
     name,
     labels: file.labels,
     token: tokenWish(file.token, context),
     queues: queueSettings(file.queue, { ...context, declaresInstances }),
     instances,
+    scaling: isScaled ? policy : undefined,
   };
+}
+
+function warnOfRange({ min, max }: ScalingPolicy, count: number, warnings: string[]): void {
+  if (count >= min && count <= max) return;
+  const nearest = count < min ? min : max;
+  warnings.push(
+    `metadata.instance: ${count} is outside of autoscaler.min and max; it begins with ${nearest}`,
+  );
 }
 
 function nameOf(file: ServiceFile, problems: Problem[]): string {
@@ -246,8 +263,4 @@ function followsFrom({ path }: Problem, early: readonly Problem[]): boolean {
   return early.some(
     (other) => other.path === '' || places.some((place) => isAtOrBelow(other.path, place)),
   );
-}
-
-function isAtOrBelow(path: string, place: string): boolean {
-  return path.startsWith(place) && /^(?:$|[.[])/.test(path.slice(place.length));
 }

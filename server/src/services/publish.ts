@@ -1,6 +1,7 @@
 // The schema of service.json for others: as JSON Schema for editors and checks before deployment,
 // and as tables of the manual. Both are files of the repository, written by scripts/schema.ts.
 
+import { effects } from './effects.ts';
 import { expectedOf, isObject } from './fields-tree.ts';
 import { fileJsonSchema } from './schema.ts';
 
@@ -24,10 +25,11 @@ function published(schema: Json, isItem: boolean): Json {
   for (const [key, value] of Object.entries(schema)) {
     if (key.startsWith('x-') || key === 'properties' || key === 'items') continue;
     // A required field may also stand in a dotted spelling outside of the object.
-    if (key === 'required' && !isItem) continue;
+    if (key === 'required' && !(isItem && Array.isArray(value))) continue;
     if (key === 'default' && isObject(value) && Object.keys(value).length === 0) continue;
     result[key] = value;
   }
+  if (Array.isArray(result.required)) result.required = onceNamed(schema, result.required);
   if (typeof schema.description === 'string') result.description = describe(schema);
   if (isObject(schema.items)) result.items = published(schema.items, true);
   if (isObject(schema.properties)) {
@@ -44,7 +46,17 @@ function places(properties: Json): readonly (readonly [string, Json])[] {
     if (!isObject(field)) return [];
     const inner = isObject(field.properties) ? places(field.properties) : [];
     const dotted = inner.map(([rest, child]) => [`${name}.${rest}`, child] as const);
-    return [[name, field] as const, ...dotted];
+    const also = typeof field['x-also'] === 'string' ? [[field['x-also'], field] as const] : [];
+    return [[name, field] as const, ...also, ...dotted];
+  });
+}
+
+/** Required fields that have no second name to stand under. */
+function onceNamed(schema: Json, required: readonly unknown[]): readonly unknown[] {
+  const { properties } = schema;
+  return required.filter((name) => {
+    const field = isObject(properties) ? properties[`${name}`] : undefined;
+    return !isObject(field) || field['x-also'] === undefined;
   });
 }
 
@@ -62,11 +74,15 @@ export function settingsTables(): string {
   if (!isObject(root) || !isObject(root.properties)) return '';
   const rows = leaves(root.properties, '');
   const sections: readonly (readonly [string, (path: string) => boolean])[] = [
-    ['The service', (path) => !/^(queue|containers|health_check|request|retry)\b/.test(path)],
-    ['Processes: `containers[]`', (path) => /^containers\b(?!.*health_check\.)/.test(path)],
+    [
+      'The service',
+      (path) => !/^(queue|containers|storage|health_check|request|retry|autoscaler)\b/.test(path),
+    ],
+    ['Processes and containers: `containers[]`, `storage[]`', isStarted],
     ['The call to the model', (path) => /^(request|retry)\b/.test(path)],
     ['Health: `health_check`, or `containers[].health_check`', isHealth],
     ['The queues', (path) => path.startsWith('queue.')],
+    ['Scaling: `autoscaler`', (path) => path.startsWith('autoscaler.')],
   ];
   const acted = rows.filter(({ field }) => field['x-ignored'] !== true);
   const tables = sections.map(([title, belongs]) => {
@@ -77,8 +93,22 @@ export function settingsTables(): string {
   const ignored = rows.filter(({ field }) => field['x-ignored'] === true);
   const lines = ignored.map(({ path, field }) => `| \`${path}\` | ${field.description} |`);
   const head = '| field | what it means in EAS |\n| --- | --- |';
-  return `${tables.join('\n')}\n## Accepted without effect\n\n${head}\n${lines.join('\n')}\n`;
+  const idle = `## Accepted without effect\n\n${head}\n${lines.join('\n')}\n`;
+  return [...tables, effectsTable(), idle].join('\n');
 }
+
+/** What a change of each field does to a service that runs. */
+function effectsTable(): string {
+  const lines = effects.map(({ fields, text }) => {
+    const names = fields.map((field) => `\`${field}\``).join(', ');
+    return `| ${names} | ${text} |`;
+  });
+  const head = '| field, or whatever is in it | what its change does to a service that runs |';
+  return `## What a change does\n\n${head}\n| --- | --- |\n${lines.join('\n')}\n`;
+}
+
+const isStarted = (path: string): boolean =>
+  /^(containers|storage)\b(?!.*health_check\.)/.test(path);
 
 const isHealth = (path: string): boolean => /^health_check\./.test(path);
 
@@ -118,7 +148,11 @@ function valueText(field: Json): string {
   if (field.type === 'array' && isObject(field.items) && isObject(field.items.properties)) {
     return 'a list of objects';
   }
-  if (field.type === 'object') return 'texts by name';
+  if (field.type === 'object') {
+    const values = field.additionalProperties;
+    if (isObject(values) && values.type === undefined) return 'an object';
+    return isObject(values) && values.type === 'number' ? 'numbers by name' : 'texts by name';
+  }
   return expectedOf(field);
 }
 

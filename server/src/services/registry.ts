@@ -2,39 +2,36 @@
 // for their instances, and come back after a restart. Operations on one service run one after the
 // other. The definition is always saved first: whatever a crash leaves undone, the next start does.
 
-import { type FieldChange, PlatformError, type Scope } from '@sluice/sdk/wire';
+import { PlatformError, type Scope, type ServiceChange } from '@sluice/sdk/wire';
+import type { Queues } from '../broker/queues.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Component } from '../kernel/component.ts';
+import type { RecordEvent } from '../kernel/events.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import { Catalog } from './catalog.ts';
-import { differences, withoutSecretValues } from './changes.ts';
-import { type Definition, withRevision } from './definition.ts';
+import { type ApplyOutcome, Declarations } from './declarations.ts';
+import type { Definition } from './definition.ts';
+import { Halting } from './halting.ts';
 import {
   type DirectoryEntry,
   type Hosted,
   mainSecret,
   type ServiceView,
-  servicePath,
   serviceView,
+  wantedCount,
 } from './hosted.ts';
 import { Ledger } from './ledger.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { type ParsedService, parseService, ServiceFileError } from './parse.ts';
+import { changedFile, withBlock } from './patch.ts';
 import type { DefinitionStore, QueueHost, ServiceRuntime } from './ports.ts';
-import {
-  addToken,
-  firstTokens,
-  mainTokenName,
-  removeToken,
-  rotateToken,
-  type TokenSet,
-  updatedTokens,
-} from './tokens.ts';
+import { type RevisionView, revisionViews } from './revision-view.ts';
+import { type ScaledService, scaledService } from './scaled.ts';
+import { Switching } from './switching.ts';
+import { addToken, mainTokenName, removeToken, rotateToken, type TokenSet } from './tokens.ts';
 import { Turns } from './turns.ts';
-
-/** Each service has queues, files and timers of its own. */
-export const servicesMax = 1000;
+import type { Tree } from './unfold.ts';
 
 export interface RegistryOptions {
   readonly store: DefinitionStore;
@@ -45,27 +42,18 @@ export interface RegistryOptions {
   readonly log: Log;
   /** Whether services without a token are possible: Sluice listens on loopback only. */
   readonly openAllowed: boolean;
+  /** Takes what happens to declarations; default: nobody is told. */
+  readonly record?: RecordEvent;
 }
 
+/** How a file is taken. */
 export interface ApplyOptions {
   /** The name in the caller's address; refused when the file has another. */
   readonly name?: string | undefined;
   /** Refuse every unknown field. */
   readonly strict?: boolean;
-}
-
-export interface ApplyOutcome {
-  readonly change: 'created' | 'updated' | 'unchanged';
-  readonly name: string;
-  readonly revision: number;
-  readonly changes: readonly FieldChange[];
-  /** Whether instances are replaced for it. */
-  readonly rollsOut: boolean;
-  readonly warnings: readonly string[];
-  /** Below the server's address. */
-  readonly path: string;
-  /** The main token; empty for an open service. */
-  readonly token: string;
+  /** Check everything and say what would change, and change nothing. */
+  readonly dryRun?: boolean;
 }
 
 export interface TokenView {
@@ -84,17 +72,28 @@ export class Registry implements Component {
   readonly #turns = new Turns();
   readonly #catalog: Catalog;
   readonly #lifecycle: Lifecycle;
+  readonly #declarations: Declarations;
+  readonly #switching: Switching;
+  readonly #halting: Halting;
+  readonly #record: RecordEvent;
   #started: Promise<void> | undefined;
   #isStopped = false;
 
   constructor(options: RegistryOptions) {
-    this.#options = options;
-    const { queues, runtime, log, clock, random } = options;
+    const { queues, runtime, log, clock, random, record = () => undefined } = options;
     const ledger = new Ledger(options.store);
     const catalog = new Catalog(options.openAllowed);
+    const parts = { catalog, ledger, queues, runtime, clock, random, log, record };
+    const lifecycle = new Lifecycle(parts);
+    const declarations = new Declarations({ ...parts, lifecycle });
+    this.#options = options;
     this.#ledger = ledger;
     this.#catalog = catalog;
-    this.#lifecycle = new Lifecycle({ catalog, ledger, queues, runtime, clock, random, log });
+    this.#lifecycle = lifecycle;
+    this.#declarations = declarations;
+    this.#switching = new Switching({ ...parts, declarations });
+    this.#halting = new Halting({ ...parts, lifecycle, turns: this.#turns });
+    this.#record = record;
   }
 
   /** Opens the queues of every known service and hands their wanted state on. Rejects only when the
@@ -107,13 +106,18 @@ export class Registry implements Component {
   async #recover(): Promise<void> {
     for (const hosted of await this.#lifecycle.recover()) {
       // Big queues take their time to go; nobody waits for that but `stop`, through the turns.
-      void this.#turns.take(hosted.name, () => this.#lifecycle.resumeDeletion(hosted));
+      void this.#turns.take(hosted.name, () =>
+        hosted.phase === 'stopping'
+          ? this.#halting.resume(hosted)
+          : this.#lifecycle.resumeDeletion(hosted),
+      );
     }
   }
 
   /** Waits for operations under way; queues and instances are others' to stop. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    this.#halting.close();
     await this.#turns.settled();
   }
 
@@ -132,23 +136,124 @@ export class Registry implements Component {
     return this.#catalog.all().map((hosted) => this.#view(hosted));
   }
 
+  /** Services whose number of instances an autoscaler decides; none that is stopped. */
+  scaled(): readonly ScaledService[] {
+    return this.#catalog.all().flatMap((hosted) => scaledService(hosted) ?? []);
+  }
+
+  /** The queues of a stopped service, as far as they can be looked at; undefined: it is not. */
+  resting(name: string): Queues | undefined {
+    return this.#catalog.resting(name);
+  }
+
   /** As `apply`, but `conflict` when there is a service of that name. */
   async create(input: unknown, options: ApplyOptions = {}): Promise<ApplyOutcome> {
     const parsed = this.#parse(input, options);
     return this.#inTurn(parsed.spec.name, async (hosted) => {
       if (hosted !== undefined) throw taken(hosted);
-      return this.#create(parsed);
+      return this.#declarations.create(parsed, { dryRun: options.dryRun ?? false });
     });
   }
 
   /** Creates, updates, or does nothing when the file means what is there. Text or JSON value. */
   async apply(input: unknown, options: ApplyOptions = {}): Promise<ApplyOutcome> {
     const parsed = this.#parse(input, options);
+    const { dryRun = false } = options;
     return this.#inTurn(parsed.spec.name, async (hosted) => {
-      if (hosted === undefined) return this.#create(parsed);
-      if (hosted.phase === 'deleting') throw taken(hosted);
-      return this.#update(hosted, parsed);
+      if (hosted === undefined) return this.#declarations.create(parsed, { dryRun });
+      const known = unlessDeleting(hosted);
+      return this.#declarations.update(known, parsed, { text: 'applied', dryRun });
     });
+  }
+
+  /** Changes some fields of the declared file. */
+  async modify(
+    name: string,
+    change: ServiceChange,
+    options: ApplyOptions = {},
+  ): Promise<ApplyOutcome> {
+    return this.#redeclare(name, 'modified', options, (file) => changedFile(file, change));
+  }
+
+  /** Declares the `autoscaler` block, whole; undefined takes it away. */
+  async setAutoscaler(
+    name: string,
+    block: Tree | undefined,
+    options: ApplyOptions = {},
+  ): Promise<ApplyOutcome> {
+    const text = block === undefined ? 'without autoscaler' : 'with another autoscaler';
+    return this.#redeclare(name, text, options, (file) => withBlock(file, 'autoscaler', block));
+  }
+
+  /** The latest revisions, the newest last. */
+  revisions(name: string): readonly RevisionView[] {
+    return revisionViews(required(name, this.#catalog.get(name)).definition);
+  }
+
+  /** Makes the file of an earlier revision the newest one; tokens stay as they are. */
+  async switchRevision(
+    name: string,
+    revision: number,
+    { dryRun = false }: Pick<ApplyOptions, 'dryRun'> = {},
+  ): Promise<ApplyOutcome> {
+    return this.#inTurn(name, async (found) => {
+      const hosted = unlessDeleting(required(name, found));
+      return this.#switching.switchBack(hosted, revision, { dryRun });
+    });
+  }
+
+  /** No instance of a launch became ready: goes back to the latest that did. Never rejects. */
+  async rollBack(
+    name: string,
+    number: number,
+    sourceRevision: number,
+    reason: string,
+  ): Promise<void> {
+    await this.#aboutLaunch(name, number, (hosted) =>
+      this.#switching.rollBack(hosted, sourceRevision, reason),
+    );
+  }
+
+  /** An instance of a launch was ready: it is one to go back to. Never rejects. */
+  async proven(name: string, number: number, sourceRevision: number): Promise<void> {
+    await this.#aboutLaunch(name, number, async (hosted) => {
+      const { history } = hosted.definition;
+      const news = history.some(
+        (entry) => entry.sourceRevision === sourceRevision && entry.proven !== true,
+      );
+      if (news) await this.#switching.note(hosted, sourceRevision, { proven: true });
+    });
+  }
+
+  /** What an autoscaler decided: durable, no revision. Refused where none has a say. */
+  async scale(name: string, count: number, reason: string): Promise<void> {
+    await this.#inTurn(name, async (found) => {
+      const hosted = required(name, found);
+      const { parsed, phase, definition } = hosted;
+      if (parsed?.spec.scaling === undefined || phase !== 'live') {
+        throw new PlatformError('conflict', `nothing scales service ${name} now`);
+      }
+      if (wantedCount(hosted, parsed) === count && definition.scaledTo === count) return;
+      const after: Hosted = { ...hosted, definition: { ...definition, scaledTo: count } };
+      await this.#ledger.save(after);
+      this.#catalog.put(after);
+      this.#options.log.info({ service: name, count, reason }, 'service scaled');
+      await this.#lifecycle.deploy(after, parsed);
+    });
+  }
+
+  /** Takes it out of use: resolves when that is durable; its status says when it is done. */
+  async halt(name: string, how: { readonly now: boolean }): Promise<void> {
+    await this.#inTurn(name, async (found) =>
+      this.#halting.stop(unlessDeleting(required(name, found)), how),
+    );
+  }
+
+  /** Takes a stopped service into use again. */
+  async resume(name: string): Promise<void> {
+    await this.#inTurn(name, async (found) =>
+      this.#halting.start(unlessDeleting(required(name, found))),
+    );
   }
 
   /** Resolves when instances, queues and everything in them are gone. May be repeated after a
@@ -159,8 +264,10 @@ export class Registry implements Component {
       const definition: Definition = { ...hosted.definition, state: 'deleting' };
       const leaving: Hosted = { ...hosted, phase: 'deleting', definition, fault: undefined };
       await this.#ledger.save(leaving);
+      this.#halting.forget(name);
       this.#catalog.put(leaving);
       await this.#lifecycle.finishDeletion(leaving);
+      this.#record({ service: name, kind: 'service', what: 'deleted', text: 'Service deleted' });
     });
   }
 
@@ -192,112 +299,17 @@ export class Registry implements Component {
     return secretOf(tokens, token);
   }
 
-  async #create(parsed: ParsedService): Promise<ApplyOutcome> {
-    const { name } = parsed.spec;
-    if (this.#catalog.size >= servicesMax) {
-      throw new PlatformError(
-        'conflict',
-        `there are ${servicesMax} services, the most there can be`,
-      );
-    }
-    const at = this.#options.clock.now().wall;
-    const number = await this.#ledger.nextNumber();
-    const definition: Definition = {
-      state: 'live',
-      file: parsed.file,
-      warnings: parsed.warnings,
-      tokens: firstTokens(parsed.spec.token, this.#options.random),
-      revision: 1,
-      sourceRevision: 1,
-      createdAt: at,
-      updatedAt: at,
-      history: [{ revision: 1, at, changed: [] }],
-    };
-    const fresh = { number, name, definition, parsed, isOpened: false, fault: undefined };
-    this.#catalog.put({ ...fresh, phase: 'creating' });
-    try {
-      await this.#ledger.save(fresh);
-      await this.#lifecycle.deploy(
-        await this.#lifecycle.openQueues({ ...fresh, phase: 'live' }, parsed),
-        parsed,
-      );
-    } catch (error) {
-      await this.#abandon(name, number);
-      throw error;
-    }
-    this.#options.log.info({ service: name, number }, 'service created');
-    return this.#outcome(parsed, 'created', differences({}, parsed.complete), false);
-  }
-
-  /** After a failed creation; what can't be removed now shows up again at the next start. */
-  async #abandon(name: string, number: number): Promise<void> {
-    this.#catalog.take(name);
-    try {
-      await this.#ledger.drop(number);
-    } catch (error) {
-      this.#options.log.warn({ service: name, number, error }, 'failed creation not removed');
-    }
-  }
-
-  async #update(before: Hosted, parsed: ParsedService): Promise<ApplyOutcome> {
-    const { name } = before;
-    const changes = differences(before.parsed?.complete ?? {}, parsed.complete);
-    if (changes.length === 0) return this.#keep(before, parsed);
-    const changed = changes.map(({ path }) => path);
-    const after: Hosted = {
-      ...before,
-      definition: this.#revised(before, parsed, changed),
-      parsed,
-      fault: undefined,
-    };
-    await this.#ledger.save(after);
-    try {
-      await this.#lifecycle.deploy(await this.#lifecycle.openQueues(after, parsed), parsed);
-    } catch (error) {
-      await this.#ledger.save(before);
-      throw error;
-    }
-    const { revision, sourceRevision } = after.definition;
-    this.#options.log.info({ service: name, revision, changed }, 'service updated');
-    const rollsOut = sourceRevision !== before.definition.sourceRevision;
-    return this.#outcome(parsed, 'updated', changes, rollsOut);
-  }
-
-  /** The same service. Fields without effect are kept all the same; what did not work before may
-   * do so now. */
-  async #keep(before: Hosted, parsed: ParsedService): Promise<ApplyOutcome> {
-    const { file, warnings } = parsed;
-    const after: Hosted = { ...before, definition: { ...before.definition, file, warnings } };
-    if (JSON.stringify(file) !== JSON.stringify(before.definition.file)) {
-      await this.#ledger.save(after);
-      this.#catalog.put(after);
-    }
-    if (!after.isOpened || after.fault !== undefined) {
-      await this.#lifecycle.deploy(await this.#lifecycle.openQueues(after, parsed), parsed);
-    }
-    return this.#outcome(parsed, 'unchanged', [], false);
-  }
-
-  #revised(before: Hosted, parsed: ParsedService, changed: readonly string[]): Definition {
-    const { definition } = before;
-    const at = this.#options.clock.now().wall;
-    const revision = definition.revision + 1;
-    const wasSource = JSON.stringify(before.parsed?.spec.instances.source);
-    const isSame = wasSource === JSON.stringify(parsed.spec.instances.source);
-    const wishes = {
-      before: before.parsed?.spec.token ?? { kind: 'generated' as const },
-      after: parsed.spec.token,
-    };
-    return {
-      ...definition,
-      file: parsed.file,
-      warnings: parsed.warnings,
-      tokens: updatedTokens(definition.tokens, wishes, this.#options.random),
-      revision,
-      sourceRevision: isSame ? definition.sourceRevision : revision,
-      updatedAt: at,
-      history: withRevision(definition.history, { revision, at, changed }),
-    };
+  async #redeclare(
+    name: string,
+    text: string,
+    { strict = false, dryRun = false }: ApplyOptions,
+    change: (file: Tree) => Tree,
+  ): Promise<ApplyOutcome> {
+    return this.#inTurn(name, async (found) => {
+      const hosted = unlessDeleting(required(name, found));
+      const parsed = this.#parse(change(hosted.definition.file), { strict, name });
+      return this.#declarations.update(hosted, parsed, { text, dryRun });
+    });
   }
 
   async #changeTokens(name: string, change: (tokens: TokenSet) => TokenSet): Promise<TokenSet> {
@@ -331,35 +343,35 @@ export class Registry implements Component {
     });
   }
 
-  #outcome(
-    parsed: ParsedService,
-    change: ApplyOutcome['change'],
-    changes: readonly FieldChange[],
-    rollsOut: boolean,
-  ): ApplyOutcome {
-    const { name } = parsed.spec;
-    const { definition } = required(name, this.#catalog.get(name));
-    return {
-      change,
-      name,
-      revision: definition.revision,
-      changes: withoutSecretValues(changes),
-      rollsOut,
-      warnings: parsed.warnings,
-      path: servicePath(name),
-      token: mainSecret(definition.tokens),
-    };
-  }
-
   #view(hosted: Hosted): ServiceView {
     const { runtime, openAllowed } = this.#options;
     return serviceView(hosted, runtime.report(hosted.name), openAllowed);
+  }
+
+  /** Calls of the instances' side: there is nobody to tell of a failure. */
+  async #aboutLaunch(
+    name: string,
+    number: number,
+    work: (hosted: Hosted) => Promise<unknown>,
+  ): Promise<void> {
+    try {
+      await this.#inTurn(name, async (hosted) => {
+        if (hosted?.number === number) await work(hosted);
+      });
+    } catch (error) {
+      if (!this.#isStopped) this.#options.log.error({ service: name, error }, 'launch not judged');
+    }
   }
 }
 
 function required(name: string, hosted: Hosted | undefined): Hosted {
   if (hosted !== undefined) return hosted;
   throw new PlatformError('not_found', `there is no service ${name}`);
+}
+
+function unlessDeleting(hosted: Hosted): Hosted {
+  if (hosted.phase === 'deleting') throw taken(hosted);
+  return hosted;
 }
 
 function taken({ name, phase }: Hosted): PlatformError {

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { about, ignored, portNumber, text, whole } from './fields.ts';
-import type { ContainerFile, HealthCheckFile } from './file.ts';
+import type { ContainerFile, FolderFile, HealthCheckFile, StorageFile } from './file.ts';
 
 const command = z.union([text(65_536), z.array(z.string().max(65_536)).min(1).max(1000)], {
   error: 'must be text or a list of words',
@@ -91,28 +91,59 @@ export const containerSchema: z.ZodType<
 > = z.object({
   image: text(1024)
     .optional()
-    .meta(about('A container image. Instances stay pending: there is no container driver here.')),
-  command: command
-    .optional()
-    .meta(about('One command, or a list of words. Without `image` it runs as a local process.')),
+    .meta(about('A container image, with a tag or digest of its own: `latest` changes under you.')),
+  command: command.optional().meta(
+    about('One command, or a list of words. Without `image` it runs as a local process.', {
+      fallback: 'what the image says',
+    }),
+  ),
   script: text(262_144).optional().meta(about('Lines of shell instead of `command`.')),
   port: whole(0, 65_535)
     .default(0)
     .meta(
       about(
-        'Where the process listens, given as PORT; 0: a free port each, a fixed one: one process.',
+        'Where the server listens, given as PORT. Of a process 0 is a free port each and a fixed ' +
+          'port allows one; of a container 0 is 8000, and it may be the same for all.',
       ),
     ),
   env: z
     .array(environmentEntry)
     .max(1000)
     .default([])
-    .meta(about('Variables added to a small allow-listed environment.', { fallback: '`[]`' })),
+    .meta(
+      about('Variables, for a process beside a small allow-listed environment.', {
+        fallback: '`[]`',
+      }),
+    ),
   work_dir: text(4096)
     .optional()
-    .meta(about('Folder to start in.', { fallback: "the server's own" })),
+    .meta(about('Folder to start in.', { fallback: "the server's own, or the image's" })),
   prepare: ignored('Python packages for an image to install before its start.'),
   health_check: healthCheckSchema
     .optional()
     .meta(about('When an instance counts as ready.', { fallback: 'its port accepts TCP' })),
 });
+
+const folder: z.ZodType<FolderFile, Readonly<Record<string, unknown>>> = z.object({
+  path: text(4096).meta(about('A folder of this machine, absolute.')),
+  readOnly: z.boolean().default(false).meta(about('Whether the container may only read it.')),
+});
+
+const cloudSource = 'Storage of the cloud: instances stay pending.';
+
+export const storageSchema: z.ZodType<StorageFile, Readonly<Record<string, unknown>>> = z.object({
+  mount_path: text(4096).meta(about('Where the container finds it, absolute.')),
+  local: folder.optional().meta(about('A folder of this machine.')),
+  host_path: folder.optional().meta(about('Another name of local.')),
+  oss: cloud(cloudSource),
+  nfs: cloud(cloudSource),
+  cpfs: cloud(cloudSource),
+  git: cloud('A repository: instances stay pending.'),
+  image: cloud('Files of an image: instances stay pending.'),
+  dataset: cloud('A data set of the cloud: instances stay pending.'),
+  properties: ignored('What kind of thing it is.'),
+});
+
+function cloud(meaning: string): z.ZodType<Readonly<Record<string, unknown>> | undefined> {
+  return z.record(z.string(), z.unknown()).optional().meta(about(meaning));
+}

@@ -6,78 +6,10 @@
 import { z } from 'zod';
 import { about, duration, ignored, text, whole } from './fields.ts';
 import type { ServiceFile } from './file.ts';
-import { containerSchema, healthCheckSchema } from './schema-containers.ts';
+import { autoscalerSchema } from './schema-autoscaler.ts';
+import { containerSchema, healthCheckSchema, storageSchema } from './schema-containers.ts';
+import { metadataSchema } from './schema-metadata.ts';
 import { queueSchema } from './schema-queue.ts';
-
-const metadata = z.object({
-  name: z
-    .string()
-    .optional()
-    .meta(
-      about('Name of the service: letters, digits, _ and -, with a group in front as group.name.'),
-    ),
-  type: z
-    .enum(['Async'])
-    .optional()
-    .meta(about('Kind of service; Async is the one that Sluice has.', { fallback: 'Async' })),
-  instance: whole(0, 10_000)
-    .optional()
-    .meta(
-      about('How many instances; 0 = queues only.', {
-        fallback: 'one for each endpoint, else required',
-      }),
-    ),
-  rpc: z
-    .object({
-      worker_threads: whole(1, 65_536)
-        .default(5)
-        .meta(about('Window: most requests that one instance works on at a time.')),
-      keepalive: duration({
-        fallback: 600_000,
-        numbers: 'ms',
-        text: 'Longest call to the model; 0 = no limit.',
-      }),
-      max_queue_size: ignored('Length of a queue inside the instance.'),
-      io_threads: ignored('Threads for input and output.'),
-      batching: ignored('Batches made by built-in processors.'),
-      max_batch_size: ignored('Largest batch.'),
-      max_batch_timeout: ignored('Longest wait for a batch.'),
-      rate_limit: ignored('Requests a second for one instance.'),
-      enable_sigterm: ignored('SIGTERM at once when an instance leaves.'),
-      decompressor: ignored('How request bodies are compressed.'),
-    })
-    .prefault({}),
-  eas: z
-    .object({
-      termination_grace_period: duration({
-        fallback: 30,
-        numbers: 's',
-        text: 'How long an instance that has to leave may go on before it is ended.',
-      }),
-    })
-    .prefault({}),
-  rolling_strategy: ignored('How many instances an update may add or take at a time.'),
-  scheduling: ignored('Spreading over hosts and zones.'),
-  cpu: ignored('Cores of an instance.'),
-  memory: ignored('Memory of an instance, MB.'),
-  gpu: ignored('Accelerators of an instance.'),
-  gpu_memory: ignored('Share of accelerator memory.'),
-  gpu_core_percentage: ignored('Share of accelerator cores.'),
-  qos: ignored('Sharing of cores.'),
-  resource: ignored('Resource group.'),
-  cuda: ignored('CUDA version.'),
-  rdma: ignored('RDMA network.'),
-  shm_size: ignored('Shared memory, GB.'),
-  disk: ignored('Disk of an instance.'),
-  enable_grpc: ignored('gRPC on the gateway.'),
-  enable_webservice: ignored('Web application.'),
-  workload_type: ignored('Kind of workload.'),
-  workspace_id: ignored('Workspace.'),
-  group: ignored('Service group.'),
-  region: ignored('Region.'),
-  resource_rebalancing: ignored('Moving between resource groups.'),
-  resource_burstable: ignored('Spilling into the public pool.'),
-});
 
 const modelPath = z
   .string()
@@ -91,7 +23,7 @@ const modelPath = z
 export const fileSchema: z.ZodType<ServiceFile> = z.object({
   $schema: z.string().optional().meta(about('Where the schema of this file is, for editors.')),
   name: z.string().optional().meta(about('The older place of metadata.name.')),
-  metadata: metadata.prefault({}),
+  metadata: metadataSchema.prefault({}),
   token: z
     .string()
     .max(256)
@@ -161,16 +93,9 @@ export const fileSchema: z.ZodType<ServiceFile> = z.object({
     text: 'After how long a healthy check frees the slot of a lease that was taken away.',
   }),
   queue: queueSchema.prefault({}),
-  autoscaler: z
-    .object({
-      min: whole(0, 1000).default(0).meta(about('Least instances.')),
-      max: whole(1, 1000).meta(about('Most instances.')),
-      strategies: ignored('Metrics and thresholds.'),
-      scaleStrategies: ignored('The same as a list.'),
-      behavior: ignored('Windows of the scaler.'),
-    })
+  autoscaler: autoscalerSchema
     .optional()
-    .meta(about('Range for scaling. Nothing scales by itself yet: `instance` is what runs.')),
+    .meta(about('How the number of instances follows the load.')),
   processor: text(1024)
     .optional()
     .meta(about('A built-in model server. Instances stay pending: there is none here.')),
@@ -183,9 +108,15 @@ export const fileSchema: z.ZodType<ServiceFile> = z.object({
   model_config: ignored('Settings of the model.'),
   oss_endpoint: ignored('Where the object store is.'),
   cloud: ignored('Machine types and networks of the cloud.'),
-  dockerAuth: ignored('Login of an image registry.'),
+  dockerAuth: text(8192)
+    .optional()
+    .meta(about("Login of the image's registry: base64 of user:password.")),
   networking: ignored('Gateway and its limits.'),
-  storage: ignored('Mounts.'),
+  storage: z
+    .array(storageSchema)
+    .max(64)
+    .default([])
+    .meta(about('What a container finds in its folders.', { fallback: '`[]`' })),
   warm_up_data_path: ignored('Requests to replay before traffic.'),
   runtime: z
     .object({

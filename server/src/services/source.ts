@@ -1,9 +1,11 @@
-// Where a service's instances come from: servers that run already, a process, nothing, or
-// something that this machine can't run and that therefore stays pending. An image's script never
-// becomes a process of the host.
+// Where a service's instances come from: servers that run already, a process, a container, nothing,
+// or something that no machine of Sluice can run and that therefore stays pending. An image's
+// script never becomes a process of the host.
 
-import type { InstanceSource } from '../deployment/instances.ts';
+import type { ContainerSource, InstanceSource } from '../deployment/instances.ts';
 import type { ContainerFile, ServiceFile } from './file.ts';
+import { checkLogin, imageProblem, unpinned } from './image.ts';
+import { mountsOf } from './mounts.ts';
 import type { Problem } from './spelling.ts';
 
 export interface Source {
@@ -14,10 +16,19 @@ export interface Source {
   readonly count: number | undefined;
 }
 
+export interface SourceContext {
+  readonly problems: Problem[];
+  readonly warnings: string[];
+}
+
+/** Where the server of an image listens that names no port. */
+const imagePort = 8000;
+
 const none: Source = { source: { kind: 'none' }, path: undefined, count: undefined };
 
-/** The one source that the file declares. Mistakes go to `problems`. */
-export function sourceOf(file: ServiceFile, problems: Problem[]): Source {
+/** The one source that the file declares; mistakes and warnings go to the context's lists. */
+export function sourceOf(file: ServiceFile, context: SourceContext): Source {
+  const { problems } = context;
   const processor = file.processor ?? file.processor_path ?? file.model_path;
   const declared: string[] = [];
   if (file.endpoint !== undefined) declared.push('endpoint');
@@ -30,7 +41,7 @@ export function sourceOf(file: ServiceFile, problems: Problem[]): Source {
     });
   }
   if (file.endpoint !== undefined) return endpointSource(file.endpoint, problems);
-  if (file.containers !== undefined) return containerSource(file.containers, problems);
+  if (file.containers !== undefined) return startedSource(file, context);
   if (processor === undefined) return none;
   return pending(
     `processor ${file.processor ?? 'of your own'}: this Sluice has no processors; run the model ` +
@@ -74,24 +85,65 @@ function endpointUrl(text: string): URL | string {
   return url;
 }
 
-function containerSource(containers: readonly ContainerFile[], problems: Problem[]): Source {
+function startedSource(file: ServiceFile, context: SourceContext): Source {
+  const { problems } = context;
+  const containers = file.containers ?? [];
   containers.forEach((container, at) => {
     checkContainer(container, `containers[${at}]`, problems);
   });
-  const image = containers.find((container) => container.image !== undefined)?.image;
-  if (image !== undefined) {
-    return pending(
-      `image ${image}: this Sluice has no container driver; start the server yourself and ` +
-        'name it with endpoint, or describe a local process with containers[].command and no image',
-    );
+  const hasImage = containers.some(({ image }) => image !== undefined);
+  const what = hasImage ? 'containers' : 'processes';
+  const several = `${containers.length} ${what} for one instance`;
+  if (containers.length > 1 && hasImage) {
+    return pending(`${several}: this Sluice starts one; put them in one image, or make services`);
   }
   if (containers.length > 1) {
-    problems.push({
-      path: 'containers',
-      message: `${containers.length} processes for one instance are not possible; declare one`,
-    });
+    problems.push({ path: 'containers', message: `${several} are not possible; declare one` });
   }
+  if (hasImage) return containerSource(file, containers[0], context);
   return { source: processSource(containers[0], problems), path: undefined, count: undefined };
+}
+
+function containerSource(
+  file: ServiceFile,
+  container: ContainerFile | undefined,
+  { problems, warnings }: SourceContext,
+): Source {
+  const { image = '', command, script, port = 0, work_dir: workDir } = container ?? {};
+  const problem = imageProblem(image);
+  if (problem !== undefined) problems.push({ path: 'containers[0].image', message: problem });
+  const loose = problem === undefined ? unpinned(image) : undefined;
+  if (loose !== undefined) warnings.push(`containers[0].image: ${loose}`);
+  if (port === 0) {
+    warnings.push(
+      `containers[0].port: is not given; the server in the image has to listen on ${imagePort}, ` +
+        'which it is told as PORT',
+    );
+  }
+  const env = environment(container, problems);
+  const { mounts, missing } = mountsOf(file.storage, problems);
+  checkLogin(file.dockerAuth, problems);
+  if (missing !== undefined) return pending(missing);
+  const source: InstanceSource = {
+    kind: 'container',
+    image,
+    run: runOf(command, script),
+    port: port === 0 ? imagePort : port,
+    env,
+    workDir,
+    mounts,
+    shmBytes: Math.round(file.metadata.shm_size * 2 ** 30),
+    dockerAuth: file.dockerAuth === '' ? undefined : file.dockerAuth,
+  };
+  return { source, path: undefined, count: undefined };
+}
+
+function runOf(
+  command: ContainerFile['command'],
+  script: string | undefined,
+): ContainerSource['run'] {
+  if (script !== undefined) return { form: 'script', text: script };
+  return typeof command === 'string' ? { form: 'command', text: command } : command;
 }
 
 function checkContainer(container: ContainerFile, path: string, problems: Problem[]): void {

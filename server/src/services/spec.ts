@@ -3,6 +3,7 @@
 // knows how either is done.
 
 import type { InstanceSettings } from '../deployment/instances.ts';
+import type { ScalingPolicy } from '../deployment/scaling.ts';
 import type { ServiceSettings } from '../queue/settings.ts';
 
 /** What the file says of the service's main token. */
@@ -20,4 +21,6 @@ export interface ServiceSpec {
   readonly token: TokenWish;
   readonly queues: ServiceSettings;
   readonly instances: InstanceSettings;
+  /** undefined: as many instances as declared are wanted. */
+  readonly scaling: ScalingPolicy | undefined;
 }

@@ -53,7 +53,7 @@ function enter(
   for (const [key, value] of Object.entries(input)) {
     const whole = node.children.get(key);
     if (whole !== undefined) {
-      assign(target, key, whole, value, join(path, key), result);
+      assign(target, whole, value, join(path, whole.name), result);
       continue;
     }
     const dot = key.indexOf('.');
@@ -61,7 +61,7 @@ function enter(
     const child = node.children.get(head);
     if (child !== undefined && child.kind !== 'leaf' && child.kind !== 'list') {
       const rest = { [key.slice(dot + 1)]: value };
-      assign(target, head, child, rest, join(path, head), result);
+      assign(target, child, rest, join(path, child.name), result);
     } else {
       strange(node, key, path, result);
     }
@@ -71,12 +71,12 @@ function enter(
 
 function assign(
   target: Target,
-  key: string,
   node: FieldNode,
   value: unknown,
   path: string,
   result: Settling,
 ): void {
+  const { name: key } = node;
   if (value === null) return;
   if (node.kind === 'ignored') {
     result.ignored.add(path);

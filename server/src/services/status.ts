@@ -11,39 +11,79 @@ export interface StatusView {
 }
 
 export interface Situation {
-  readonly phase: 'creating' | 'live' | 'deleting';
+  readonly name: string;
+  readonly phase: 'creating' | 'live' | 'stopping' | 'stopped' | 'deleting';
   /** Why the service can't work at all; undefined when it can. */
   readonly fault: string | undefined;
   readonly revision: number;
   readonly spec: ServiceSpec | undefined;
+  /** Instances that are wanted now. */
+  readonly wanted: number;
+  /** The number of instances is what was changed last. */
+  readonly isScaled: boolean;
+  /** What one should know of the declaration itself. */
+  readonly note: string | undefined;
   /** undefined: nothing is known of its instances yet. */
   readonly report: RuntimeReport | undefined;
 }
 
 export function statusOf(situation: Situation): StatusView {
-  const { phase, fault, spec } = situation;
-  if (phase === 'deleting') return { status: 'Deleting', message: fault ?? '' };
+  const { phase, fault, spec, name } = situation;
+  if (phase === 'deleting') {
+    return fault === undefined
+      ? { status: 'Deleting', message: '' }
+      : { status: 'DeleteFailed', message: fault };
+  }
+  if (phase === 'stopped')
+    return { status: 'Stopped', message: `start it with: sluice start ${name}` };
   if (fault !== undefined || spec === undefined) {
     return { status: 'Failed', message: fault ?? '' };
   }
   if (phase === 'creating') return { status: 'Creating', message: '' };
-  const { source, count } = spec.instances;
+  if (phase === 'stopping') return { status: 'Stopping', message: leavingText(situation) };
+  const { source } = spec.instances;
   if (source.kind === 'none') return { status: 'Running', message: 'queues only' };
-  if (source.kind === 'pending' && count > 0) return { status: 'Pending', message: source.missing };
-  return fromReport(situation, count);
+  if (source.kind === 'pending' && situation.wanted > 0) {
+    return { status: 'Pending', message: source.missing };
+  }
+  return fromReport(situation);
 }
 
-function fromReport({ revision, report }: Situation, count: number): StatusView {
-  if (count === 0) {
-    const left = (report?.running ?? 0) + (report?.pending ?? 0);
-    if (left === 0) return { status: 'Running', message: 'no instances are wanted' };
-    return { status: 'Scaling', message: `${left} instances are leaving` };
+function leavingText({ report }: Situation): string {
+  const left = leftOf(report);
+  if (left > 0) return `${instances(left)} finishing work`;
+  return report === undefined ? '' : 'requests are still being worked on outside of its instances';
+}
+
+/** Instances that are not gone yet, those that are not wanted included. */
+export function leftOf(report: RuntimeReport | undefined): number {
+  if (report === undefined) return 0;
+  return report.running + report.pending + report.failed + report.leaving;
+}
+
+function fromReport({ wanted, ...situation }: Situation): StatusView {
+  const { report, note = '', revision, isScaled, spec } = situation;
+  if (wanted === 0) {
+    const left = leftOf(report);
+    if (left > 0) return { status: 'Scaling', message: `${instances(left)} leaving` };
+    const isAsleep = spec?.scaling !== undefined;
+    const none = isAsleep ? 'scaled to 0; the next request starts one' : 'no instances are wanted';
+    return { status: 'Running', message: note === '' ? none : `${none}; ${note}` };
   }
-  if (report === undefined) return { status: 'Starting', message: '' };
-  const { running, wanted, failed } = report;
-  const share = `${running} of ${wanted} instances are ready`;
+  if (report === undefined) return { status: 'Starting', message: note };
+  const { running, failed, rollout } = report;
+  const share = `${running} of ${report.wanted} instances are ready`;
   const message = report.message === '' ? share : report.message;
+  if (rollout.state === 'failed') return { status: 'Failed', message: rollout.reason };
+  if (rollout.state === 'rolling') return { status: 'Updating', message: rollout.text };
   if (report.revision < revision) return { status: 'Updating', message };
-  if (running >= wanted) return { status: 'Running', message: report.message };
-  return { status: running === 0 && failed > 0 ? 'Failed' : 'Starting', message };
+  if (running >= report.wanted) {
+    return { status: 'Running', message: report.message === '' ? note : report.message };
+  }
+  if (running === 0 && failed > 0) return { status: 'Failed', message };
+  return { status: isScaled && running > 0 ? 'Scaling' : 'Starting', message };
+}
+
+function instances(count: number): string {
+  return count === 1 ? '1 instance is' : `${count} instances are`;
 }

@@ -227,7 +227,7 @@ describe('the server', () => {
     const response = await fetch(`${world.url}/openapi.json`);
     const { openapi, paths, components } = await json(response);
     expect(openapi).toBe('3.1.0');
-    expect(Object.keys(paths['/v1/services/{name}'])).toEqual(['get', 'put', 'delete']);
+    expect(Object.keys(paths['/v1/services/{name}'])).toEqual(['get', 'put', 'patch', 'delete']);
     const tail = paths['/v1/services/{name}/instances/{instance}/logs'].get.parameters;
     expect(tail.map((each: { name: string }) => each.name)).toContain('tail');
     expect(Object.keys(components.schemas)).toContain('ServiceDescription');

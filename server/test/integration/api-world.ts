@@ -58,12 +58,16 @@ export async function openApiWorld(): Promise<ApiWorld> {
     store: engine,
     queues: {
       open: async () => undefined,
+      hold: () => undefined,
+      close: async () => undefined,
+      find: () => undefined,
       change: async () => undefined,
       drop: async () => undefined,
     },
     runtime: {
       apply: async () => undefined,
       remove: async () => undefined,
+      hurry: () => undefined,
       report: () => undefined,
     },
     clock: systemClock,
@@ -79,6 +83,7 @@ export async function openApiWorld(): Promise<ApiWorld> {
     registry,
     queues: { find: (): Queues | undefined => undefined },
     instances: {
+      replace: () => true,
       list: () => [instance],
       logs: async (_service, name) => {
         if (name === instance.name) return log.pieces;

@@ -16,7 +16,7 @@ export function base(
   file: File,
   instance: number | undefined = 1,
 ): Readonly<Record<string, unknown>> {
-  const declares = 'endpoint' in file || 'containers' in file;
+  const declares = ['endpoint', 'containers', 'processor'].some((way) => way in file);
   return {
     ...(declares ? {} : { containers: [{ command: 'serve' }] }),
     ...file,

@@ -15,14 +15,26 @@ describe('samples', () => {
     expect(spec.queues).toMatchObject({ declaresInstances: true, source: { capacity: 230_399 } });
     expect(spec.instances).toMatchObject({ count: 1, source: { kind: 'pending' } });
     expect(warnings.join('\n')).toContain('processor pmml: this Sluice has no processors');
-    expect(warnings).toContain('accepted without effect here: metadata.cpu, metadata.memory');
+    expect(spec.instances.resources).toEqual({
+      cpuMillis: 4000,
+      memoryBytes: 8000 * 2 ** 20,
+      gpus: 0,
+    });
+    expect(warnings).toHaveLength(1);
   });
 
   it('loads an image service and never makes a process of its script', () => {
     const { spec, warnings } = parsed(sample('image.json'));
-    expect(spec.instances).toMatchObject({ window: 4, source: { kind: 'pending' } });
-    expect(warnings.join('\n')).toContain('this Sluice has no container driver');
-    expect(warnings.at(-1)).toContain('cloud, queue.cpu, queue.resource');
+    expect(spec.instances).toMatchObject({
+      window: 4,
+      source: {
+        kind: 'container',
+        image: 'registry.example.com/page-reader:1.4.0',
+        run: { form: 'script', text: 'python server.py --port 8000' },
+        port: 8000,
+      },
+    });
+    expect(warnings).toEqual(['accepted without effect here: cloud, queue.cpu, queue.resource']);
   });
 
   it('loads both strictly too, since all their fields are known', () => {

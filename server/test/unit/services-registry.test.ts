@@ -1,7 +1,8 @@
 // The life of services: create, change, delete, and all of it again after a restart or a crash.
 
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Registry, servicesMax } from '../../src/services/registry.ts';
+import { servicesMax } from '../../src/services/declarations.ts';
+import type { Registry } from '../../src/services/registry.ts';
 import { World } from './services-world.ts';
 
 const queuesOnly = (name: string, more: object = {}): object => ({
@@ -47,14 +48,14 @@ describe('create and apply', () => {
     await registry.apply(endpoint('a', { queue: { max_idle: '90s' } }));
     const same = {
       'metadata.name': 'a',
-      metadata: { instance: 1, 'rpc.worker_threads': 5, cpu: 4 },
+      metadata: { instance: 1, 'rpc.worker_threads': 5, qos: 'BestEffort' },
       endpoint: 'http://127.0.0.1:9000',
       'queue.max_idle': '1m30s',
       request: { path: '/' },
     };
     const outcome = await registry.apply(same);
     expect(outcome).toMatchObject({ change: 'unchanged', revision: 1, changes: [] });
-    expect(outcome.warnings).toContain('accepted without effect here: metadata.cpu');
+    expect(outcome.warnings).toContain('accepted without effect here: metadata.qos');
     registry = await world.boot();
     expect(registry.get('a')).toMatchObject({ file: same, warnings: outcome.warnings });
   });
@@ -253,7 +254,7 @@ describe('restart', () => {
   });
 
   it('refuses to start on definitions of a newer format', async () => {
-    const definition = JSON.stringify({ format: 2, state: 'live' });
+    const definition = JSON.stringify({ format: 3, state: 'live' });
     await world.disk.saveDefinition({ number: 1, name: 'a', definition });
     await expect(world.boot()).rejects.toThrow('used by a newer one');
   });

@@ -13,9 +13,9 @@ describe('status', () => {
   });
 
   it('is Pending with what is missing when nothing here can run it', () => {
-    const { status, message } = statusOf(situation({ file: { containers: [{ image: 'x:1' }] } }));
+    const { status, message } = statusOf(situation({ file: { processor: 'pmml' } }));
     expect(status).toBe('Pending');
-    expect(message).toContain('image x:1: this Sluice has no container driver');
+    expect(message).toContain('this Sluice has no processors');
   });
 
   it('is Running only when all wanted instances are ready', () => {
@@ -37,7 +37,7 @@ describe('status', () => {
     const report = { ...ready, running: 1 };
     expect(statusOf(situation({ file, report }))).toEqual({
       status: 'Scaling',
-      message: '1 instances are leaving',
+      message: '1 instance is leaving',
     });
     expect(statusOf(situation({ file })).status).toBe('Running');
   });
@@ -46,7 +46,7 @@ describe('status', () => {
     expect(statusOf(situation({ phase: 'creating' })).status).toBe('Creating');
     expect(statusOf(situation({ fault: 'x' }))).toEqual({ status: 'Failed', message: 'x' });
     expect(statusOf(situation({ phase: 'deleting', fault: 'y' }))).toEqual({
-      status: 'Deleting',
+      status: 'DeleteFailed',
       message: 'y',
     });
   });
@@ -75,7 +75,17 @@ function situation({ file, phase, fault, report, revision }: Parts): Situation {
   const isQueuesOnly = file?.labels !== undefined;
   const input = isQueuesOnly ? { metadata: { name: 'a', instance: 0 } } : base(file ?? {});
   const { spec } = parsed(input);
-  return { phase: phase ?? 'live', fault, revision: revision ?? 1, spec, report };
+  return {
+    name: 'a',
+    phase: phase ?? 'live',
+    fault,
+    revision: revision ?? 1,
+    spec,
+    wanted: spec.instances.count,
+    isScaled: false,
+    note: undefined,
+    report,
+  };
 }
 
 function word(report: Partial<RuntimeReport>, revision = 1): readonly [string, string] {

@@ -3,10 +3,12 @@
 
 import type { DeployedService, RuntimeReport } from '../../src/deployment/service.ts';
 import { MemoryEngine } from '../../src/engine/memory.ts';
+import type { ServiceEvent } from '../../src/kernel/events.ts';
 import { type Log, silentLog } from '../../src/kernel/log.ts';
 import type { ServiceSettings } from '../../src/queue/settings.ts';
 import type {
   DefinitionStore,
+  QueueFigures,
   QueueHost,
   ServiceRuntime,
   StoredDefinition,
@@ -21,6 +23,7 @@ export class World {
   readonly random = new SeededRandom(7);
   readonly clock = new VirtualClock(this.random.fork());
   readonly log = new KeptLog();
+  readonly events: ServiceEvent[] = [];
   queues = new Queues();
   runtime = new Runtime();
   openAllowed = false;
@@ -38,7 +41,8 @@ export class World {
 
   options(): RegistryOptions {
     const { disk: store, queues, runtime, clock, random, log, openAllowed } = this;
-    return { store, queues, runtime, clock, random, log, openAllowed };
+    const record = (event: ServiceEvent): void => void this.events.push(event);
+    return { store, queues, runtime, clock, random, log, openAllowed, record };
   }
 }
 
@@ -67,6 +71,10 @@ export class Queues implements QueueHost {
     string,
     { readonly number: number; readonly settings: ServiceSettings }
   >();
+  /** Names of those that hand nothing more out. */
+  readonly held = new Set<string>();
+  /** What they hold. */
+  figures: QueueFigures = { length: 0, leased: 0, firstIndex: 0, lastIndex: 0 };
   failing = false;
   /** The name of a service that does not open. */
   closed: string | undefined;
@@ -83,6 +91,20 @@ export class Queues implements QueueHost {
     this.byName.set(name, { ...service, settings });
   }
 
+  hold(name: string, held: boolean): void {
+    if (held) this.held.add(name);
+    else this.held.delete(name);
+  }
+
+  async close(name: string): Promise<void> {
+    if (this.failing || !this.byName.delete(name)) throw new Error('no queues today');
+    this.held.delete(name);
+  }
+
+  find(name: string): { view(): QueueFigures } | undefined {
+    return this.byName.has(name) ? { view: () => this.figures } : undefined;
+  }
+
   async drop(name: string): Promise<void> {
     if (this.failing || !this.byName.delete(name)) throw new Error('no queues today');
   }
@@ -91,6 +113,7 @@ export class Queues implements QueueHost {
 export class Runtime implements ServiceRuntime {
   readonly wanted = new Map<string, DeployedService>();
   readonly removed: string[] = [];
+  readonly hurried = new Set<string>();
   reports = new Map<string, RuntimeReport>();
   failing = false;
   /** Resolves what `remove` waits for. */
@@ -106,6 +129,10 @@ export class Runtime implements ServiceRuntime {
     if (this.failing) throw new Error('no processes today');
     this.removed.push(name);
     this.wanted.delete(name);
+  }
+
+  hurry(name: string): void {
+    this.hurried.add(name);
   }
 
   report(name: string): RuntimeReport | undefined {

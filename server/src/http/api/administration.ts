@@ -3,12 +3,15 @@
 
 import type {
   ApplyAnswer,
+  AutoscalerInfo,
   BackupInfo,
   BackupProgress,
   InstanceInfo,
   NewToken,
+  RevisionDescription,
   Scope,
   ServerInfo,
+  ServiceChange,
   ServiceDescription,
   ServiceQueue,
   ServiceSummary,
@@ -19,6 +22,14 @@ import type { Queues } from '../../broker/queues.ts';
 /** A service without its address, which only the edge knows. */
 export type DescribedService = Omit<ServiceDescription, 'endpoint'>;
 
+/** How a change is taken. */
+export interface ChangeHow {
+  /** Refuse fields that nobody knows. */
+  readonly strict: boolean;
+  /** Only say what it would do. */
+  readonly dryRun: boolean;
+}
+
 export interface ApplyRequest {
   /** The name in the address; undefined: the definition's own. */
   readonly name: string | undefined;
@@ -27,6 +38,7 @@ export interface ApplyRequest {
   /** `create`: `conflict` when the name is taken. */
   readonly how: 'create' | 'apply';
   readonly strict: boolean;
+  readonly dryRun?: boolean;
 }
 
 /** An answer without the address, which only the edge knows. */
@@ -66,10 +78,32 @@ export interface Administration {
   service(name: string): DescribedService | undefined;
   /** Durable when it resolves; instances follow. An error may carry `mistakes`, one a line. */
   apply(request: ApplyRequest): Promise<AppliedService>;
+  /** Changes some fields of a service. */
+  modify(name: string, change: ServiceChange, how: ChangeHow): Promise<AppliedService>;
+  /** Declares the `autoscaler` block, whole; undefined takes it away. */
+  setAutoscaler(
+    name: string,
+    block: Readonly<Record<string, unknown>> | undefined,
+    how: ChangeHow,
+  ): Promise<AppliedService>;
+  /** null: the declared number of instances stays. */
+  autoscaler(name: string): AutoscalerInfo | null;
+  /** The newest last. */
+  revisions(name: string): readonly RevisionDescription[];
+  switchRevision(
+    name: string,
+    revision: number,
+    how: Pick<ChangeHow, 'dryRun'>,
+  ): Promise<AppliedService>;
+  /** Durable when it resolves; the status says when nothing runs any more. */
+  stop(name: string, how: { readonly now: boolean }): Promise<void>;
+  start(name: string): Promise<void>;
   /** Removes the service and everything in its queues. */
   delete(name: string): Promise<void>;
 
   instances(name: string): readonly InstanceInfo[];
+  /** Has others take their place. `not_found`, and nothing done, when one does not exist. */
+  replaceInstances(name: string, instances: readonly string[], how: 'drain' | 'now'): void;
   /** Resolves when the log is open; ends with the signal, or, unless it follows, with what there
    * is. */
   logs(name: string, instance: string, request: LogRequest): Promise<AsyncIterable<Uint8Array>>;

@@ -3,15 +3,16 @@
 // it needs of each; the composition root hands the real ones in.
 
 import {
+  type AutoscalerInfo,
   type BackupInfo,
-  type FieldChange,
   type InstanceInfo,
   type NewToken,
   PlatformError,
+  type RevisionDescription,
   type Scope,
   type ServerInfo,
+  type ServiceChange,
   type ServiceQueue,
-  type ServiceStatus,
   type ServiceSummary,
   type TokenInfo,
 } from '@sluice/sdk/wire';
@@ -21,74 +22,43 @@ import type {
   AppliedService,
   ApplyRequest,
   BackupRequest,
+  ChangeHow,
   DescribedService,
   LogRequest,
   ObservedService,
 } from './administration.ts';
-
-/** A service as the registry shows it. */
-export interface RegisteredService {
-  readonly name: string;
-  readonly status: ServiceStatus;
-  readonly message: string;
-  readonly revision: number;
-  /** Wall clock. */
-  readonly createdAt: number;
-  readonly updatedAt: number;
-  readonly instances: ServiceSummary['instances'];
-  readonly token: string;
-  readonly file: Readonly<Record<string, unknown>>;
-  readonly warnings: readonly string[];
-  readonly facts: ServiceFacts;
-}
-
-/** What only the description of a service shows. */
-export type ServiceFacts = Pick<
-  DescribedService,
-  'sourceRevision' | 'rollout' | 'source' | 'image' | 'resources' | 'autoscaled'
->;
-
-export interface ApplyOutcome {
-  readonly change: 'created' | 'updated' | 'unchanged';
-  readonly name: string;
-  readonly revision: number;
-  readonly warnings: readonly string[];
-  readonly token: string;
-  readonly changes: readonly FieldChange[];
-  readonly rollsOut: boolean;
-}
-
-interface ApplyOptions {
-  readonly name?: string | undefined;
-  readonly strict?: boolean;
-}
-
-interface TokenSecret extends TokenInfo {
-  readonly secret: string;
-}
-
-export interface ServiceRegistry {
-  list(): readonly RegisteredService[];
-  get(name: string): RegisteredService | undefined;
-  create(input: unknown, options: ApplyOptions): Promise<ApplyOutcome>;
-  apply(input: unknown, options: ApplyOptions): Promise<ApplyOutcome>;
-  delete(name: string): Promise<void>;
-  tokens(name: string): readonly TokenInfo[];
-  addToken(name: string, token: string, scopes: readonly string[]): Promise<TokenSecret>;
-  removeToken(name: string, token: string): Promise<void>;
-  rotateToken(name: string): Promise<TokenSecret>;
-}
+import type {
+  ApplyOutcome,
+  RegisteredService,
+  ServiceRegistry,
+  TokenSecret,
+} from './registered.ts';
 
 export interface InstanceHost {
   list(service: string): readonly InstanceInfo[];
   /** Rejects with `not_found` when there is no such instance. */
   logs(service: string, instance: string, request: LogRequest): Promise<AsyncIterable<Uint8Array>>;
+  /** Lets one go, another takes its place; `now`: what it works on is given back. False: there is
+   * none of that name. */
+  replace(service: string, instance: string, how: 'drain' | 'now'): boolean;
+}
+
+/** What the autoscaler measured and decided last. */
+export interface ScalerView {
+  /** By strategy, in its order; undefined: not known. */
+  readonly values: readonly (number | undefined)[];
+  /** `at`: wall clock; undefined: before its first look. */
+  readonly decision:
+    | { readonly at: number; readonly count: number; readonly reason: string }
+    | undefined;
 }
 
 export interface AdministratorOptions {
   readonly registry: ServiceRegistry;
   readonly queues: { find(name: string): Queues | undefined };
   readonly instances: InstanceHost;
+  /** undefined: it has not looked at the service yet. */
+  readonly scaler?: (name: string) => ScalerView | undefined;
   readonly server: () => ServerInfo;
   readonly notReady: () => string | undefined;
   /** Makes a backup of the data folder; undefined where nothing is kept on disk. */
@@ -125,11 +95,76 @@ export class Administrator implements Administration {
 
   async apply(request: ApplyRequest): Promise<AppliedService> {
     const { registry } = this.#options;
-    const { name, definition, how, strict } = request;
+    const { name, definition, how, strict, dryRun = false } = request;
     const outcome = await (how === 'create'
-      ? registry.create(definition, { name, strict })
-      : registry.apply(definition, { name, strict }));
+      ? registry.create(definition, { name, strict, dryRun })
+      : registry.apply(definition, { name, strict, dryRun }));
     return appliedOf(outcome);
+  }
+
+  async modify(name: string, change: ServiceChange, how: ChangeHow): Promise<AppliedService> {
+    return appliedOf(await this.#options.registry.modify(name, change, how));
+  }
+
+  async setAutoscaler(
+    name: string,
+    block: Readonly<Record<string, unknown>> | undefined,
+    how: ChangeHow,
+  ): Promise<AppliedService> {
+    return appliedOf(await this.#options.registry.setAutoscaler(name, block, how));
+  }
+
+  autoscaler(name: string): AutoscalerInfo | null {
+    this.#required(name);
+    const info = this.#options.registry.get(name)?.autoscaler;
+    if (info === undefined) return null;
+    const seen = this.#options.scaler?.(name);
+    if (seen === undefined) return info;
+    const { values, decision } = seen;
+    return {
+      ...info,
+      strategies: info.strategies.map((one, at) => ({ ...one, value: values[at] ?? null })),
+      decision: decision === undefined ? null : { ...decision, at: instant(decision.at) },
+    };
+  }
+
+  revisions(name: string): readonly RevisionDescription[] {
+    return this.#options.registry.revisions(name).map(({ at, file, ...rest }) => ({
+      ...rest,
+      at: instant(at),
+      kept: file !== undefined,
+      definition: file ?? null,
+    }));
+  }
+
+  async switchRevision(
+    name: string,
+    revision: number,
+    how: Pick<ChangeHow, 'dryRun'>,
+  ): Promise<AppliedService> {
+    return appliedOf(await this.#options.registry.switchRevision(name, revision, how));
+  }
+
+  stop(name: string, how: { readonly now: boolean }): Promise<void> {
+    return this.#options.registry.halt(name, how);
+  }
+
+  start(name: string): Promise<void> {
+    return this.#options.registry.resume(name);
+  }
+
+  replaceInstances(name: string, instances: readonly string[], how: 'drain' | 'now'): void {
+    const known = new Set(this.instances(name).map((instance) => instance.name));
+    const strange = instances.filter((instance) => !known.has(instance));
+    if (strange.length > 0) {
+      throw new PlatformError('not_found', `service ${name} has no instance ${strange.join(', ')}`);
+    }
+    const foreign = instances.filter(
+      (instance) => !this.#options.instances.replace(name, instance, how),
+    );
+    if (foreign.length === 0) return;
+    const text = `${foreign.join(', ')} can't be replaced: not started here, or not started yet`;
+    throw new PlatformError('conflict', text);
   }
 
   async delete(name: string): Promise<void> {
@@ -153,7 +188,7 @@ export class Administrator implements Administration {
 
   queues(name: string): Queues {
     this.#required(name);
-    const queues = this.#options.queues.find(name);
+    const queues = this.#queues(name);
     if (queues !== undefined) return queues;
     throw new PlatformError('unavailable', `the queues of ${name} are not open`);
   }
@@ -198,7 +233,7 @@ export class Administrator implements Administration {
 
   #summary(service: RegisteredService): ServiceSummary {
     const { name, status, message, revision, instances } = service;
-    const queues = this.#options.queues.find(name);
+    const queues = this.#queues(name);
     const input = queues?.view('input');
     return {
       name,
@@ -212,6 +247,10 @@ export class Administrator implements Administration {
       createdAt: instant(service.createdAt),
       updatedAt: instant(service.updatedAt),
     };
+  }
+
+  #queues(name: string): Queues | undefined {
+    return this.#options.queues.find(name) ?? this.#options.registry.resting(name);
   }
 
   #required(name: string): void {

@@ -18,6 +18,7 @@ import type { Call, Route } from './route.ts';
 import { backupRoutes } from './routes/backup.ts';
 import { type EventHost, eventRoutes } from './routes/events.ts';
 import { instanceRoutes } from './routes/instances.ts';
+import { lifeRoutes } from './routes/life.ts';
 import { queueRoutes } from './routes/queues.ts';
 import { serviceLogRoutes } from './routes/service-logs.ts';
 import { serviceRoutes } from './routes/services.ts';
@@ -83,6 +84,7 @@ export function apiRoutes(options: ApiOptions): readonly Route[] {
   const { administration } = options;
   const routes: Route[] = [
     ...serviceRoutes(administration),
+    ...lifeRoutes(administration),
     ...instanceRoutes(administration),
     ...serviceLogRoutes(options),
     ...eventRoutes({ ...options, isService: (name) => administration.service(name) !== undefined }),

@@ -47,7 +47,7 @@ export interface MetricSources {
 
 /** Connects the table of metrics to the parts. Once for each Telemetry. */
 export function pullMetrics(telemetry: Telemetry, sources: MetricSources): void {
-  const { administration, events, loopDelay } = sources;
+  const { administration, loopDelay } = sources;
   for (const [name, read] of ofViews) {
     telemetry.pull(name, () =>
       eachQueue(administration, (queues, queue) => read(queues.view(queue))),
@@ -59,7 +59,7 @@ export function pullMetrics(telemetry: Telemetry, sources: MetricSources): void 
     );
   }
   pullInstances(telemetry, administration);
-  pullEvents(telemetry, events);
+  pullEvents(telemetry, sources);
   pullProcess(telemetry, administration, loopDelay);
 }
 
@@ -101,10 +101,13 @@ function pullInstances(telemetry: Telemetry, administration: Administration): vo
   sum('sluice_window_busy', (instance) => instance.busy);
 }
 
-function pullEvents(telemetry: Telemetry, events: MetricSources['events']): void {
+/** Of services that there are; what happened to others, their events still tell for a while. */
+function pullEvents(telemetry: Telemetry, { administration, events }: MetricSources): void {
   const each = (name: PulledMetricName, read: (tally: Tally) => number): void =>
     telemetry.pull(name, function* () {
+      const known = new Set(administration.observed().map((service) => service.name));
       for (const tally of events.tallies()) {
+        if (!known.has(tally.service)) continue;
         yield { labels: [tally.service, tally.kind, tally.what], value: read(tally) };
       }
     });

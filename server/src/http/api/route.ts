@@ -28,7 +28,7 @@ export type RouteAnswer =
   | { readonly kind: 'stream'; readonly type: string; readonly description: string };
 
 export interface Route {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Parameters in braces: `/v1/services/{name}`. */
   readonly path: string;
   readonly summary: string;

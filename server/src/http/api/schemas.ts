@@ -3,12 +3,15 @@
 
 import type {
   ApplyAnswer,
+  AutoscalerInfo,
   FieldChange,
   InstanceInfo,
   LastExit,
   NewToken,
   Problem,
   QueueInfo,
+  RevisionDescription,
+  RevisionInfo,
   Scope,
   ServerInfo,
   ServiceDescription,
@@ -78,6 +81,49 @@ const applied = z.object({
   changes: z.array(change),
   rollsOut: z.boolean().describe('Whether instances are replaced.'),
 }) satisfies z.ZodType<ApplyAnswer>;
+
+const revision = z.object({
+  revision: count,
+  sourceRevision: count.describe('The revision as which its instances were first launched.'),
+  at: instant,
+  changed: z.array(z.string()),
+  current: z.boolean(),
+  kept: z.boolean().describe('Whether one can switch back to it.'),
+  text: z.string().describe('How it came to be.'),
+}) satisfies z.ZodType<RevisionInfo>;
+
+const revisionDescription = revision.extend({
+  definition: z.unknown(),
+}) satisfies z.ZodType<RevisionDescription>;
+
+const job = z.object({ name: z.string(), schedule: z.string(), targetSize: count });
+
+const autoscaler = z.object({
+  min: count,
+  max: count,
+  strategies: z.array(
+    z.object({
+      metric: z.string(),
+      threshold: z.number(),
+      service: z.string(),
+      value: z.number().nullable().describe('As last measured.'),
+    }),
+  ),
+  behavior: z.object({
+    scaleUpStabilizationSeconds: z.number(),
+    scaleDownStabilizationSeconds: z.number(),
+    zeroGraceSeconds: z.number(),
+    activationReplicas: count,
+  }),
+  cron: z
+    .object({ timeZone: z.string(), jobs: z.array(job), excludeDates: z.array(z.string()) })
+    .nullable(),
+  wanted: count,
+  decision: z
+    .object({ at: instant, count, reason: z.string() })
+    .nullable()
+    .describe('What was decided last.'),
+}) satisfies z.ZodType<AutoscalerInfo>;
 
 const lastExit = z.object({
   code: z.int().nullable(),
@@ -190,6 +236,9 @@ export const answers: Readonly<Record<AnswerName, z.ZodType>> = {
   ServiceSummary: summary,
   ServiceDescription: description,
   ApplyAnswer: applied,
+  RevisionInfo: revision,
+  RevisionDescription: revisionDescription,
+  AutoscalerInfo: autoscaler.nullable(),
   InstanceInfo: instance,
   QueueInfo: queue,
   TokenInfo: token,
@@ -202,6 +251,9 @@ export type AnswerName =
   | 'ServiceSummary'
   | 'ServiceDescription'
   | 'ApplyAnswer'
+  | 'RevisionInfo'
+  | 'RevisionDescription'
+  | 'AutoscalerInfo'
   | 'InstanceInfo'
   | 'QueueInfo'
   | 'TokenInfo'

@@ -60,7 +60,7 @@ export function attributesOf(
 ): Tags {
   const attributes = new Map<string, string>([
     ['meta.name', nameOf(service, view)],
-    ['meta.state', view.ended ? 'End' : 'Normal'],
+    ['meta.state', stateOf(view)],
     ['meta.backend', backend],
     ['meta.maxPayloadBytes', String(view.payloadBytesMax)],
     ['meta.header.user', easHeaders.user],
@@ -90,6 +90,11 @@ export function attributesOf(
     attributes.set(`suspects.list.[${at}]`, suspectLine(suspect));
   }
   return attributes;
+}
+
+function stateOf(view: QueueView): string {
+  if (view.isClosed === true) return 'Stopped';
+  return view.ended ? 'End' : 'Normal';
 }
 
 function nameOf(service: string, view: QueueView): string {

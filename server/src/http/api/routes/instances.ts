@@ -25,6 +25,19 @@ export function instanceRoutes(administration: Administration): readonly Route[]
       run: async ({ params: { name } }) => administration.instances(name),
     }),
     route({
+      method: 'POST',
+      path: '/v1/services/{name}/instances/replace',
+      summary: 'Have other instances take the place of these, which finish their work and end',
+      params: z.object({ name: pathName }),
+      body: z.object({
+        names: z.array(z.string().max(253)).min(1).max(10_000),
+        force: z.boolean().default(false).describe('Give back what they work on instead.'),
+      }),
+      answer: { kind: 'nothing' },
+      run: async ({ params: { name }, body: { names, force } }) =>
+        administration.replaceInstances(name, names, force ? 'now' : 'drain'),
+    }),
+    route({
       method: 'GET',
       path: '/v1/services/{name}/instances/{instance}/logs',
       summary: 'What an instance wrote',

@@ -1,14 +1,26 @@
-// Services: list, describe, apply, create, delete.
+// Services: list, describe, apply, create, change, delete.
 
 import { type ApplyAnswer, PlatformError, type ServiceDescription } from '@sluice/sdk/wire';
 import { z } from 'zod';
-import type { Administration, AppliedService } from '../administration.ts';
+import type { Administration, AppliedService, ChangeHow } from '../administration.ts';
 import { type Route, route } from '../route.ts';
 import { pathName, truth } from '../schemas.ts';
 
 const params = z.object({ name: pathName });
-const applyQuery = z.object({
+/** How a definition is taken. */
+export const applyQuery: z.ZodType<ChangeHow, Readonly<Record<string, unknown>>> = z.object({
   strict: truth.describe('Refuse fields that Sluice does not act on.'),
+  dryRun: truth.describe('Check everything, answer what would change, and change nothing.'),
+});
+const change = z.object({
+  merge: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe('Laid over the declared file: objects field by field; null removes.'),
+  set: z
+    .record(z.string().max(1024), z.string().max(262_144))
+    .optional()
+    .describe('Values as text by place: {"queue.max_delivery": "3"}; null removes.'),
 });
 const definition = z
   .record(z.string(), z.unknown())
@@ -32,8 +44,7 @@ export function serviceRoutes(administration: Administration): readonly Route[] 
       answer: { kind: 'one', of: 'ApplyAnswer' },
       status: 201,
       run: async ({ query, body, origin }) => {
-        const { strict } = query;
-        const request = { name: undefined, definition: body, how: 'create', strict } as const;
+        const request = { name: undefined, definition: body, how: 'create', ...query } as const;
         return applied(await administration.apply(request), origin);
       },
     }),
@@ -58,9 +69,21 @@ export function serviceRoutes(administration: Administration): readonly Route[] 
       body: definition,
       answer: { kind: 'one', of: 'ApplyAnswer' },
       run: async ({ params: { name }, query, body, origin }) => {
-        const { strict } = query;
-        const request = { name, definition: body, how: 'apply', strict } as const;
+        const request = { name, definition: body, how: 'apply', ...query } as const;
         return applied(await administration.apply(request), origin);
+      },
+    }),
+    route({
+      method: 'PATCH',
+      path: '/v1/services/{name}',
+      summary: 'Change some fields of a definition',
+      params,
+      query: applyQuery,
+      body: change,
+      answer: { kind: 'one', of: 'ApplyAnswer' },
+      run: async ({ params: { name }, query, body: { merge, set }, origin }) => {
+        const given = { ...(merge && { merge }), ...(set && { set }) };
+        return applied(await administration.modify(name, given, query), origin);
       },
     }),
     route({
@@ -74,7 +97,8 @@ export function serviceRoutes(administration: Administration): readonly Route[] 
   ];
 }
 
-function applied(service: AppliedService, origin: string): ApplyAnswer {
+/** The answer to a change, with the address that the caller used. */
+export function applied(service: AppliedService, origin: string): ApplyAnswer {
   return { ...service, endpoint: endpointOf(origin, service.name) };
 }
 
