@@ -68,8 +68,8 @@ export interface Running {
   readonly port: number | undefined;
   /** Resolves when it has ended, whoever ended it. Never, of an endpoint. */
   readonly ended: Promise<Ending>;
-  /** Asks it to end, and makes it after the grace time; resolves when nothing of it is left. May
-   * be called again, also with a shorter time. */
+  /** Asks it to end, and makes it after the grace time; resolves when nothing of it is left. Later
+   * calls wait for the same end; `kill` cuts it short. */
   stop(graceMs: number): Promise<void>;
   /** Makes it end at once; `stop` then resolves soon. */
   kill(): void;

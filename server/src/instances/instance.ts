@@ -242,7 +242,7 @@ export class Instance {
       revision,
       source: instances.source,
       url: this.url,
-      resources: instances.resources,
+      resources: this.hold.resources,
       devices: this.hold.devices,
       tell: ({ state, text }) => {
         if (!this.isLeaving) this.#enter(state, text);
@@ -338,6 +338,7 @@ export class Instance {
     const { clock, random } = this.#options;
     if (this.#isBlocked) return pause(clock, driverRetryMs, this.#leaving.signal);
     if (this.#wanted.instances.keepCrashed && this.#state === 'CrashLoop') {
+      // Until it is replaced, or wanted otherwise.
       return pause(clock, Number.MAX_SAFE_INTEGER, this.#leaving.signal);
     }
     // What can never run is still tried now and then: an image may be there tomorrow.
@@ -357,7 +358,8 @@ export class Instance {
     }
     const { clock } = this.#options;
     const inMs = this.#nextStartAt === 0 ? undefined : this.#nextStartAt - clock.now().wall;
-    return crashText(this.#last, this.#crashes, inMs);
+    const isKept = this.#wanted.instances.keepCrashed && this.#state === 'CrashLoop';
+    return crashText(this.#last, this.#crashes, isKept ? 'kept' : inMs);
   }
 
   #kind(): 'process' | 'container' | 'endpoint' {

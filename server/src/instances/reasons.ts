@@ -6,11 +6,13 @@ import type { FeederView } from './feeder.ts';
 import type { LastRun } from './status.ts';
 
 const lineMax = 200;
+/** The code that stands for an end by SIGKILL. */
+const killed = 137;
 
 /** How a run ended: "ended with code 1", "was ended by SIGKILL". */
 export function endingText(ending: Ending): string {
   if (ending.problem !== undefined) return ending.problem;
-  if (ending.outOfMemory === true) return 'was ended by the system: out of memory';
+  if (ending.outOfMemory === true) return memoryText(ending);
   if (ending.signal !== undefined) return `was ended by ${ending.signal}`;
   // Only the parent of a process is told its code.
   if (ending.code === undefined) return 'ended, its code is not known';
@@ -20,12 +22,24 @@ export function endingText(ending: Ending): string {
   return `ended with code ${code}${signal}`;
 }
 
-/** `inMs`: until it is started again; undefined: it is kept as it is. */
-export function crashText(last: LastRun, times: number, inMs: number | undefined): string {
+/** The system may end one program of several, and the others end because of that. */
+function memoryText({ code, memoryLimitBytes: limit }: Ending): string {
+  const shown = limit === undefined ? '' : ` (limit ${Math.floor(limit / 2 ** 20)} MB)`;
+  const why = `out of memory${shown}`;
+  if (code === undefined || code === killed) return `was ended by the system: ${why}`;
+  return `ended with code ${code}, after the system had ended a program in it: ${why}`;
+}
+
+/** `next`: milliseconds until it is started again; `kept`: it is not. */
+export function crashText(last: LastRun, times: number, next: number | 'kept' | undefined): string {
   const row = times > 1 ? ` (${times} times in a row)` : '';
-  const seconds = Math.max(0, Math.ceil((inMs ?? 0) / 1000));
-  const next = inMs === undefined ? '' : `, starts again in ${seconds} s`;
-  return `${last.reason}${row}${next}${wroteText(last.lines)}`;
+  return `${last.reason}${row}${nextText(next)}${wroteText(last.lines)}`;
+}
+
+function nextText(next: number | 'kept' | undefined): string {
+  if (next === undefined) return '';
+  if (next === 'kept') return ', is kept as it is';
+  return `, starts again in ${Math.max(0, Math.ceil(next / 1000))} s`;
 }
 
 /** The last line it wrote, to go on a sentence; empty when it wrote nothing. */

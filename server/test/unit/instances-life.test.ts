@@ -53,7 +53,8 @@ it('keeps a crashed copy as it is when that is asked for', async () => {
   driver.crash(1);
   await clock.advance(3_600_000);
   expect(driver.starts.length).toBe(1);
-  expect(status()).toMatchObject({ state: 'CrashLoop' });
+  const reason = 'ended with code 1, is kept as it is; it wrote last: last words';
+  expect(status()).toMatchObject({ state: 'CrashLoop', reason });
   await want({ count: 0 }, 2);
   expect(status()).toBeUndefined();
 });
