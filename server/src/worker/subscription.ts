@@ -29,6 +29,8 @@ export class Subscription {
   readonly #options: SubscriptionOptions;
   #window: number;
   #watch: WorkWatch | undefined;
+  /** Not heard any more, and open until the next one is let in and takes it over. */
+  #before: WorkWatch | undefined;
   #paused = false;
   #closed = false;
   /** Rises with every watch asked for; what an older one still says is not heard. */
@@ -49,6 +51,7 @@ export class Subscription {
   open(): void {
     this.#timer?.cancel();
     this.#generation += 1;
+    this.#before = this.#watch ?? this.#before;
     this.#watch = undefined;
     this.#ask(this.#generation).catch((error: unknown) => {
       this.#options.log.error({ error }, 'opening the watch failed unexpectedly');
@@ -80,14 +83,16 @@ export class Subscription {
 
   async close(how: 'cut' | 'dead' | 'drain'): Promise<void> {
     this.#end();
-    const watch = this.#watch;
+    const watches = [this.#before, this.#watch];
+    this.#before = undefined;
     this.#watch = undefined;
-    if (watch === undefined) return;
-    try {
-      await watch.close(how);
-    } catch (error) {
-      // The source has its own rules for a watch whose holder is gone.
-      this.#options.log.debug({ error }, 'closing the watch failed');
+    for (const watch of watches) {
+      try {
+        await watch?.close(how);
+      } catch (error) {
+        // The source has its own rules for a watch whose holder is gone.
+        this.#options.log.debug({ error }, 'closing the watch failed');
+      }
     }
   }
 
@@ -135,12 +140,14 @@ export class Subscription {
       return;
     }
     if (!isCurrent()) {
-      // Closed (or asked for anew, which has taken this one over) while it was being opened.
+      // Closed while it was being opened, or asked for anew: that one takes it over, if let in.
       if (this.#closed) await watch.close('drain').catch(() => undefined);
+      else this.#before = watch;
       return;
     }
     if (over) return;
     this.#watch = watch;
+    this.#before = undefined;
     this.#attempts = 0;
     if (this.#paused) watch.pause();
     const still = new Set(watch.held);

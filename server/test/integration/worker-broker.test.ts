@@ -230,3 +230,24 @@ async function patiently<Value>(ask: () => Promise<Value>): Promise<Value> {
 function turn(): Promise<void> {
   return new Promise((resolve) => systemClock.after(2, resolve));
 }
+
+it('leaves nothing with a watch that it meant to replace and could not', async () => {
+  const { queues, instance, put, results } = await world();
+  const first = await instance((_request, response) => void response.end(), { window: 1 });
+  const watching = (): boolean => first.worker.view().isWatching;
+  await expect.poll(watching).toBe(true);
+  for (const window of [2, 3, 4]) {
+    first.worker.update({ ...plainSettings, window });
+    await expect.poll(watching).toBe(true);
+  }
+  // One takeover too many within a few seconds: the watch before stays, and is given this.
+  first.worker.update({ ...plainSettings, window: 5 });
+  await put('a');
+  await expect.poll(() => queues.view('input').leased).toBe(1);
+  expect(watching()).toBe(false);
+  await first.worker.drain(AbortSignal.abort());
+  const second: Answer = ({ body }, response) => void response.end(`second ${body}`);
+  const { worker } = await instance(second);
+  expect((await results(1))[0]?.body).toBe('second a');
+  expect(worker.view().running).toEqual([]);
+});
