@@ -293,9 +293,10 @@ function mustBeRow(node: Node, page: number): void {
 /** A list of free pages: how many numbers follow, then pages, or minus a count and the first of a
  * run; 0 is an empty place. */
 function* freeRuns(
-  { value }: Node,
+  { kind, value }: Node,
   page: number,
 ): Iterable<{ readonly first: number; readonly count: number }> {
+  if (kind === 'table') throw new PageError(page, 'A list of free pages is named like a table.');
   const wrong = new PageError(page, 'A list of free pages is cut.');
   if (value.length < 8) throw wrong;
   const end = 8 * (Number(value.readBigInt64LE(0)) + 1);
