@@ -23,8 +23,8 @@ export interface ScalerOptions {
 
 /** What the scaler measured and decided last. */
 export interface ScalingView {
-  /** One for each strategy, in the order of the policy and in the unit it was written in; undefined:
-   * not known. */
+  /** One for each strategy, in the order of the policy and in the unit in which it was written;
+   * undefined: not known. */
   readonly values: readonly (number | undefined)[];
   readonly decision: {
     /** Wall clock. */

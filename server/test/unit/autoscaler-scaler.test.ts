@@ -90,7 +90,7 @@ async function world(policy: Partial<ScalingPolicy>, count: number): Promise<Wor
   return own;
 }
 
-test('the first message of a service at 0 starts an instance at once, not with the next look', async () => {
+test('the first message of a service at 0 starts an instance at once', async () => {
   const one = await world({}, 0);
   // Right after a look, when the next one is furthest away.
   await one.advance(10.001);
