@@ -163,12 +163,13 @@ export class Platform implements Component {
       broker,
       telemetry,
       record: events.record,
+      capacity: this.#config.capacity,
       clock,
       random,
       log,
     });
-    // Stopped before the broker, but started last: what a killed server left running is ended
-    // first, and the queues need not wait for that.
+    // Stopped before the broker, but started last: what a killed server left running is taken over
+    // or ended first, and the queues need not wait for that.
     this.#started.push(instances);
     const registry = await this.#begin(
       new Registry({

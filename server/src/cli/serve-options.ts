@@ -30,6 +30,7 @@ const valueNames: Readonly<Partial<Record<SettingKey, string>>> = {
   allow_origin: 'origin',
   allow_host: 'host',
   limit: 'name=number',
+  capacity: 'amounts',
   log_level: 'level',
 };
 

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { LogLevel } from '../kernel/log.ts';
 import type { Address } from './address.ts';
+import type { GivenCapacity } from './capacity.ts';
 import { parseJsonc } from './jsonc.ts';
 import { defaultDataFolder, type Environment } from './places.ts';
 import {
@@ -32,6 +33,8 @@ export interface Config {
   readonly allowHosts: readonly string[];
   /** Their names and bounds are not checked yet: the edge knows them. */
   readonly limits: readonly LimitSetting[];
+  /** What the machine has for instances, as far as it is said and not measured. */
+  readonly capacity: GivenCapacity;
   /** undefined: `info`, or `warn` where a person looks at a terminal. */
   readonly logLevel: LogLevel | undefined;
   readonly adminToken: Secret | undefined;
@@ -93,6 +96,7 @@ function toConfig(settings: Settings, environment: Environment): Config {
     allowOrigins: settings.allow_origin,
     allowHosts: settings.allow_host,
     limits: settings.limit,
+    capacity: settings.capacity,
     logLevel: settings.log_level,
     adminToken: settings.admin_token,
   };

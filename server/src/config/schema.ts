@@ -4,6 +4,7 @@
 
 import { z } from 'zod';
 import { type Address, isLoopback, parseAddress } from './address.ts';
+import { type GivenCapacity, parseCapacity } from './capacity.ts';
 import { parseDuration } from './duration.ts';
 import { Secret } from './secret.ts';
 
@@ -32,6 +33,7 @@ export interface Settings {
   readonly allow_origin: readonly string[];
   readonly allow_host: readonly string[];
   readonly limit: readonly LimitSetting[];
+  readonly capacity: GivenCapacity;
   readonly log_level: 'error' | 'warn' | 'info' | 'debug' | undefined;
   readonly admin_token: Secret | undefined;
 }
@@ -79,6 +81,13 @@ const limit = z.string().transform((text, context): LimitSetting => {
   return z.NEVER;
 });
 
+const capacity = z.string().transform((text, context): GivenCapacity => {
+  const parsed = parseCapacity(text);
+  if (parsed.ok) return parsed.capacity;
+  context.addIssue({ code: 'custom', message: parsed.problem });
+  return z.NEVER;
+});
+
 const truth = z.union([
   z.boolean(),
   z.enum(['true', 'false', '1', '0']).transform((word) => word === 'true' || word === '1'),
@@ -103,6 +112,7 @@ const schema = z.strictObject({
   allow_origin: z.array(origin).default([]),
   allow_host: z.array(text).default([]),
   limit: z.array(limit).default([]),
+  capacity: capacity.default({}),
   log_level: z.enum(['error', 'warn', 'info', 'debug']).optional(),
   admin_token: z
     .string()
@@ -127,6 +137,10 @@ const sentences: Readonly<Record<SettingKey, readonly [fallback: string, sentenc
   allow_origin: ['none', 'Web origin that may call from a browser; * for every one.'],
   allow_host: ['none', 'Further name under which clients reach a loopback server.'],
   limit: ['none', 'NAME=NUMBER: another value for one of the limits that the manual lists.'],
+  capacity: [
+    'measured',
+    'What the machine has for instances, as cpu=8,memory=32G,gpu=2; the rest is measured.',
+  ],
   log_level: ['info; on a terminal warn', 'Least level that is logged: error, warn, info, debug.'],
   admin_token: ['made at first start', 'Admin token, instead of the one kept in the data folder.'],
 };

@@ -49,6 +49,14 @@ describe('settings', () => {
     });
   });
 
+  test('say what the machine has for instances, or leave it to be measured', () => {
+    expect(load({}).capacity).toEqual({});
+    expect(load({ capacity: 'cpu=2,gpu=1' }).capacity).toEqual({ cpuMillis: 2000, gpus: 1 });
+    expect(mistakes({}, { SLUICE_CAPACITY: 'cpu=lots' })).toEqual([
+      'capacity: cpu is a number of cores such as 8 or 1.5, not "lots"',
+    ]);
+  });
+
   test('take flags over environment over file', () => {
     const file = join(folder, 'settings.json');
     writeFileSync(

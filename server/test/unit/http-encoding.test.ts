@@ -115,6 +115,7 @@ describe('attributes', () => {
       { gid: 'eas', index: 7, uid: 'u2', isHeld: false },
       { gid: 'eas', index: 8, uid: '', isHeld: false },
     ],
+    leftBehind: new Map(),
   };
 
   it('has every key that clients name, as texts', () => {

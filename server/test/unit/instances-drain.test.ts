@@ -6,7 +6,7 @@ import { stage } from './instances-world.ts';
 
 const graceful = { terminationGraceMs: 30_000 };
 
-it('asks an instance to end only when its last request has ended, however long that takes', async () => {
+it('asks an instance to end only when its last request has, however long that takes', async () => {
   const { clock, driver, feeder, want, status } = await stage();
   await want(graceful);
   feeder().held = 2;

@@ -138,7 +138,7 @@ describe('an update', () => {
     expect(manager.report('reader')?.rollout).toEqual({ state: 'done' });
   });
 
-  it('that failed is ended when the launch before is wanted again; its instances go on', async () => {
+  it('that failed is ended when the launch before is wanted again, which goes on', async () => {
     const { clock, driver, failures, feeders, manager, want } = await stage();
     await want({ count: 2 });
     const before = manager.status('reader').map(({ name }) => name);
@@ -159,7 +159,7 @@ describe('an update', () => {
   });
 });
 
-it('a first launch that crashes is told too; without an earlier one nothing replaces it', async () => {
+it('a first launch that crashes is told too, and goes on trying', async () => {
   const { clock, driver, failures, manager, want } = await stage();
   driver.failing = () => ({ code: 7, signal: undefined, problem: undefined });
   await want();

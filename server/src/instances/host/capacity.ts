@@ -38,6 +38,7 @@ export interface ControlGroups {
   read(path: string): string | undefined;
 }
 
+/** What of the machine instances may use: what is said, else what is measured. Never rejects. */
 export async function measureCapacity(options: MeasureOptions): Promise<Capacity> {
   const { given, environment, clock } = options;
   const groups = options.controlGroups ?? systemGroups();
