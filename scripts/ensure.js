@@ -22,6 +22,7 @@ const systemPrograms = [
     debian: 'apertium-apy apertium-eng-spa',
     without: 'the translation example is skipped',
   },
+  { program: 'mmdebstrap', debian: 'mmdebstrap', without: 'no image is made of packages' },
   { program: 'faketime', debian: 'faketime', without: 'no clock is set back in `npm run chaos`' },
 ];
 

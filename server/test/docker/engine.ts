@@ -17,9 +17,8 @@ const run = promisify(execFile);
 const isOnPath = (program: string): boolean =>
   ['/usr/sbin', '/usr/bin', '/sbin', '/bin'].some((folder) => existsSync(join(folder, program)));
 
-const missing = ['dockerd', 'ip', 'setpriv', 'busybox', 'docker-registry'].filter(
-  (program) => !isOnPath(program),
-);
+const needed = ['dockerd', 'ip', 'setpriv', 'busybox', 'docker-registry', 'mmdebstrap'];
+const missing = needed.filter((program) => !isOnPath(program));
 
 /** Why no engine can be started here; undefined: one can. */
 export const engineProblem: string | undefined =
