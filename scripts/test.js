@@ -3,12 +3,15 @@
 // vitest as filters (`npm test -- queue`). With CI=true a skipped test is a failure as well:
 // a component that CI should have had was missing.
 
+import { join } from 'node:path';
+import { root } from './command.js';
 import { ensureNode, ensurePackages, ensureSystemPrograms } from './ensure.js';
 import { runStage } from './stages.js';
 import { runVitest } from './vitest.js';
 
 ensureNode();
 await ensurePackages();
+await ensurePackages(join(root, 'examples', 'ocr'));
 await ensureSystemPrograms();
 
 let failedStages = 0;

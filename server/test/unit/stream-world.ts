@@ -7,15 +7,18 @@ import {
   type ClientSocket,
   type ConnectOptions,
   connect,
+  connectWork,
   type SocketEvents,
+  type WorkClient,
 } from '@sluice/sdk';
-import { PlatformError } from '@sluice/sdk/wire';
+import { PlatformError, type WorkTerms } from '@sluice/sdk/wire';
 import { Broker } from '../../src/broker/broker.ts';
 import type { Queues } from '../../src/broker/queues.ts';
 import { MemoryEngine } from '../../src/engine/memory.ts';
 import type { Connection } from '../../src/http/connection.ts';
 import type { HostedService, ServiceToken, TokenScope } from '../../src/http/directory.ts';
 import { attributesOf } from '../../src/http/eas/inspect.ts';
+import { JoinedWorkers } from '../../src/http/stream/joined.ts';
 import type { StreamLimits } from '../../src/http/stream/limits.ts';
 import { StreamServer } from '../../src/http/stream/server.ts';
 import { type Clock, systemClock } from '../../src/kernel/clock.ts';
@@ -25,6 +28,19 @@ import { defaultSettings, type ServiceSettings } from '../../src/queue/settings.
 
 export const service = 'ocr';
 export const mainToken = 'main-token';
+
+/** What the service wants of workers elsewhere. */
+export const terms: Omit<WorkTerms, 'resultBytesMax'> = {
+  revision: 7,
+  window: 3,
+  keepaliveMs: 600_000,
+  path: '/read',
+  paths: ['/v2', '/v3'],
+  method: 'POST',
+  contentType: 'image/png',
+  retryStatuses: [500, 502],
+  releaseAfterMs: 30_000,
+};
 
 export interface StreamWorldOptions {
   readonly settings?: Partial<ServiceSettings>;
@@ -37,7 +53,8 @@ export class StreamWorld {
   readonly tokens: ServiceToken[] = [{ name: 'main', secret: mainToken, scopes: undefined }];
   readonly #broker: Broker;
   readonly #streams: StreamServer;
-  readonly #clients: Client[] = [];
+  readonly #clients: { close(): Promise<void> }[] = [];
+  readonly joined: JoinedWorkers;
   stopped: string | undefined;
   /** New connections are refused. */
   isDown = false;
@@ -51,6 +68,7 @@ export class StreamWorld {
   }) {
     this.#broker = parts.broker;
     this.queues = parts.queues;
+    this.joined = new JoinedWorkers({ clock: parts.clock, log: silentLog });
     this.#streams = new StreamServer({
       directory: { find: (name) => (name === service ? this.#hosted() : undefined) },
       clock: parts.clock,
@@ -59,6 +77,7 @@ export class StreamWorld {
       adminToken: undefined,
       agent: 'test',
       describe: (name, view) => attributesOf(name, view, { backend: 'memory' }),
+      workers: { joined: this.joined, terms: () => terms },
       limits: parts.limits,
     });
   }
@@ -93,6 +112,15 @@ export class StreamWorld {
       ...options,
       platform,
     });
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** A worker's client over connections in memory. */
+  async work(instance: string): Promise<WorkClient> {
+    const platform = { openSocket: this.#openSocket };
+    const who = { service, token: mainToken, instance, agent: 'test' };
+    const client = await connectWork('http://memory', { ...who, platform });
     this.#clients.push(client);
     return client;
   }
