@@ -182,7 +182,7 @@ test('secrets stay in files that only their owner may read', async () => {
     containers: [{ command: script, env: [{ name: 'OWN', value: 'its-own-secret' }] }],
   };
   const created = await run(server, 'create', file('m', definition));
-  expect(created.stderr).toContain('Service is running');
+  expect(created.stdout).toContain('[OK] Service is running');
   await run(server, 'token', 'm', '--rotate');
   const { stdout } = await run(server, 'token', 'm', '--add', 'web', '--scope', 'submit');
   const secrets = [adminToken, clientToken, secretValue, 'the-token-of-m', stdout.trim()];

@@ -5,9 +5,13 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** How long a command may take to end by itself once it is told to. */
+const patienceMs = 3000;
 
 export interface Ended {
   readonly code: number | null;
@@ -56,11 +60,25 @@ export function openCommandWorld(): CommandWorld {
     start,
     run: (args, options) => start(args, options).ended,
     close: async () => {
-      for (const command of running) command.child.kill('SIGKILL');
-      await Promise.all([...running].map((command) => command.ended));
+      await Promise.all([...running].map(endCommand));
       rmSync(home, { recursive: true, force: true });
     },
   };
+}
+
+/** A server that is told twice takes its model processes along at once; one that is killed leaves
+ * them to the next. */
+async function endCommand({ child, ended }: RunningCommand): Promise<void> {
+  for (const signal of ['SIGTERM', 'SIGTERM', 'SIGKILL'] as const) {
+    child.kill(signal);
+    const late = new AbortController();
+    const patience = sleep(patienceMs, 'late', { signal: late.signal }).catch(() => 'ended');
+    if ((await Promise.race([ended, patience])) !== 'late') {
+      late.abort();
+      return;
+    }
+  }
+  await ended;
 }
 
 function startCommand(

@@ -11,10 +11,10 @@ let url: string;
 
 beforeAll(async () => {
   world = openCommandWorld();
-  server = world.start([
-    ...['serve', '--engine', 'memory', '--listen', '127.0.0.1:0'],
-    ...['--data', join(world.home, 'data')],
-  ]);
+  const data = join(world.home, 'data');
+  server = world.start(['serve', '--engine', 'memory', '--listen', '127.0.0.1:0', '--data', data], {
+    environment: { DOCKER_HOST: `unix://${world.home}/no-such-socket` },
+  });
   url = (await server.says(/on (http:\S+)\n[\s\S]*Ready/))[1] ?? '';
 });
 afterAll(() => world.close());
@@ -122,11 +122,13 @@ describe('a service', () => {
       containers: [{ image: 'registry.example/ocr:1', script: 'serve', port: 8000 }],
     };
     writeFileSync(file('later.json'), JSON.stringify(definition));
-    const created = await world.run(['create', file('later.json')]);
+    const created = await world.run(['create', file('later.json'), '--timeout', '1s']);
     expect(created.code).toBe(1);
-    expect(created.stderr).toMatch(/error: Service is Pending .*; its queues take requests/);
+    expect(created.stderr).toMatch(/error: Service is .*no Docker Engine answers.* not waiting/);
     const list = await world.run(['ls']);
-    expect(list.stdout).toMatch(/^later is Pending: /m);
+    expect(list.stdout).toMatch(/^later is \w+: .*no Docker Engine answers/m);
+    const workers = await world.run(['w', 'later']);
+    expect(workers.stdout).toMatch(/\| Pending \| \[0\/1\] \| no Docker Engine answers/);
   });
 
   test('with mistakes is refused with all of them', async () => {
