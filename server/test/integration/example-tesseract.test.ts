@@ -49,6 +49,6 @@ describe.skipIf(engineProblem !== undefined)('tesseract in a container', () => {
     const refused = await world.run(['put', 'tesseract', '--wait', '--data', 'nonsense']);
     expect(refused.stderr).toContain(refusal);
     const { stdout } = await world.run(['w', 'tesseract', '--json']);
-    expect(JSON.parse(stdout)).toMatchObject([{ kind: 'container', ready: true }]);
+    expect(JSON.parse(stdout)[0]).toMatchObject({ kind: 'container', ready: true });
   });
 });
