@@ -4,6 +4,7 @@
 
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import type { Scaler } from './autoscaler/scaler.ts';
 import { Broker } from './broker/broker.ts';
 import { ensureAdminToken } from './config/admin-token.ts';
 import type { Config } from './config/load.ts';
@@ -31,6 +32,7 @@ import { Telemetry } from './kernel/telemetry.ts';
 import { directoryOf, type Edges, isPrivate, openEdges, urlOf } from './platform/edges.ts';
 import { launchDesk } from './platform/launches.ts';
 import { createInstances, instanceHost } from './platform/runtime.ts';
+import { createScaler } from './platform/scaling.ts';
 import { withJoined, workerDesk } from './platform/workers.ts';
 import { Registry } from './services/registry.ts';
 
@@ -50,6 +52,7 @@ interface Running extends Edges {
   readonly adminToken: Secret;
   readonly administration: Administration;
   readonly instances: InstanceManager;
+  readonly scaler: Scaler;
 }
 
 /** What the administrative API looks at. */
@@ -61,6 +64,7 @@ interface KnownParts {
   readonly events: EventLog;
   readonly telemetry: Telemetry;
   readonly workers: WorkerDesk;
+  readonly scaler: Scaler;
 }
 
 export class Platform implements Component {
@@ -103,7 +107,8 @@ export class Platform implements Component {
   async drain(timeoutMs: number): Promise<void> {
     this.#notReady = 'stopping';
     this.#isDraining = true;
-    const { instances, streams, edge, rootQueues } = this.#required();
+    const { instances, scaler, streams, edge, rootQueues } = this.#required();
+    await scaler.stop();
     for (const each of [edge, ...rootQueues]) each.pauseWatches();
     streams.goodbye('the server is stopping', streamRetryMs);
     await instances.stop({ deadlineMs: timeoutMs });
@@ -158,6 +163,7 @@ export class Platform implements Component {
     const launches = launchDesk();
     const instances = createInstances({
       launches,
+      served: (service, durationMs) => this.#running?.scaler.served(service, durationMs),
       dataFolder: this.#config.dataFolder,
       environment,
       broker,
@@ -186,7 +192,9 @@ export class Platform implements Component {
     launches.open(registry);
     events.keep(registry.list().map(({ name }) => name));
     const workers = workerDesk({ registry, record: events.record, clock, log });
-    const known = { engine, registry, broker, instances, events, telemetry, workers };
+    const scaler = createScaler({ registry, broker, instances, record: events.record, clock, log });
+    this.#started.push(scaler);
+    const known = { engine, registry, broker, instances, events, telemetry, workers, scaler };
     const administration = this.#administrator(known);
     const loopDelay = await this.#begin(new LoopDelay(clock));
     pullMetrics(telemetry, { administration, events, loopDelay });
@@ -208,21 +216,23 @@ export class Platform implements Component {
       random,
       log,
     });
-    this.#running = { adminToken, administration, instances, ...edges };
+    this.#running = { adminToken, administration, instances, scaler, ...edges };
     this.#notReady = undefined;
-    instances.start().catch((error: unknown) => {
+    const begun = instances.start().then(() => scaler.start());
+    begun.catch((error: unknown) => {
       log.error({ error }, 'instances not started');
       this.#notReady = 'instances could not be started; the log says why';
     });
   }
 
   #administrator(known: KnownParts): Administrator {
-    const { engine, registry, broker, instances, events, telemetry, workers } = known;
+    const { engine, registry, broker, instances, events, telemetry, workers, scaler } = known;
     const { name, survivesProcess, survivesPower } = engine.capabilities;
     return new Administrator({
       registry,
       queues: broker,
       instances: withJoined(instanceHost(instances), workers, broker),
+      scaler: (service) => scaler.view(service),
       server: () => ({ name: 'sluice', version, engine: name, survivesProcess, survivesPower }),
       notReady: () => this.#notReady,
       backUp:

@@ -29,6 +29,8 @@ export interface RuntimeOptions {
   readonly telemetry: Telemetry;
   readonly record: RecordEvent;
   readonly launches: LaunchDesk;
+  /** A call to the model of a service has ended. */
+  readonly served: (service: string, durationMs: number) => void;
   /** What the machine has for instances, as far as it is not measured. */
   readonly capacity?: GivenCapacity;
   readonly clock: Clock;
@@ -87,8 +89,11 @@ function feederOf(order: FeedOrder, options: RuntimeOptions): Feeder {
     clock,
     random,
     log: log.child({ service, instance }),
-    observe: ({ durationMs, outcome }) =>
-      telemetry.inferenceDone(service, outcome, durationMs / 1000),
+    observe: ({ durationMs, outcome }) => {
+      telemetry.inferenceDone(service, outcome, durationMs / 1000);
+      // Others say nothing of how long work takes.
+      if (outcome === 'succeeded' || outcome === 'failed') options.served(service, durationMs);
+    },
   });
   return worker;
 }

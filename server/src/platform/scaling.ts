@@ -1,0 +1,40 @@
+// The autoscaler among the other parts: what it is told by them, and whom it tells.
+
+import { Scaler } from '../autoscaler/scaler.ts';
+import type { Broker } from '../broker/broker.ts';
+import type { InstanceManager } from '../instances/manager.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { RecordEvent } from '../kernel/events.ts';
+import type { Log } from '../kernel/log.ts';
+import type { Registry } from '../services/registry.ts';
+
+/** Not started yet: before the instances of an earlier server are known there is nothing to say. */
+export function createScaler(parts: {
+  readonly registry: Registry;
+  readonly broker: Broker;
+  readonly instances: InstanceManager;
+  readonly record: RecordEvent;
+  readonly clock: Clock;
+  readonly log: Log;
+}): Scaler {
+  const { registry, broker, instances, record, clock, log } = parts;
+  return new Scaler({
+    ports: {
+      services: () => registry.scaled(),
+      queue: (service) => {
+        const queues = broker.find(service);
+        if (queues === undefined) return undefined;
+        const { waiting, backingOff, leased } = queues.view('input');
+        return { waiting, backingOff, leased, puts: queues.counters('input').put };
+      },
+      instances: (service) => instances.status(service),
+      usage: (service) => instances.usage(service),
+      cpuMillis: (service) => registry.get(service)?.declared?.resources.cpuMillis ?? 0,
+      scale: (service, count, reason) => registry.scale(service, count, reason),
+      whenInputComes: (service, fire) => broker.whenInputComes(service, fire),
+      record,
+    },
+    clock,
+    log,
+  });
+}
