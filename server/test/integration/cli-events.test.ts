@@ -21,7 +21,12 @@ beforeAll(async () => {
   await serve();
   await apply(1);
 });
-afterAll(() => world.close());
+afterAll(async () => {
+  // It takes its model processes along.
+  server.child.kill('SIGTERM');
+  await server.ended;
+  await world.close();
+});
 
 async function serve(): Promise<void> {
   server = world.start(['serve', '--listen', address, '--data', join(world.home, 'data')]);
