@@ -292,34 +292,41 @@ export class Machine {
     log.warn({ service, outcome, cause }, 'append failed, recovering');
     this.#phase = 'recovering';
     const isFull = outcome.kind === 'refused' && outcome.why === 'full';
-    const error = isFull
-      ? new PlatformError('disk_full', 'the disk is full; nothing was written', { retryAfterMs })
-      : new PlatformError(
-          'outcome_unknown',
-          'the write may or may not have happened; repeat it with the same request id',
-          { retryAfterMs, cause },
-        );
+    const unknown = new PlatformError(
+      'outcome_unknown',
+      'the write may or may not have happened; repeat it with the same request id',
+      { retryAfterMs, cause },
+    );
+    const full = 'the disk is full; nothing was written';
+    const error = isFull ? new PlatformError('disk_full', full, { retryAfterMs }) : unknown;
     const turns = this.#turns;
     this.#turns = [];
     for (const turn of turns) {
       for (const output of turn.outputs) {
-        if (output.kind === 'reply') output.done({ kind: 'refused', error });
-        else if (output.kind === 'read') output.fail(error);
+        if (output.kind === 'reply') {
+          // What it repeats may have been written long ago.
+          const isRepeat = output.reply.kind === 'put' && output.reply.repeated;
+          output.done({ kind: 'refused', error: isRepeat ? unknown : error });
+        } else if (output.kind === 'read') output.fail(error);
       }
     }
-    this.#refuseInbox(error);
+    this.#refuseInbox(error, unknown);
     this.#events.reset('recovering');
     this.#recovery = this.#recover().then(() => {
       if (wasStopping) this.#phase = 'stopping';
     });
   }
 
-  #refuseInbox(error: PlatformError): void {
+  /** `perhaps` is for puts that may repeat one that was taken. */
+  #refuseInbox(error: PlatformError, perhaps: PlatformError = error): void {
     const inbox = this.#inbox;
     this.#inbox = [];
     for (const item of inbox) {
-      if ('command' in item) item.done({ kind: 'refused', error });
-      else item.fail(error);
+      if ('command' in item) {
+        const { command } = item;
+        const mayRepeat = command.kind === 'put' && command.meta.callerId;
+        item.done({ kind: 'refused', error: mayRepeat ? perhaps : error });
+      } else item.fail(error);
     }
   }
 

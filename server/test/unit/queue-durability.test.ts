@@ -108,7 +108,8 @@ describe('when the disk refuses', () => {
     let fault: 'none' | 'full' | 'unknownLost' | 'unknownWritten' = 'none';
     const disk = new FaultyEngine({ inner: new MemoryEngine(), fault: () => fault });
     await inWorldOn(disk, {}, async (world) => {
-      await world.put('before');
+      const known = putRequest('before', { id: 'mine' });
+      await world.run(world.queues.put('input', known));
       const waiting = world.queues.get(
         'input',
         getRequest({ from: 99, timeoutMs: 60_000 }),
@@ -118,9 +119,12 @@ describe('when the disk refuses', () => {
       await world.settle();
       fault = 'full';
       const full = refused('disk_full', world.queues.put('input', putRequest('refused')));
+      // Of what it repeats nobody may say that nothing was written.
+      const repeat = refused('outcome_unknown', world.queues.put('input', known));
       await world.settle();
       fault = 'none';
       await world.run(full);
+      await world.run(repeat);
       await world.run(failed);
       await world.advance(1_000);
       expect((await world.read('input')).map(([, body]) => body)).toEqual(['before']);
