@@ -199,11 +199,19 @@ export class InstanceManager implements Component {
     for (const { driver, survivors } of found) {
       for (const survivor of survivors) {
         const fleet = this.#fleetOf(survivor, driver);
-        if (fleet === undefined) ends.push(survivor.end());
+        if (fleet === undefined) ends.push(this.#endSurvivor(survivor));
         else fleet.adopt(survivor, driver);
       }
     }
     await Promise.all(ends);
+  }
+
+  async #endSurvivor(survivor: Survivor): Promise<void> {
+    const { service, instance } = survivor;
+    await survivor.end();
+    if (!this.#fleets.has(service)) return;
+    const text = 'Left by an earlier server and not wanted any more: ended';
+    this.#options.record({ service, kind: 'instance', what: 'gone', text, instance });
   }
 
   #fleetOf(survivor: Survivor, driver: Driver): Fleet | undefined {

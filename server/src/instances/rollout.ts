@@ -93,7 +93,8 @@ export class RolloutJudge {
     if (old > 0 && count > 0) this.#isUpdate = true;
     if (this.#isUpdate && old > 0 && count > 0 && !this.#hasBegun) {
       this.#hasBegun = true;
-      news.push({ kind: 'begun', text: `${old} of ${staying(copies).length} are to be replaced` });
+      const who = old === 1 ? 'one instance is' : `${old} instances are`;
+      news.push({ kind: 'begun', text: `${who} to be replaced` });
     }
     if (ready > 0 && !this.#isProven) {
       this.#isProven = true;
@@ -101,7 +102,8 @@ export class RolloutJudge {
       this.#isToldFailed = false;
       news.push({ kind: 'proven' });
     }
-    this.#text = `${ready} of ${count} instances are new and ready, ${old} older ones remain`;
+    const remain = old === 1 ? 'one older one remains' : `${old} older ones remain`;
+    this.#text = `${ready} of ${count} instances are new and ready, ${remain}`;
     const isDone = old === 0 && (ready >= count || count === 0);
     if (isDone && !this.#isDone && this.#hasBegun) {
       news.push({ kind: 'done', text: `${ready} of ${count} instances are new and ready` });

@@ -1,6 +1,6 @@
-// The calls at the model, and the slots of abandoned ones: we, or a Sluice before us, have let go of
-// them while the model may still work on them. All count against the window: it is never given more
-// than it can hold.
+// The calls at the model, and the slots of abandoned ones: we, or a Sluice before us, have let go
+// of them while the model may still work on them. All count against the window: it is never given
+// more than it can hold.
 
 import type { Call, RunningCall } from './call.ts';
 

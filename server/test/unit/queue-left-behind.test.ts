@@ -20,7 +20,7 @@ it('knows after a crash how many calls each instance may still be at work on', a
   });
 });
 
-it('counts calls that were cut short before, and those of a second crash, for a minute', async () => {
+it('counts calls that were cut before, and those of a second crash, for a minute', async () => {
   await inWorld(declared, async (world) => {
     const worker = await world.worker('w', { window: 2 });
     await world.putMany(2);
