@@ -13,18 +13,19 @@ const head = `# Commands
 Every command but \`serve\`, \`verify\`, \`init\` and \`mock-model\` speaks to a running server. It
 takes address and admin token from \`--url\` and \`--token\`, else from the file of \`-c\`, else
 from \`SLUICE_URL\` and \`SLUICE_TOKEN\`, else from the file that a server on loopback writes into
-its user's configuration folder (\`~/.config/sluice/servers\`, readable by nobody else, removed when the
-server ends). \`put\`, \`get\`, \`watch\` and \`attrs\` are content with a token of the service.
+its user's configuration folder (\`~/.config/sluice/servers\`, readable by nobody else, removed
+when the server ends). \`put\`, \`get\`, \`watch\` and \`attrs\` are content with a token of the
+service.
 
 - Names, flags, tables and words are those of \`eascmd\` where it has them, so that what reads its
   output reads ours: \`[OK] Service is running\`, \`sluice ls | awk -F'|' '{print $2, $7}'\`.
 - Results, and steps that are done (\`[OK] ...\`), go to standard output; what is waited for,
   remarks and errors go to standard error. With \`--json\` the steps go there too.
-- \`--json\` makes every result JSON: one value, or for \`watch\`, \`logs\`, \`serve\` and
-  \`mock-model\` one value on each line.
+- \`--json\` makes every result JSON: one value, or for \`watch\`, \`logs\`, \`events\`, \`serve\`
+  and \`mock-model\` one value on each line.
 - Exit codes: 0 done; 1 refused, failed, or nothing there; 2 \`--dry-run\` found something to
-  change; 130 ended by Ctrl-C (143 by SIGTERM); 141 when whoever read the output has left. \`serve\` and
-  \`mock-model\` end by Ctrl-C with 0.
+  change; 130 ended by Ctrl-C (143 by SIGTERM); 141 when whoever read the output has left.
+  \`serve\` and \`mock-model\` end by Ctrl-C with 0.
 
 These options go with every command:`;
 

@@ -221,6 +221,8 @@ export interface ServerInfo {
   readonly name: 'sluice';
   readonly version: string;
   readonly engine: string;
+  /** RFC 3339, UTC: since when it serves. */
+  readonly startedAt: string;
   /** Whether an acknowledged put survives the end of the process, and the loss of power. */
   readonly survivesProcess: boolean;
   readonly survivesPower: boolean;

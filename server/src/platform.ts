@@ -32,7 +32,7 @@ import { Telemetry } from './kernel/telemetry.ts';
 import { directoryOf, type Edges, isPrivate, openEdges, urlOf } from './platform/edges.ts';
 import { launchDesk } from './platform/launches.ts';
 import { createInstances, instanceHost } from './platform/runtime.ts';
-import { createScaler } from './platform/scaling.ts';
+import { createScaler, noticing } from './platform/scaling.ts';
 import { withJoined, workerDesk } from './platform/workers.ts';
 import { Registry } from './services/registry.ts';
 
@@ -181,7 +181,7 @@ export class Platform implements Component {
       new Registry({
         store: engine,
         queues: broker,
-        runtime: instances,
+        runtime: noticing(instances, (service) => this.#running?.scaler.changed(service)),
         clock,
         random,
         log,
@@ -228,12 +228,14 @@ export class Platform implements Component {
   #administrator(known: KnownParts): Administrator {
     const { engine, registry, broker, instances, events, telemetry, workers, scaler } = known;
     const { name, survivesProcess, survivesPower } = engine.capabilities;
+    const facts = { engine: name, survivesProcess, survivesPower };
+    const startedAt = new Date(this.#parts.clock.now().wall).toISOString();
     return new Administrator({
       registry,
       queues: broker,
       instances: withJoined(instanceHost(instances), workers, broker),
       scaler: (service) => scaler.view(service),
-      server: () => ({ name: 'sluice', version, engine: name, survivesProcess, survivesPower }),
+      server: () => ({ name: 'sluice', version, startedAt, ...facts }),
       notReady: () => this.#notReady,
       backUp:
         engine instanceof LmdbEngine

@@ -22,16 +22,19 @@ export interface DeployFlags extends WaitFlags {
 /** Exit code of a dry run that found something to change. */
 export const differsCode = 2;
 
+/** `--no-wait` and `--timeout`; `until` says what is waited for. */
 export function addWaitOptions(command: Command, until: string): Command {
   return command
     .option('--no-wait', `do not wait until ${until}`)
     .addOption(durationOption('--timeout <time>', 'how long to wait', '10m'));
 }
 
+/** `--strict`. */
 export function strictOption(): Option {
   return new Option('--strict', 'refuse fields that Sluice does not act on');
 }
 
+/** `--dry-run`. */
 export function dryRunOption(): Option {
   return new Option(
     '--dry-run',

@@ -94,6 +94,7 @@ export async function openApiWorld(): Promise<ApiWorld> {
       name: 'sluice',
       version: '1.2.3',
       engine: 'memory',
+      startedAt: '2026-01-01T00:00:00.000Z',
       survivesProcess: false,
       survivesPower: false,
     }),

@@ -85,7 +85,7 @@ describe('a service', () => {
     const { stdout } = await world.run(['showworkers', 'demo']);
     expect(stdout).toMatch(/INSTANCENAME .* INNERIP .* HOSTIP .* READY .* REASON .* LASTSTATE/);
     expect(stdout).toMatch(/^\| demo-\w+ +\| 127\.0\.0\.1:\d+ .*\| Running \| \[1\/1\] /m);
-    expect(stdout).toMatch(/^\| demo-queue +\| .*\| Running \| \[1\/1\] /m);
+    expect(stdout).toMatch(/^\| demo-queue +\| .*\| \d{4}-\S+Z \| .*\| Running \| \[1\/1\] /m);
     const listed = JSON.parse((await world.run(['w', 'demo', '--json'])).stdout);
     expect(listed.map(({ kind }: { kind: string }) => kind)).toEqual(['process', 'queue']);
   });

@@ -142,7 +142,7 @@ describe('a service that does not come up', () => {
     expect(verdict).toMatch(/^Service is Pending .*no Docker Engine answers; its queues take req/);
   });
 
-  test('is not waited for beyond the time-out; what instances lack is said, once each', async () => {
+  test('is not waited for beyond the time-out; what instances lack is said', async () => {
     const services = [described('Updating', { message: '0 of 2 are ready' })];
     const lacks = (name: string, message: string) => {
       return { name, message, ready: false, state: 'Starting', lastExit: null };

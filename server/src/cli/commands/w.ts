@@ -1,6 +1,6 @@
 // `sluice w`: the instances of a service, and the one that holds its queues.
 
-import type { InstanceInfo, LastExit, ServiceDescription } from '@sluice/sdk';
+import type { InstanceInfo, LastExit, ServerInfo, ServiceDescription } from '@sluice/sdk';
 import { Command } from 'commander';
 import type { Context } from '../context.ts';
 import { withService } from '../services.ts';
@@ -23,16 +23,19 @@ Examples:
   sluice w ocr --json | jq -r '.[] | select(.ready | not) | .name'`,
     )
     .action(async (name: string) => {
-      const [service, instances] = await withService(context, command, name, (client) =>
-        Promise.all([client.service(name), client.instances(name)]),
+      const [service, instances, server] = await withService(context, command, name, (client) =>
+        Promise.all([client.service(name), client.instances(name), client.server()]),
       );
-      const all = [...instances, ...queueInstances(service)];
+      const all = [...instances, ...queueInstances(service, server)];
       context.output.result(all, () => table(columns(new URL(service.endpoint).hostname), all));
     });
 }
 
 /** The embedded engine runs the queues of a service in one place: the server itself. */
-function queueInstances(service: ServiceDescription): readonly InstanceInfo[] {
+function queueInstances(
+  service: ServiceDescription,
+  { startedAt }: ServerInfo,
+): readonly InstanceInfo[] {
   if (service.status === 'Stopped') return [];
   return [
     {
@@ -43,7 +46,8 @@ function queueInstances(service: ServiceDescription): readonly InstanceInfo[] {
       address: new URL(service.endpoint).origin,
       pid: 0,
       revision: service.revision,
-      startedAt: '',
+      // As text both sort by time.
+      startedAt: startedAt > service.createdAt ? startedAt : service.createdAt,
       restarts: 0,
       window: 0,
       busy: 0,

@@ -227,6 +227,7 @@ const server = z.object({
   name: z.literal('sluice'),
   version: z.string(),
   engine: z.string(),
+  startedAt: instant,
   survivesProcess: z.boolean(),
   survivesPower: z.boolean(),
 }) satisfies z.ZodType<ServerInfo>;
