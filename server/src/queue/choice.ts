@@ -1,5 +1,5 @@
-// Which message a consumer may have now: the first that came back or, from the cursors on, the first
-// fresh one (rules 2, 3, 7, 8, 17).
+// Which message a consumer may have now: the first that came back or, from the cursors on, the
+// first fresh one (rules 2, 3, 7, 8, 17).
 
 import { comesBefore, type Offer } from './offers.ts';
 import {

@@ -1,5 +1,5 @@
-// Suspects, whose turn it is, get a consumer that holds nothing. Where all are busy one is reserved:
-// it gets nothing new until it is empty. So no suspect starves, and all others go on elsewhere.
+// Suspects whose turn it is get a consumer that holds nothing. Where all are busy one is reserved:
+// it gets nothing new until it is empty. So no suspect starves, and the others go on elsewhere.
 
 import type { Change } from './change.ts';
 import { hasPlace, isAble, isExpired, isOpen, nextFor, suits } from './choice.ts';

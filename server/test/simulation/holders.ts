@@ -1,7 +1,8 @@
 // Who holds which delivery, as clients can know it: leases begin when they are seen, and are in
 // doubt as soon as anything may have ended them. Slots are counted here (rule 2).
 
-import type { ConsumerKind, Identity } from '../../src/broker/queues.ts';
+import type { ConsumerKind, Delivery, Identity } from '../../src/broker/queues.ts';
+import { begins, deathsPossible, died, hasCompany, mayDie, mayHaveLived } from './deaths.ts';
 import type { Groups } from './groups.ts';
 import { type Entry, isBefore, type LeaseNote, type Ledger } from './ledger.ts';
 import type { Limits } from './limits.ts';
@@ -69,7 +70,7 @@ export class Holders {
   }
 
   /** A delivery was seen: a lease begins, or is seen late. */
-  begin(holder: Holder, entry: Entry, deliveryId: number): void {
+  begin(holder: Holder, entry: Entry, { deliveryId, deliveries }: Delivery): void {
     fact(!this.#tokens.has(deliveryId), '5', `delivery id ${deliveryId} came twice`);
     this.#tokens.set(deliveryId, { entry, holder });
     fact(!this.#voidedUnseen.has(deliveryId), '5', `${deliveryId} was given after it was voided`);
@@ -77,13 +78,57 @@ export class Holders {
     const { now } = this.#stage;
     const { key, gid } = holder;
     const cutAt = Number.POSITIVE_INFINITY;
-    const lease: LeaseNote = { deliveryId, holder: key, gid, at: now, isOver: false, cutAt };
+    const lease: LeaseNote = {
+      ...{ deliveryId, holder: key, gid, at: now, isOver: false, cutAt },
+      ...{ mayHaveDied: false, end: 'unknown', askedAt: 0, hadCompany: false, isSuspect: false },
+    };
+    const before = entry.leases.findLast((last) => last.gid === gid);
     entry.leases.push(lease);
     const leases = this.#leases.get(holder) ?? new Set();
     this.#leases.set(holder, leases.add(lease));
     holder.open.add(deliveryId);
     const taken = this.#slotsTaken(holder);
     fact(taken <= holder.window, '2', `${holder.key} has ${taken} of ${holder.window}`);
+    if (!this.#groups.isWorked || !this.#groups.counts(gid)) return;
+    if (taken > 1) this.#meet(holder, entry, lease);
+    begins(entry, lease, { isKnown: this.#isEndKnown(before) }, deliveries);
+  }
+
+  #isEndKnown(lease: LeaseNote | undefined): boolean {
+    if (lease?.end === 'asked') return this.#stage.isSteadySince(lease.askedAt);
+    return lease?.end !== 'unknown';
+  }
+
+  /** Several are at one holder at a time: those whose leases have not ended, and the new one. */
+  #meet(holder: Holder, entry: Entry, lease: LeaseNote): void {
+    hasCompany(entry, lease);
+    for (const deliveryId of holder.open) {
+      const other = this.#tokens.get(deliveryId)?.entry;
+      if (other === undefined || other === entry) continue;
+      const held = this.lease(other, deliveryId);
+      if (this.#isHeld(other, held)) hasCompany(other, held);
+    }
+  }
+
+  /** An instance is about to be reported dead: answers what becomes of what it certainly holds. */
+  dying(holder: Holder): (isDone: boolean) => void {
+    const dying: { readonly entry: Entry; readonly lease: LeaseNote }[] = [];
+    for (const lease of this.#leasesOf(holder)) {
+      const entry = this.#tokens.get(lease.deliveryId)?.entry;
+      if (entry === undefined) continue;
+      const isHeld = this.#isHeld(entry, lease);
+      mayDie(lease, this.#stage.now);
+      this.doubtLife(entry);
+      if (isHeld) dying.push({ entry, lease });
+      else mayHaveLived(entry, lease);
+    }
+    return (isDone) => {
+      for (const { entry, lease } of dying) {
+        const isTaken = entry.removals > 0 || isTouched(entry, 'dead') || this.#mayIdle(lease);
+        if (isDone && !isTaken) died(entry, lease);
+        else mayHaveLived(entry, lease);
+      }
+    };
   }
 
   /** The slot of an EAS watcher is free as soon as any member of its group has committed. */
@@ -105,19 +150,27 @@ export class Holders {
 
   mayBeOver(lease: LeaseNote): boolean {
     const { resumeMs } = this.#stage.settings;
-    const { now } = this.#stage;
+    return lease.isOver || this.#mayIdle(lease) || this.#stage.now >= lease.cutAt + resumeMs;
+  }
+
+  #mayIdle(lease: LeaseNote): boolean {
     const idleMs = this.#limits.idleMsLow;
     // The idle time began with the decision, a read and a flush before the delivery was seen.
-    const isIdle = idleMs > 0 && now + onTheWayMs >= lease.at + idleMs;
-    return lease.isOver || isIdle || now >= lease.cutAt + resumeMs;
+    return idleMs > 0 && this.#stage.now + onTheWayMs >= lease.at + idleMs;
   }
 
   /** Whether its holder certainly had it until now. */
   isSure(entry: Entry, lease: LeaseNote): boolean {
     const isCut = lease.cutAt !== Number.POSITIVE_INFINITY;
-    // Neither expiry nor eviction, which the settings may allow, takes what is under lease.
-    const isTouched = [...entry.causes].some((cause) => cause !== 'settings');
-    return !isCut && !this.mayBeOver(lease) && entry.removals === 0 && !isTouched;
+    return !isCut && !this.mayBeOver(lease) && entry.removals === 0 && !isTouched(entry);
+  }
+
+  /** The same of a lease that is the last one: of this one it can't be dead yet. */
+  #isHeld(entry: Entry, lease: LeaseNote): boolean {
+    const isLast = entry.leases.findLast(({ gid }) => gid === lease.gid) === lease;
+    const isTaken = entry.removals > 0 || isTouched(entry, 'dead');
+    const isCut = lease.cutAt !== Number.POSITIVE_INFINITY;
+    return isLast && !isTaken && !isCut && !this.mayBeOver(lease);
   }
 
   /** The holder was told that its lease is gone; all but EAS watchers free the slot later. */
@@ -139,11 +192,20 @@ export class Holders {
     this.losses += 1;
     this.doubtUnseen(holder);
     for (const lease of this.#leasesOf(holder)) {
+      if (lease.end === 'unknown') this.#silent(holder, lease);
       if (keeps.has(lease.deliveryId)) lease.cutAt = Math.min(lease.cutAt, this.#stage.now);
       else lease.isOver = true;
     }
     for (const deliveryId of holder.open)
       if (!keeps.has(deliveryId)) holder.open.delete(deliveryId);
+  }
+
+  /** A connection that is lost is no sign of life; over the stream protocol it may be a death. */
+  #silent(holder: Holder, lease: LeaseNote): void {
+    const isStream = holder.kind === 'stream';
+    lease.mayHaveDied ||= isStream;
+    const mayIdle = isStream ? this.#limits.idleMsLow > 0 : this.#mayIdle(lease);
+    if (!mayIdle) lease.end = 'silent';
   }
 
   /** Nothing reaches this holder for a while, though messages are leased to it. */
@@ -184,7 +246,8 @@ export class Holders {
 
   doubtLife(entry: Entry): void {
     const isOver = entry.badPossible + entry.unseen >= this.#limits.deliveryMaxLow;
-    if (isOver) entry.causes.add('dead');
+    const mayBeConvicted = this.#groups.isWorked && deathsPossible(entry) > 2;
+    if (isOver || mayBeConvicted) entry.causes.add('dead');
   }
 
   /** A holder is connected again and was told which of its leases it still has. */
@@ -198,8 +261,10 @@ export class Holders {
       if (!held.includes(deliveryId)) holder.open.delete(deliveryId);
     }
     for (const lease of this.#leasesOf(holder)) {
-      if (held.includes(lease.deliveryId)) lease.cutAt = Number.POSITIVE_INFINITY;
-      else lease.isOver = true;
+      if (held.includes(lease.deliveryId)) {
+        lease.cutAt = Number.POSITIVE_INFINITY;
+        lease.end = 'unknown';
+      } else lease.isOver = true;
     }
   }
 
@@ -221,4 +286,10 @@ export class Holders {
     for (const lease of leases) if (lease.isOver) leases.delete(lease);
     return [...leases];
   }
+}
+
+/** Whether something but its holder may have taken it. Neither expiry nor eviction, which the
+ * settings may allow, takes what is under lease. */
+function isTouched({ causes }: Entry, but = ''): boolean {
+  return [...causes].some((cause) => cause !== 'settings' && cause !== but);
 }

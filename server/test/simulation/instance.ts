@@ -29,8 +29,12 @@ class Instance {
   readonly #life: Life;
   readonly #worker: Worker;
   readonly #name: string;
+  readonly #cutGraceMs: number;
+  readonly #killed: Promise<'killed'>;
+  #kill: () => void = () => undefined;
   #settings: WorkerSettings;
   #isOver = false;
+  #dying: Promise<void> | undefined;
 
   constructor(play: Play, life: Life, name: string) {
     const { random } = play;
@@ -40,12 +44,16 @@ class Instance {
     this.#name = name;
     this.#settings = {
       window,
-      keepaliveMs: random.pick([0, 300]),
+      keepaliveMs: random.pick([0, 60, 300]),
       request: { path: '/', paths: [], method: 'POST', contentType: '' },
       retryStatuses: [],
       releaseAfterMs: lingerMsMax + 100,
     };
-    this.model = new SimModel(play, name, window);
+    this.#cutGraceMs = random.pick([0, 20]);
+    this.#killed = new Promise((resolve) => {
+      this.#kill = () => resolve('killed');
+    });
+    this.model = new SimModel(play, name, window, () => this.#poisoned());
     const { clock, queues } = life;
     this.#worker = new Worker({
       service: serviceName,
@@ -55,7 +63,7 @@ class Instance {
       basePath: '/',
       settings: this.#settings,
       answerBytesMax: () => queues.view('sink').payloadBytesMax,
-      cutGraceMs: random.pick([0, 20]),
+      cutGraceMs: this.#cutGraceMs,
       clock,
       random: life.random,
       log: silentLog,
@@ -69,7 +77,8 @@ class Instance {
     this.#worker.start();
     this.#checkHealth();
     while (!stage.isOver && this.#worker.view().lost === undefined) {
-      await this.#pause(random.fraction() * 600);
+      const end = await Promise.race([this.#pause(random.fraction() * 600), this.#killed]);
+      if (end === 'killed') return this.#dying;
       if (stage.isOver) break;
       if (stage.isCalm) continue;
       const drawn = random.fraction();
@@ -110,6 +119,19 @@ class Instance {
     await this.#pause(random.fraction() * 10);
     this.#isOver = true;
     await this.#worker.died('killed');
+  }
+
+  /** A request ended the model. Where nobody waits for word of a death it comes before the cut. */
+  #poisoned(): void {
+    if (this.#isOver || this.#dying !== undefined) return;
+    this.#play.stage.note(`instance ${this.#name} dies of a request`);
+    if (this.#cutGraceMs > 0) this.#dying = this.#die();
+    else {
+      this.#isOver = true;
+      this.#dying = this.#worker.died('killed by a request');
+      this.model.die();
+    }
+    this.#kill();
   }
 
   /** Ends never when the process has died. */

@@ -125,8 +125,16 @@ class InputWatch implements JudgedWatch {
       resume: () => watch.resume(),
       close: async (how) => {
         const wasOpen = this.#isThis;
+        const { holder, oracle } = this.#options;
+        const died = how === 'dead' ? oracle.holders.dying(holder) : () => undefined;
         this.down(how);
-        await watch.close(how);
+        let isDone = false;
+        try {
+          await watch.close(how);
+          isDone = wasOpen;
+        } finally {
+          died(isDone);
+        }
         if (wasOpen) this.#options.oracle.holders.doubtUnseen(this.#options.holder);
       },
     };

@@ -258,13 +258,14 @@ export class JudgedQueues implements Queues {
 
   async giveBack(queue: QueueName, request: GiveBackRequest): Promise<void> {
     const ask = (): Promise<void> => this.#inner.giveBack(queue, request);
-    const { deliveryId, counted, delayMs, occupies = false } = request;
+    const { deliveryId, counted, code, delayMs, occupies = false } = request;
     if (queue !== 'input') return this.#judge(ask);
     const askedAt = this.#stage.now;
-    const entry = this.#oracle.returnAsked(deliveryId, occupies);
+    const asked = { deliveryId, counted, code, occupies };
+    const entry = this.#oracle.returnAsked(deliveryId, asked);
     return this.#judge(ask, (answer) => {
       if (entry === undefined) return;
-      this.#oracle.returnAnswered(entry, answer, { counted, delayMs, askedAt });
+      this.#oracle.returnAnswered(entry, answer, { ...asked, delayMs, askedAt });
     });
   }
 

@@ -12,6 +12,15 @@ export interface LeaseNote {
   isOver: boolean;
   /** When its holder, who may resume it, lost the connection; infinity: connected. */
   cutAt: number;
+  /** The instance may have died with it. */
+  mayHaveDied: boolean;
+  /** What its end says: nothing, asked to be a death, a death, or neither death nor life. */
+  end: 'unknown' | 'asked' | 'died' | 'silent';
+  askedAt: number;
+  /** Its holder had something else at the same time. */
+  hadCompany: boolean;
+  /** Two instances have certainly died with the message before. */
+  isSuspect: boolean;
 }
 
 /** One request, from the call that puts it on. `token` is its number and stands in its payload. */
@@ -22,6 +31,8 @@ export interface Entry {
   /** The caller's id; undefined: the server makes one. */
   readonly callerId: string | undefined;
   readonly askedAt: number;
+  /** Ends every instance that takes it, but not consumers that speak EAS. */
+  readonly isPoison: boolean;
   id: string | undefined;
   index: number | undefined;
   /** The put was answered with its index. */
@@ -39,6 +50,12 @@ export interface Entry {
   badPossible: number;
   /** Deliveries that no client saw and that may have ended badly. */
   unseen: number;
+  /** Deliveries that nobody saw before the last one that somebody did. */
+  hidden: number;
+  /** Instances that certainly died with it since it may have been cleared. */
+  deaths: number;
+  /** An instance certainly died with it alone. */
+  isConvicted: boolean;
   /** Deliveries that certainly counted as ended badly. */
   badCertain: number;
   /** It has had its last delivery. */
@@ -89,7 +106,7 @@ export class Ledger {
   readonly #byIndex = new Map<number, Entry>();
   readonly #byId = new Map<string, Entry>();
 
-  open(how: Pick<Entry, 'home' | 'priority' | 'callerId' | 'askedAt'>): Entry {
+  open(how: Pick<Entry, 'home' | 'priority' | 'callerId' | 'isPoison' | 'askedAt'>): Entry {
     const entry: Entry = {
       ...how,
       token: this.entries.length,
@@ -104,6 +121,9 @@ export class Ledger {
       leases: [],
       badPossible: 0,
       unseen: 0,
+      hidden: 0,
+      deaths: 0,
+      isConvicted: false,
       badCertain: 0,
       mustBeDead: false,
       notBefore: 0,

@@ -22,16 +22,19 @@ export class SimModel implements ModelClient {
   window: number;
   readonly #play: Play;
   readonly #name: string;
+  readonly #poisoned: () => void;
   readonly #cuts = new Set<() => void>();
   #atWork = 0;
   #calls = 0;
   #isUp = true;
   #isDead = false;
 
-  constructor(play: Play, name: string, window: number) {
+  /** `poisoned` is called when a request ends the process of the model. */
+  constructor(play: Play, name: string, window: number, poisoned: () => void) {
     this.#play = play;
     this.#name = name;
     this.window = window;
+    this.#poisoned = poisoned;
   }
 
   get isUp(): boolean {
@@ -55,7 +58,8 @@ export class SimModel implements ModelClient {
 
   #work(request: ModelRequest, signal: AbortSignal): Promise<ModelResult> {
     const { stage, random } = this.#play;
-    const mark = `${this.#name}-${this.#calls}`;
+    // Another instance may have had the name before.
+    const mark = `${this.#name}-${this.#calls}-${stage.now}`;
     return new Promise((resolve) => {
       let isOver = false;
       const over = (result: ModelResult, isFree: boolean): void => {
@@ -76,9 +80,12 @@ export class SimModel implements ModelClient {
       };
       this.#cuts.add(cut);
       signal.addEventListener('abort', abort);
-      const isSlow = !stage.isCalm && random.chance(0.08);
+      const entry = this.#play.oracle.ledger.byPayload(request.body);
+      const isPoison = entry?.isPoison === true;
+      const isSlow = !stage.isCalm && random.chance(0.15);
       stage.clock.after(random.fraction() * (isSlow ? 2_000 : 60), () => {
-        if (!stage.isCalm && random.chance(0.03)) cut();
+        if (isPoison && !isOver) this.#poisoned();
+        else if (!stage.isCalm && random.chance(0.03)) cut();
         else over(this.#answer(request.body, mark), true);
       });
     });

@@ -184,4 +184,34 @@ export const mutations: readonly Mutation[] = [
     find: "queue.name === 'input' ? firstOf(state, command, now) : undefined",
     replace: "queue.name === 'input' && !queue.ended ? firstOf(state, command, now) : undefined",
   },
+  {
+    name: 'gives a suspect company',
+    file: 'server/src/queue/choice.ts',
+    find: 'if (!isAble(consumer) || consumer.isAlone) return 0;',
+    replace: 'if (!isAble(consumer)) return 0;',
+  },
+  {
+    name: 'gives a suspect to a consumer that holds something else',
+    file: 'server/src/queue/decide-suspects.ts',
+    find: 'const isEmpty = slotsTaken(chosen) === 0;',
+    replace: 'const isEmpty = slotsTaken(chosen) < chosen.window;',
+  },
+  {
+    name: 'lets a message live that an instance died with alone',
+    file: 'server/src/queue/suspicion.ts',
+    find: 'if (isSuspect(mark)) {',
+    replace: 'if (mark.deaths > 99) {',
+  },
+  {
+    name: 'convicts a message that had company in both deaths',
+    file: 'server/src/queue/suspicion.ts',
+    find: 'if (isSuspect(mark)) {',
+    replace: 'if (mark.deaths > 0) {',
+  },
+  {
+    name: 'takes a refusal for a sign that the instance lived',
+    file: 'server/src/queue/suspicion.ts',
+    find: 'if (!end.counted) return undefined;',
+    replace: 'if (!end.counted) return isSuspect(mark) ? cleared(end.reason) : undefined;',
+  },
 ];

@@ -4,6 +4,7 @@
 
 import type { Delivery, Identity, PutAnswer } from '../../src/broker/queues.ts';
 import { type Answer, said } from './answer.ts';
+import { died, mayDie, mayHaveLived } from './deaths.ts';
 import { Groups } from './groups.ts';
 import { type Holder, Holders } from './holders.ts';
 import { type Entry, Ledger, type ResultNote } from './ledger.ts';
@@ -26,6 +27,14 @@ interface CompletionAsked {
   readonly wasSure: boolean;
   /** Nobody asked for it under this token before. */
   readonly isFirst: boolean;
+}
+
+/** A lease is ended by its holder, and the work is not done. */
+export interface ReturnAsked {
+  readonly deliveryId: number;
+  readonly counted: boolean;
+  readonly code: string;
+  readonly occupies: boolean;
 }
 
 export class Oracle {
@@ -52,7 +61,7 @@ export class Oracle {
     return this.holders.of(by);
   }
 
-  putAsked(how: Pick<Entry, 'home' | 'priority' | 'callerId'>): Entry {
+  putAsked(how: Pick<Entry, 'home' | 'priority' | 'callerId' | 'isPoison'>): Entry {
     const entry = this.ledger.open({ ...how, askedAt: this.#stage.now });
     if (!this.#isWaitingSure()) entry.causes.add('settings');
     this.#stage.note(`put ${entry.token} ${how.callerId ?? ''}`);
@@ -146,7 +155,7 @@ export class Oracle {
     const isDone = this.groups.isDoneFor(entry, holder.gid);
     fact(!isDone, '7', `${index} was delivered to ${holder.gid}, which had committed it`);
     if (this.groups.counts(holder.gid)) this.#deliveredToWork(holder, entry, delivery);
-    this.holders.begin(holder, entry, deliveryId);
+    this.holders.begin(holder, entry, delivery);
     return entry;
   }
 
@@ -155,6 +164,7 @@ export class Oracle {
     entry.unseen = Math.max(entry.unseen, delivery.deliveries - 1 - seen);
     if (this.groups.isWorked) {
       fact(!entry.mustBeDead, '9', `${entry.index} was delivered after its last`);
+      fact(!entry.isConvicted, '9', `${entry.index} was delivered after its conviction`);
       const isSteady = this.#stage.isSteadySince(entry.backOffAt);
       const isEarly = this.#stage.now < entry.notBefore && isSteady;
       fact(!isEarly, '9', `${entry.index} was delivered before its back-off had ended`);
@@ -168,12 +178,17 @@ export class Oracle {
   }
 
   /** A call that ends a lease without success is asked. */
-  returnAsked(deliveryId: number, occupies: boolean): Entry | undefined {
+  returnAsked(deliveryId: number, how: ReturnAsked): Entry | undefined {
     const token = this.holders.token(deliveryId);
     if (token === undefined) return undefined;
     const { entry, holder } = token;
-    this.holders.lease(entry, deliveryId).isOver = true;
-    if (!occupies) holder.open.delete(deliveryId);
+    const lease = this.holders.lease(entry, deliveryId);
+    lease.isOver = true;
+    if (how.counted && how.code === 'InstanceDied') {
+      mayDie(lease, this.#stage.now);
+      this.holders.doubtLife(entry);
+    } else if (how.counted) lease.end = 'unknown';
+    if (!how.occupies) holder.open.delete(deliveryId);
     entry.lastReturnedBy = holder.key;
     return entry;
   }
@@ -182,10 +197,14 @@ export class Oracle {
   returnAnswered(
     entry: Entry,
     answer: Answer<void>,
-    how: { readonly counted: boolean; readonly delayMs: number; readonly askedAt: number },
+    how: ReturnAsked & { readonly delayMs: number; readonly askedAt: number },
   ): void {
     this.#stage.note(`return ${entry.index} ${said(answer)}`);
+    const lease = this.holders.lease(entry, how.deliveryId);
+    if (lease.end === 'asked' && answer.kind !== 'ok') mayHaveLived(entry, lease);
     if (answer.kind !== 'ok') return;
+    if (lease.end === 'asked') died(entry, lease);
+    else if (!how.counted) lease.end = 'silent';
     if (how.counted) entry.badCertain += 1;
     else entry.badPossible -= 1;
     // Limits that were lowered since count when the next one ends badly.
@@ -305,6 +324,7 @@ export class Oracle {
     for (const lease of entry.leases) {
       if (lease.gid !== holder.gid) continue;
       lease.isOver = true;
+      if (lease.end === 'silent') lease.end = 'unknown';
       if (lease.holder === holder.key) holder.open.delete(lease.deliveryId);
     }
   }

@@ -1,6 +1,7 @@
 // Rule 8 as clients can see it: nobody is given a message while a better one has been waiting for
 // so long that everybody must know of it.
 
+import { mayBeSuspect } from './deaths.ts';
 import { type Entry, isBefore, type Ledger } from './ledger.ts';
 import { serviceName } from './service.ts';
 import type { Stage } from './stage.ts';
@@ -39,6 +40,8 @@ export class OrderCheck {
     for (const other of this.#ledger.entries) {
       if (other.waitingSince > before || other.causes.size > 0 || other.removals > 0) continue;
       if (other.isGone || other.lastReturnedBy === holder || !isBefore(other, chosen)) continue;
+      // They wait for an instance of their own.
+      if (mayBeSuspect(chosen) || mayBeSuspect(other)) continue;
       const isServed = other.hasPlace || other.home === 'record' || needsPlace;
       if (isServed) this.#suspect(holder, chosen, deliveryId, other);
     }

@@ -56,7 +56,8 @@ export async function remoteSubmit(play: Play, uid: string): Promise<void> {
     count += 1;
     const priority = random.chance(0.2) ? random.between(1, 3) : 0;
     const callerId = random.chance(0.7) ? `${uid}-${count}` : undefined;
-    const entry = oracle.putAsked({ home: 'sink', priority, callerId });
+    const isPoison = random.chance(0.05);
+    const entry = oracle.putAsked({ home: 'sink', priority, callerId, isPoison });
     let isFirst = true;
     for (let attempt = 0; attempt < 3; attempt += 1) {
       const put = { id: callerId, priority };

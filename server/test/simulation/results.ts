@@ -146,6 +146,8 @@ export class Results {
     fact(record.id === entry.id, '14', `the record of ${index} has the id ${record.id}`);
     const isMatch = completedAs === undefined || record.state === completedAs;
     fact(isMatch, '14', `${says}, it ${completedAs}`);
+    const isFair = !entry.isConvicted || record.cause === 'poison';
+    fact(isFair, '9', `${says}, and an instance died with it alone`);
     const result = record.resultIndex;
     const isSame = resultIndex === undefined || result === resultIndex;
     fact(isSame, '14', `the record of ${index} has result ${result}, not ${resultIndex}`);
@@ -168,12 +170,27 @@ export class Results {
     }
   }
 
+  /** Three instances may have died with it, the last one while it held nothing else. */
+  #checkConviction(entry: Entry, record: RequestRecord, unseen: number): void {
+    const deaths = entry.leases.filter((lease) => lease.mayHaveDied).length + unseen;
+    fact(deaths > 2, '9', `${entry.index} is convicted after ${deaths} deaths`);
+    const last = record.outcomes.at(-1)?.deliveryId;
+    const lease = entry.leases.find(({ deliveryId }) => deliveryId === last);
+    const wasAlone = lease === undefined || (lease.mayHaveDied && !lease.hadCompany);
+    fact(wasAlone, '9', `${entry.index} is convicted, and was not alone`);
+    const isNamed = record.code === 'PoisonConvicted';
+    fact(isNamed, '9', `${entry.index} is convicted as ${record.code}`);
+  }
+
   #checkDead(entry: Entry, record: RequestRecord): void {
     const { settings } = this.#stage;
     const seen = entry.leases.filter((lease) => this.#oracle.groups.counts(lease.gid)).length;
     const unseen = record.deliveries - seen;
     const bad = entry.badPossible + Math.max(0, unseen);
-    fact(bad >= this.#oracle.limits.deliveryMaxLow, '9', `${entry.index} is dead after ${bad}`);
+    if (record.cause === 'poison') this.#checkConviction(entry, record, Math.max(0, unseen));
+    else {
+      fact(bad >= this.#oracle.limits.deliveryMaxLow, '9', `${entry.index} is dead after ${bad}`);
+    }
     const isOwed = settings.deadNotice && entry.home === 'sink' && settings.declaresInstances;
     fact(!isOwed || record.resultIndex > 0, '10', `${entry.index} is dead without a notice`);
   }

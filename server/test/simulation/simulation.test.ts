@@ -38,7 +38,7 @@ describe('a simulated service under faults', () => {
 
   it('sees a fair share of everything', async () => {
     const told = new Map<string, number>();
-    for (let seed = 1; seed <= 25; seed += 1) {
+    for (let seed = 1; seed <= 40; seed += 1) {
       await run({ seed, steps, told: (line) => note(told, line) });
     }
     const missing = sights.filter((sight) => !told.has(sight));
@@ -77,6 +77,7 @@ const sights = [
   'commit',
   'return',
   'took',
+  'dies of',
   'cut',
 ] as const;
 

@@ -14,11 +14,16 @@ export async function work(play: Play, kind: ConsumerKind, key: string): Promise
   const { stage, random } = play;
   const window = random.between(1, 3);
   const voids = new Set<number>();
+  let kill = (): void => undefined;
   const link: Link = new Link(play, {
     by: { gid: serviceName, uid: key },
     kind,
     window,
-    deliver: (entry, delivery) => start(play, () => serve(play, link, entry, delivery, voids)),
+    deliver: (entry, delivery) => {
+      const isFatal = entry.isPoison && kind !== 'eas';
+      if (isFatal) start(play, () => swallow(play, link, delivery.deliveryId, kill));
+      else start(play, () => serve(play, link, entry, delivery, voids));
+    },
     voided: (deliveryId) => {
       voids.add(deliveryId);
       if (kind !== 'eas') start(play, () => free(play, link, deliveryId));
@@ -27,6 +32,9 @@ export async function work(play: Play, kind: ConsumerKind, key: string): Promise
   const patienceMs = random.pick([300, 2_000, 10_000]);
   const stalls = random.chance(0.2);
   while (!stage.isOver) {
+    const killed = new Promise<'killed'>((resolve) => {
+      kill = () => resolve('killed');
+    });
     if (!(await link.open())) {
       await stage.clock.sleep(20 + random.fraction() * 300);
       continue;
@@ -35,11 +43,37 @@ export async function work(play: Play, kind: ConsumerKind, key: string): Promise
       start(play, () => link.stall(random.fraction() * 1_000));
     }
     const lifeMs = stage.isCalm ? 8_000 : random.fraction() * patienceMs;
-    await Promise.race([link.ended, stage.clock.sleep(lifeMs)]);
+    const end = await Promise.race([killed, link.ended, stage.clock.sleep(lifeMs)]);
+    if (end === 'killed') {
+      await die(play, link, kind);
+      continue;
+    }
     await link.close(kind === 'eas' ? 'cut' : random.pick(['cut', 'cut', 'dead', 'drain']));
     const isLong = random.chance(0.1);
     await stage.clock.sleep(random.fraction() * (isLong ? 2 * stage.settings.resumeMs : 100));
   }
+}
+
+/** A request that ends whoever works on it, some time after it was begun. */
+async function swallow(
+  { stage, random }: Play,
+  { holder }: Link,
+  deliveryId: number,
+  kill: () => void,
+): Promise<void> {
+  await stage.clock.sleep(random.fraction() * 60);
+  if (!holder.open.has(deliveryId)) return;
+  stage.note(`${holder.key} dies of ${deliveryId}`);
+  kill();
+}
+
+/** Its end is reported, or it is seen no more for longer than it may take to come back. */
+async function die({ stage, random }: Play, link: Link, kind: ConsumerKind): Promise<void> {
+  const isReported = kind === 'worker' || random.chance(0.5);
+  if (!isReported) for (const deliveryId of link.holder.open) link.hung.add(deliveryId);
+  await link.close(isReported ? 'dead' : 'cut');
+  const awayMs = isReported ? 100 : 2 * stage.settings.resumeMs;
+  await stage.clock.sleep(awayMs * (1 + random.fraction()));
 }
 
 /** Runs a piece of an actor that nobody waits for. */
@@ -76,7 +110,8 @@ async function serve(
     return;
   }
   if (deed === 'counted' || deed === 'uncounted') {
-    await giveBack(play, deliveryId, deed === 'counted');
+    if (holder.kind === 'eas' && random.chance(0.5)) await refuse(play, holder, entry);
+    else await giveBack(play, deliveryId, deed === 'counted');
     return;
   }
   if (holder.kind === 'eas' && entry.home === 'sink') {
@@ -132,6 +167,13 @@ async function putAndCommit(
   }
   const indexes = [indexOf(entry)];
   await stage.ask((queues) => queues.commit('input', indexes, by));
+}
+
+/** A negative commit, as EAS consumers give messages back. */
+async function refuse({ stage, random }: Play, holder: Holder, entry: Entry): Promise<void> {
+  const by = { gid: holder.gid, uid: holder.key };
+  const code = random.pick(['', '', 'Shutdown']);
+  await stage.ask((queues) => queues.negative('input', [indexOf(entry)], by, code, ''));
 }
 
 function indexOf(entry: Entry): number {
