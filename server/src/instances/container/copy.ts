@@ -187,8 +187,6 @@ export class ContainerCopy {
     const { clock, container, log } = this.#options;
     const giveUpAt = clock.now().mono + awayMs;
     while (!this.#hasEnded) {
-      // A paused one cannot be killed.
-      await this.#say((options) => container.unpause(options));
       await this.#say((options) => container.kill(options));
       await this.#endedWithin(retryMs, undefined);
       if (this.#hasEnded || clock.now().mono < giveUpAt) continue;

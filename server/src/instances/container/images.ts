@@ -1,6 +1,6 @@
-// Images of the engine: pulled when it has none of that name, once for all copies that wait for it.
-// One that is there is used as it is, so that a start needs no registry; a name that may mean
-// another image tomorrow is warned of when the service is declared.
+// Images of the engine: pulled when it has none of that name. One that is there is used as it is, so
+// that a start needs no registry; a name that may mean another image tomorrow is warned of when the
+// service is declared.
 
 import type Docker from 'dockerode';
 import type { Clock } from '../../kernel/clock.ts';
@@ -23,13 +23,6 @@ export type ImageAnswer =
   | { readonly kind: 'aborted' }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
-interface Pull {
-  readonly listeners: Set<(text: string) => void>;
-  readonly abort: AbortController;
-  readonly result: Promise<Refusal | undefined>;
-  text: string;
-}
-
 const tellEveryMs = 100;
 /** A line of the engine's is some hundred bytes. */
 const lineBytesMax = 2 ** 20;
@@ -37,7 +30,6 @@ const lineBytesMax = 2 ** 20;
 export class Images {
   readonly #engine: DockerEngine;
   readonly #clock: Clock;
-  readonly #pulls = new Map<string, Pull>();
 
   constructor(engine: DockerEngine, clock: Clock) {
     this.#engine = engine;
@@ -48,7 +40,10 @@ export class Images {
   async ensure(wish: ImageWish): Promise<ImageAnswer> {
     const docker = await this.#engine.client();
     if (await this.#isHere(docker, wish.image)) return { kind: 'here' };
-    return this.#wait(this.#pull(docker, wish), wish);
+    // The engine loads a layer once for all that ask for it at the same time.
+    const refusal = await this.#pull(docker, wish);
+    if (wish.signal.aborted) return { kind: 'aborted' };
+    return refusal === undefined ? { kind: 'here' } : { kind: 'refused', refusal };
   }
 
   async #isHere(docker: Docker, image: string): Promise<boolean> {
@@ -63,52 +58,11 @@ export class Images {
     }
   }
 
-  /** Two copies with one login share a pull; another login is another right to the image. */
-  #pull(docker: Docker, { image, dockerAuth = '' }: ImageWish): Pull {
-    const name = `${image} ${dockerAuth}`;
-    const running = this.#pulls.get(name);
-    if (running !== undefined) return running;
-    const abort = new AbortController();
-    const listeners = new Set<(text: string) => void>();
-    const tell = (text: string): void => {
-      pull.text = text;
-      for (const listener of listeners) listener(text);
-    };
-    const result = this.#load(docker, image, dockerAuth, { tell, signal: abort.signal }).finally(
-      () => this.#pulls.delete(name),
-    );
-    const pull: Pull = { listeners, abort, result, text: `asking ${registryOf(image)}` };
-    this.#pulls.set(name, pull);
-    return pull;
-  }
-
-  /** The last one that stops waiting ends the pull. */
-  #wait(pull: Pull, { tell, signal }: ImageWish): Promise<ImageAnswer> {
-    pull.listeners.add(tell);
-    tell(pull.text);
-    return new Promise<ImageAnswer>((resolve, reject) => {
-      const leave = (): void => {
-        pull.listeners.delete(tell);
-        if (pull.listeners.size === 0) pull.abort.abort();
-        resolve({ kind: 'aborted' });
-      };
-      if (signal.aborted) leave();
-      signal.addEventListener('abort', leave, { once: true });
-      pull.result.then((refusal) => {
-        signal.removeEventListener('abort', leave);
-        resolve(refusal === undefined ? { kind: 'here' } : { kind: 'refused', refusal });
-      }, reject);
-    });
-  }
-
-  async #load(
-    docker: Docker,
-    image: string,
-    dockerAuth: string,
-    { tell, signal }: { readonly tell: (text: string) => void; readonly signal: AbortSignal },
-  ): Promise<Refusal | undefined> {
+  async #pull(docker: Docker, wish: ImageWish): Promise<Refusal | undefined> {
+    const { image, dockerAuth = '', tell, signal } = wish;
     const progress = new PullProgress();
     let toldAt = Number.NEGATIVE_INFINITY;
+    tell(`asking ${registryOf(image)}`);
     try {
       const stream = await docker.pull(image, {
         abortSignal: signal,
@@ -125,6 +79,7 @@ export class Images {
       }
       return undefined;
     } catch (error) {
+      if (signal.aborted) return undefined;
       const fault = faultOf(error);
       if (fault.status !== undefined) return pullRefusal(image, fault.text);
       throw error;
