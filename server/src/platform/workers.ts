@@ -1,7 +1,7 @@
 // Workers on other machines: what they are told of their service, and how they stand beside the
 // instances of this machine in every list.
 
-import type { WorkTerms } from '@sluice/sdk/wire';
+import { type InstanceInfo, PlatformError, type WorkTerms } from '@sluice/sdk/wire';
 import type { Broker } from '../broker/broker.ts';
 import type { InstanceHost } from '../http/api/administrator.ts';
 import type { WorkerDesk } from '../http/stream/calls.ts';
@@ -29,23 +29,34 @@ export function withJoined(
   { joined }: WorkerDesk,
   broker: Pick<Broker, 'find'>,
 ): InstanceHost {
-  const slotsOf = (service: string): ((instance: string) => number) => {
-    const consumers = broker.find(service)?.view('input').consumers ?? [];
+  const list = (service: string): readonly InstanceInfo[] => {
+    if (!joined.has(service)) return [];
+    const queues = broker.find(service);
+    if (queues === undefined) return joined.list(service, () => 0).map(waiting);
     const busy = new Map(
-      consumers
-        .filter(({ gid }) => gid === service)
+      queues
+        .view('input')
+        .consumers.filter(({ gid }) => gid === service)
         .map(({ uid, window, slots }) => [uid, window - slots]),
     );
-    return (instance) => busy.get(instance) ?? 0;
+    return joined.list(service, (instance) => busy.get(instance) ?? 0);
   };
   return {
     ...own,
-    list: (service) => {
-      const instances = own.list(service);
-      if (!joined.has(service)) return instances;
-      return [...instances, ...joined.list(service, slotsOf(service))];
+    list: (service) => [...own.list(service), ...list(service)],
+    logs: async (service, instance, request) => {
+      const found = list(service).find(({ name }) => name === instance);
+      if (found === undefined) return own.logs(service, instance, request);
+      const text = `${instance} runs on ${found.host}: its log is there, with its worker`;
+      throw new PlatformError('not_found', text);
     },
   };
+}
+
+/** While its service is stopped a worker says nothing, because nobody there would hear it. */
+function waiting(instance: InstanceInfo): InstanceInfo {
+  if (!instance.ready) return instance;
+  return { ...instance, state: 'Pending', message: 'its service is stopped', ready: false };
 }
 
 function termsOf(

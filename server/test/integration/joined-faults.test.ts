@@ -136,10 +136,28 @@ test('a server that stops takes its time, and the worker waits for its successor
   expect(await worker.ended).toMatchObject({ code: 0 });
 });
 
-test('a service that is deleted ends its workers', async () => {
+test('a stopped service is waited for, and a deleted one ends its workers', async () => {
   const token = await world.queues(server, service);
-  const worker = world.worker({ url: server.url, service, token, args: endpoint() });
-  await seen(server, service, ({ state }) => state === 'Running');
+  const worker = world.worker({
+    ...{ url: server.url, service, token },
+    args: [...endpoint(), '--window', '1'],
+  });
+  const queues = await world.submit(server, service);
+  await queues.input.put('a');
+  const request = await model.request(1);
+  await queues.input.put('b');
+  await server.client.stopService(service);
+  expect(await server.client.service(service)).toMatchObject({ status: 'Stopping' });
+  request.answer('done before it stopped');
+  await seen(server, service, ({ state, message }) => {
+    return state === 'Pending' && message === 'its service is stopped';
+  });
+  expect(await server.client.service(service)).toMatchObject({ status: 'Stopped' });
+
+  await server.client.startService(service);
+  (await model.request(2)).answer('done after its start');
+  await queues.sink.get({ from: 2, waitMs: 20_000, autoDelete: false });
+  expect(await results(queues)).toEqual(['done before it stopped', 'done after its start']);
   await server.client.deleteService(service);
   expect(await worker.ended).toMatchObject({
     code: 2,

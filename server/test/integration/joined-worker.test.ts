@@ -133,11 +133,22 @@ test('starts and restarts a model server, and ends what a killed worker left', a
   await first.ended;
   expect(isAlive(after)).toBe(true);
   const second = world.worker({ ...options, args });
-  await seen(server, 'own', ({ state, pid }) => state === 'Running' && pid === second.child.pid);
+  const ready = await seen(server, 'own', (each) => {
+    return each.state === 'Running' && each.pid === second.child.pid;
+  });
+  await expect(collected(server.client.logs('own', ready.name))).rejects.toThrow(
+    `runs on ${hostname()}: its log is there`,
+  );
   expect(isAlive(after)).toBe(false);
   second.child.kill('SIGINT');
   await second.ended;
 });
+
+async function collected(pieces: AsyncIterable<unknown>): Promise<unknown[]> {
+  const all: unknown[] = [];
+  for await (const piece of pieces) all.push(piece);
+  return all;
+}
 
 function isAlive(pid: number): boolean {
   const facts = processFacts(pid);
