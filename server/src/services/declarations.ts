@@ -10,7 +10,7 @@ import type { Catalog } from './catalog.ts';
 import { differences, withoutSecretValues } from './changes.ts';
 import type { Definition } from './definition.ts';
 import { effectOf, exceptions, rollsOut } from './effects.ts';
-import { withRevision } from './history.ts';
+import { isProven, withRevision } from './history.ts';
 import { type Hosted, mainSecret, servicePath, stoppedText } from './hosted.ts';
 import type { Ledger } from './ledger.ts';
 import type { Lifecycle } from './lifecycle.ts';
@@ -165,7 +165,7 @@ export class Declarations {
       before: known?.spec.token ?? { kind: 'generated' as const },
       after: parsed.spec.token,
     };
-    const proven = provenLaunch(definition, sourceRevision);
+    const proven = isProven(definition.history, sourceRevision) ? { proven: true } : {};
     const next = { revision, sourceRevision, at, changed, text: making.text, ...proven };
     return {
       ...definition,
@@ -194,17 +194,6 @@ export class Declarations {
       facts: { revision, sourceRevision },
     });
   }
-}
-
-/** What the launch has shown before, when a revision goes back to it. */
-function provenLaunch(
-  { history }: Definition,
-  sourceRevision: number,
-): { readonly proven?: boolean } {
-  const isProven = history.some(
-    (entry) => entry.sourceRevision === sourceRevision && entry.proven === true,
-  );
-  return isProven ? { proven: true } : {};
 }
 
 /** What the autoscaler has decided stays, unless the user says another number. */

@@ -62,6 +62,11 @@ export function lastProven(
   );
 }
 
+/** Whether an instance of the launch was ever ready. */
+export function isProven(history: readonly Revision[], sourceRevision: number): boolean {
+  return history.some((entry) => entry.sourceRevision === sourceRevision && entry.proven === true);
+}
+
 /** The history with something noted on every revision of a launch. */
 export function withNote(
   history: readonly Revision[],

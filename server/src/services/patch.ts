@@ -149,7 +149,8 @@ function stepInto(node: FieldNode | undefined, rest: string): Step {
   if (node?.kind === 'map') {
     return { name: rest, after: '', child: { ...node, kind: 'leaf', expected: node.each } };
   }
-  const end = rest.search(/[.[]/);
+  // A bracket without a number is a name like any other.
+  const end = rest.startsWith('[') ? -1 : rest.search(/[.[]/);
   const given = end < 0 ? rest : rest.slice(0, end);
   const child = node?.children.get(given);
   const after = end < 0 ? '' : rest.slice(rest[end] === '.' ? end + 1 : end);

@@ -108,7 +108,9 @@ export const fileSchema: z.ZodType<ServiceFile> = z.object({
   model_config: ignored('Settings of the model.'),
   oss_endpoint: ignored('Where the object store is.'),
   cloud: ignored('Machine types and networks of the cloud.'),
-  dockerAuth: text(8192)
+  dockerAuth: z
+    .string()
+    .max(8192)
     .optional()
     .meta(about("Login of the image's registry: base64 of user:password.")),
   networking: ignored('Gateway and its limits.'),

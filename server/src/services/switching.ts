@@ -7,7 +7,7 @@ import type { Log } from '../kernel/log.ts';
 import type { Catalog } from './catalog.ts';
 import type { ApplyOutcome, Declarations } from './declarations.ts';
 import { isObject } from './fields-tree.ts';
-import { fileOf, lastProven, rolledBackText, withNote } from './history.ts';
+import { fileOf, isProven, lastProven, rolledBackText, withNote } from './history.ts';
 import type { Hosted } from './hosted.ts';
 import type { Ledger } from './ledger.ts';
 import { checkService, type ParsedService, type ParseOptions, parseService } from './parse.ts';
@@ -59,7 +59,10 @@ export class Switching {
    * does not concern instances stays as it is. Nothing but a note when there is none to go back to.
    */
   async rollBack(hosted: Hosted, sourceRevision: number, reason: string): Promise<void> {
-    if (hosted.phase !== 'live' || hosted.definition.sourceRevision !== sourceRevision) return;
+    const { definition, phase } = hosted;
+    if (phase !== 'live' || definition.sourceRevision !== sourceRevision) return;
+    // What worked before does not fail because, after a restart, the machine has a bad day.
+    if (isProven(definition.history, sourceRevision)) return;
     const noted = await this.note(hosted, sourceRevision, { failed: reason });
     const target = lastProven(noted.definition, sourceRevision);
     const file = target === undefined ? undefined : fileOf(noted.definition, target.revision);
