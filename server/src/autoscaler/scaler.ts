@@ -92,6 +92,11 @@ export class Scaler implements Component {
     this.#kept.get(service)?.observer.served(durationMs);
   }
 
+  /** What is wanted of a service has changed: it is looked at soon, not with the next period. */
+  changed(service: string): void {
+    this.#options.clock.defer(() => this.#wake(service));
+  }
+
   /** From memory, at once; undefined: it has not looked at such a service. */
   view(service: string): ScalingView | undefined {
     const kept = this.#kept.get(service);

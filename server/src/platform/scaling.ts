@@ -6,7 +6,24 @@ import type { InstanceManager } from '../instances/manager.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { RecordEvent } from '../kernel/events.ts';
 import type { Log } from '../kernel/log.ts';
+import type { ServiceRuntime } from '../services/ports.ts';
 import type { Registry } from '../services/registry.ts';
+
+/** What runs instances, for the registry: whatever that wants of a service is noticed. */
+export function noticing(
+  instances: ServiceRuntime,
+  changed: (service: string) => void,
+): ServiceRuntime {
+  return {
+    apply: async (wanted) => {
+      await instances.apply(wanted);
+      changed(wanted.name);
+    },
+    remove: (name) => instances.remove(name),
+    hurry: (name) => instances.hurry(name),
+    report: (name) => instances.report(name),
+  };
+}
 
 /** Not started yet: before the instances of an earlier server are known there is nothing to say. */
 export function createScaler(parts: {

@@ -140,6 +140,17 @@ test('every time anew: to 0 after the grace, back with the next message', async 
   expect(one.events.filter(({ what }) => what === 'to-zero')).toHaveLength(3);
 });
 
+test('a service that was just declared need not wait for the next look', async () => {
+  const one = await world({}, 1);
+  await one.advance(1);
+  one.count = 0;
+  one.scaler.changed('s');
+  await one.clock.settle();
+  await one.put('a');
+  await one.clock.settle();
+  expect(one.count).toBe(1);
+});
+
 test('messages that nobody may be started for cost one look, not one each', async () => {
   const cron = {
     jobs: [{ name: 'off', schedule: '0 0 * * *', targetSize: 0 }],
