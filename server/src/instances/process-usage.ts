@@ -8,7 +8,6 @@ import { groupMembers } from './proc.ts';
 
 /** Of the clock that /proc counts in; the same on every Linux that Node runs on. */
 const ticksPerSecond = 100;
-const pageBytes = 4096;
 /** Looks that come sooner after one another say nothing. */
 const leastMs = 200;
 
@@ -40,7 +39,7 @@ export class GroupUsage {
       const figures = figuresOf(pid);
       if (figures === undefined) continue;
       ticks.set(pid, figures.ticks);
-      memoryBytes += figures.pages * pageBytes;
+      memoryBytes += figures.memoryBytes;
     }
     this.#before = { mono, ticks };
     if (before === undefined) return undefined;
@@ -52,12 +51,20 @@ export class GroupUsage {
   }
 }
 
-function figuresOf(pid: number): { readonly ticks: number; readonly pages: number } | undefined {
+interface Figures {
+  readonly ticks: number;
+  readonly memoryBytes: number;
+}
+
+function figuresOf(pid: number): Figures | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    // `fields` begins with field 3; 14 and 15 are the ticks in both modes, 24 the pages.
-    return { ticks: Number(fields[11]) + Number(fields[12]), pages: Number(fields[21]) };
+    // `fields` begins with field 3; 14 and 15 are the ticks in both modes.
+    const ticks = Number(fields[11]) + Number(fields[12]);
+    const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+    const [, kilobytes = '0'] = /^VmRSS:\s+(\d+) kB/m.exec(status) ?? [];
+    return { ticks, memoryBytes: Number(kilobytes) * 1024 };
   } catch {
     return undefined;
   }

@@ -12,6 +12,7 @@ import type {
 } from '../../src/deployment/instances.ts';
 import type { DeployedService } from '../../src/deployment/service.ts';
 import { EndpointDriver } from '../../src/instances/endpoint.ts';
+import type { Capacity } from '../../src/instances/host/capacity.ts';
 import { InstanceManager } from '../../src/instances/manager.ts';
 import { ProcessDriver } from '../../src/instances/process.ts';
 import type { InstanceStatus } from '../../src/instances/status.ts';
@@ -74,14 +75,17 @@ export interface WorldOptions {
   readonly folder?: string;
   readonly environment?: Readonly<Record<string, string>>;
   readonly logBytesMax?: number;
+  readonly capacity?: Capacity;
 }
+
+const nothing: Capacity = { cpuMillis: 0, memoryBytes: 0, devices: [] };
 
 export async function processWorld(options: WorldOptions = {}): Promise<ProcessWorld> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'sluice-process-')));
   const sources = new Map<string, HandSource>();
   const clock = systemClock;
   const environment = options.environment ?? { PATH: process.env.PATH, HOME: folder };
-  const { logBytesMax = 2 ** 20 } = options;
+  const { logBytesMax = 2 ** 20, capacity = nothing } = options;
   const manager = new InstanceManager({
     drivers: {
       process: new ProcessDriver({
@@ -102,6 +106,7 @@ export async function processWorld(options: WorldOptions = {}): Promise<ProcessW
       const place = { service, instance, source, model, basePath: url.pathname };
       return new Worker({ ...place, ...life, settings, cutGraceMs, answerBytesMax: () => 65_536 });
     },
+    ...(options.capacity === undefined ? {} : { capacity: async () => capacity }),
     clock,
     random: systemRandom,
     log: silentLog,
