@@ -123,12 +123,19 @@ export class InstanceManager implements Component {
     const fleet = this.#fleets.get(name);
     const driver = fleet === undefined ? undefined : this.#driverOf(fleet);
     const found = new Map<string, Usage>();
-    for (const copy of fleet?.copies() ?? []) {
-      if (!copy.isReady) continue;
-      const usage = await driver?.usage?.(copy.name);
-      if (usage !== undefined) found.set(copy.name, usage);
-    }
+    // At once: an engine of containers takes up to a second for each answer.
+    const asked = (fleet?.copies() ?? []).map(async ({ isReady, name: instance }) => {
+      const usage = isReady ? await driver?.usage?.(instance) : undefined;
+      if (usage !== undefined) found.set(instance, usage);
+    });
+    await Promise.all(asked);
     return found;
+  }
+
+  /** The accelerators that are each instance's alone, by the name of the instance. */
+  devices(name: string): ReadonlyMap<string, readonly number[]> {
+    const copies = this.#fleets.get(name)?.copies() ?? [];
+    return new Map([...copies].map((copy) => [copy.name, copy.hold.devices]));
   }
 
   /** What an instance wrote; also of one that is gone, while it is kept. */

@@ -123,6 +123,8 @@ export class ContainerDriver implements Driver {
       return found.filter((survivor) => survivor !== undefined);
     } catch (error) {
       log.warn({ error }, 'what an earlier server has left in containers is not known yet');
+      // None of those that were found before it failed is gone on with.
+      this.#names.clear();
       this.#hasLeftovers = true;
       return [];
     }

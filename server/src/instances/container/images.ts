@@ -1,6 +1,6 @@
-// Images of the engine: pulled when it has none of that name. One that is there is used as it is, so
-// that a start needs no registry; a name that may mean another image tomorrow is warned of when the
-// service is declared.
+// Images of the engine: pulled when it has none of that name. One that is there is used as it is,
+// so that a start needs no registry; a name that may mean another image tomorrow is warned of when
+// the service is declared.
 
 import type Docker from 'dockerode';
 import type { Clock } from '../../kernel/clock.ts';
