@@ -176,6 +176,8 @@ export class Instance {
       await this.#runOnce();
       if (!this.isLeaving) await this.#backOff();
     }
+    // It left before it could be gone on with.
+    await this.#survivor?.end();
     this.#enter('Terminated', '');
     await this.#options.driver.forget(this.name);
     this.#story.gone();

@@ -2,7 +2,13 @@
 // otherwise.
 
 import { expect, it } from 'vitest';
-import { stage } from './instances-world.ts';
+import type { Survivor } from '../../src/instances/driver.ts';
+import { InstanceManager } from '../../src/instances/manager.ts';
+import { silentLog } from '../../src/kernel/log.ts';
+import { deployed } from '../deployed.ts';
+import { SeededRandom } from '../simulation/seeded-random.ts';
+import { VirtualClock } from '../simulation/virtual-clock.ts';
+import { HandDriver, HandFeeder, stage } from './instances-world.ts';
 
 const graceful = { terminationGraceMs: 30_000 };
 
@@ -78,4 +84,41 @@ it('lets idle instances go first and keeps the one at work', async () => {
   await want({ count: 1 }, 2);
   await clock.settle();
   expect(manager.status('reader').map(({ feed }) => feed?.running.length)).toEqual([1]);
+});
+
+it('ends a copy of an earlier server that is not wanted by the time it could go on', async () => {
+  const ends: string[] = [];
+  const survivor: Survivor = {
+    service: 'reader',
+    number: 1,
+    instance: 'reader-left1',
+    key: '1.1',
+    revision: 1,
+    startedAt: 1,
+    devices: [],
+    adopt: async () => {
+      throw new Error('not now');
+    },
+    end: async () => void ends.push('ended'),
+  };
+  const clock = new VirtualClock(new SeededRandom(6));
+  const driver = new HandDriver(clock);
+  driver.trouble = 'no engine answers';
+  const manager = new InstanceManager({
+    drivers: { process: driver, endpoint: driver },
+    makeFeeder: () => new HandFeeder(),
+    clock,
+    random: new SeededRandom(6),
+    log: silentLog,
+  });
+  let asked = 0;
+  driver.survivors = async () => (asked++ === 0 ? [survivor] : []);
+  await manager.apply(deployed());
+  await clock.run(manager.start());
+  await clock.settle();
+  expect(manager.status('reader')).toMatchObject([{ name: 'reader-left1', state: 'Pending' }]);
+  await manager.apply(deployed({ count: 0 }, { revision: 2 }));
+  await clock.advance(10_000);
+  expect([ends, driver.launches.length]).toEqual([['ended'], 0]);
+  await clock.run(manager.stop({ deadlineMs: 0 }));
 });

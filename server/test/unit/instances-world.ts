@@ -32,7 +32,6 @@ export class HandDriver implements Driver {
   /** How a copy ends at once, if it does. */
   failing: (launch: Launch) => Ending | undefined = () => undefined;
   trouble: string | undefined;
-  left: readonly Survivor[] = [];
   readonly #clock: VirtualClock;
   readonly #ends = new Map<string, (ending: Ending) => void>();
 
@@ -86,7 +85,7 @@ export class HandDriver implements Driver {
   async forget(): Promise<void> {}
 
   async survivors(): Promise<readonly Survivor[]> {
-    return this.left;
+    return [];
   }
 
   async problem(): Promise<string | undefined> {

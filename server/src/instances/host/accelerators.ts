@@ -1,11 +1,13 @@
-// Which accelerators this machine has, asked of the maker's own tool once at the start. Without the
-// tool there are none, unless the operator says so.
+// Which accelerators this machine has, asked of the maker's own tool once at the start. Without
+// the tool there are none, unless the operator says so.
 
 import { execFile } from 'node:child_process';
 import type { Clock } from '../../kernel/clock.ts';
 
 /** A machine whose driver hangs is started without accelerators rather than not at all. */
 const queryMs = 10_000;
+/** The next look comes soon. */
+const utilizationMs = 3000;
 
 export interface QueryOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -15,19 +17,43 @@ export interface QueryOptions {
 /** Answers the indexes of the accelerators; never rejects. */
 export type Accelerators = (options: QueryOptions) => Promise<readonly number[]>;
 
-export const queryAccelerators: Accelerators = ({ environment, clock }) => {
+export const queryAccelerators: Accelerators = async (options) => {
+  const listing = await ask('index,uuid', queryMs, options);
+  return visibleDevices(listing, options.environment.CUDA_VISIBLE_DEVICES);
+};
+
+/** Percent of the last moments in which each accelerator was at work, by its index; those that are
+ * not told are missing. Never rejects. */
+export async function queryUtilization(
+  options: QueryOptions,
+): Promise<ReadonlyMap<number, number>> {
+  const listing = await ask('index,utilization.gpu', utilizationMs, options);
+  const found = new Map<number, number>();
+  for (const line of listing.split('\n')) {
+    const [, index, percent] = /^\s*(\d+)\s*,\s*(\d+)\s*%?\s*$/.exec(line) ?? [];
+    if (index !== undefined) found.set(Number(index), Number(percent));
+  }
+  return found;
+}
+
+/** A line for each accelerator; empty when nobody answers. */
+function ask(
+  what: string,
+  withinMs: number,
+  { environment, clock }: QueryOptions,
+): Promise<string> {
   const env = { PATH: environment.PATH ?? '/usr/local/bin:/usr/bin:/bin' };
   const end = new AbortController();
-  const timer = clock.after(queryMs, () => end.abort());
+  const timer = clock.after(withinMs, () => end.abort());
   return new Promise((resolve) => {
-    const query = ['--query-gpu=index,uuid', '--format=csv,noheader'];
+    const query = [`--query-gpu=${what}`, '--format=csv,noheader'];
     const options = { env, signal: end.signal, killSignal: 'SIGKILL' as const };
     execFile('nvidia-smi', query, options, (error, stdout) => {
       timer.cancel();
-      resolve(error === null ? visibleDevices(stdout, environment.CUDA_VISIBLE_DEVICES) : []);
+      resolve(error === null ? stdout : '');
     });
   });
-};
+}
 
 /**
  * The indexes that a listing names, a line each: "0, GPU-8f3c...". A server that is itself confined
