@@ -1,5 +1,5 @@
 // Services of a whole server, stopped, started, changed and rolled back while they work: nothing
-// that was accepted is lost, nothing that runs is cut short without a wish to, and clients are told.
+// that was accepted is lost, nothing that runs is cut short unasked, and clients are told.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
@@ -82,7 +82,7 @@ const endpoint = () => ({
   endpoint: modelUrl,
 });
 
-test('a stop lets what runs finish; then callers are told until the start, over restarts too', async () => {
+test('a stop lets what runs finish; then callers are told, over restarts too', async () => {
   await client.createService(endpoint());
   await put('one');
   await put('two');

@@ -3,7 +3,8 @@
 
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Broker } from '../../src/broker/broker.ts';
-import type { Queues } from '../../src/broker/queues.ts';
+import type { Delivery, Queues, Watch, WatchSink } from '../../src/broker/queues.ts';
+import type { RuntimeReport } from '../../src/deployment/service.ts';
 import { MemoryEngine } from '../../src/engine/memory.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
@@ -12,6 +13,16 @@ import { Registry } from '../../src/services/registry.ts';
 import { Runtime } from './services-world.ts';
 
 const kernel = { clock: systemClock, random: systemRandom, log: silentLog };
+const nothingRuns: RuntimeReport = {
+  revision: 1,
+  wanted: 0,
+  running: 0,
+  pending: 0,
+  failed: 0,
+  leaving: 0,
+  rollout: { state: 'done' },
+  message: '',
+};
 let engine: MemoryEngine;
 let broker: Broker;
 let registry: Registry;
@@ -60,6 +71,7 @@ async function boot(): Promise<void> {
   broker = new Broker({ engine, ...kernel });
   await broker.start();
   const runtime = new Runtime();
+  runtime.reports.set('a', nothingRuns);
   registry = new Registry({
     store: engine,
     queues: broker,
@@ -100,4 +112,60 @@ async function put(text: string): Promise<void> {
     idempotencyKey: undefined,
     callback: undefined,
   });
+}
+
+it('closes the queues of a stopped service and opens them with all that is in them', async () => {
+  await registry.apply(file({}));
+  await put('one');
+  await registry.halt('a', { now: false });
+  await until(() => registry.get('a')?.status === 'Stopped');
+  expect(broker.find('a')).toBeUndefined();
+  const resting = registry.resting('a');
+  expect(resting?.view('input')).toMatchObject({ isClosed: true, length: 1, lastIndex: 1 });
+  await expect(resting?.reopen('input')).rejects.toThrow('start it with: sluice start a');
+  await halt();
+  await boot();
+  expect(registry.resting('a')?.view('input')).toMatchObject({ length: 1 });
+  await registry.resume('a');
+  expect(queues().view('input')).toMatchObject({ length: 1, lastIndex: 1 });
+});
+
+it('holds the input back while a service is being stopped, for those who come too', async () => {
+  await registry.apply(file({}));
+  const first = new Taker();
+  await first.watch(1);
+  broker.hold('a', true);
+  await put('one');
+  const { leased, waiting } = queues().view('input');
+  expect([leased, waiting, first.taken]).toEqual([0, 1, []]);
+  await expect(async () => new Taker().watch(1)).rejects.toThrow('a is being stopped');
+  broker.hold('a', false);
+  await until(() => first.taken.length === 1);
+});
+
+/** A consumer that keeps what it is given. */
+class Taker implements WatchSink {
+  readonly taken: number[] = [];
+
+  async watch(window: number): Promise<Watch> {
+    const by = { gid: 'eas', uid: systemRandom.id() };
+    const rest = { from: 0, indexOnly: false, autoCommit: false, tags: new Map(), id: undefined };
+    return queues().watch('input', { by, kind: 'eas', window, holding: [], ...rest }, this);
+  }
+
+  deliver({ index }: Delivery): void {
+    this.taken.push(index);
+  }
+
+  voided(): void {}
+
+  closed(): void {}
+
+  buffered(): number {
+    return 0;
+  }
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
 }

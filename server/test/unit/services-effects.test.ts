@@ -9,7 +9,7 @@ const places = [...placesBelow(fieldTree)]
   .filter(([, { kind }]) => kind !== 'ignored' && kind !== 'object')
   .map(([place]) => place);
 
-it('has an entry for every field that has an effect, and none for fields that there are not', () => {
+it('has an entry for every field that has an effect, and none for others', () => {
   expect(places.filter((place) => effectOf(place) === undefined)).toEqual([]);
   const known = new Set([...placesBelow(fieldTree)].map(([place]) => place));
   const named = effects.flatMap(({ fields }) => fields).filter((field) => !field.includes('['));
