@@ -1,5 +1,5 @@
-// Workers on other machines over the stream protocol: what they say of themselves, what they hear of
-// the service, what they hold and free across lost connections.
+// Workers on other machines over the stream protocol: what they say of themselves, what they hear
+// of the service, what they hold and free across lost connections.
 
 import type { LeasedMessage, WorkerReport, WorkReceiver, WorkRequest } from '@sluice/sdk';
 import { afterEach, describe, expect, it } from 'vitest';
