@@ -127,7 +127,9 @@ test('where no instance has a log the refusal says why', async () => {
   expect(await all(await service({ follow: false }))).toEqual([]);
   pending.push('m-1');
   await expect(service({ follow: false })).rejects.toThrow('no log of m-1');
-  await expect(service({ follow: true, kind: 'endpoint' })).rejects.toThrow('no log of m-1');
+  for (const kind of ['endpoint', 'joined']) {
+    await expect(service({ follow: true, kind })).rejects.toThrow('no log of m-1');
+  }
 });
 
 test('followed, later instances are taken up from their first line', async () => {

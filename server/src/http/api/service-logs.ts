@@ -15,6 +15,8 @@ export interface ServiceLogOptions {
   readonly clock: Clock;
 }
 
+/** Servers that others have started, and instances on other machines. */
+const elsewhere: readonly string[] = ['endpoint', 'joined'];
 const lookEveryMs = 500;
 const linesWaitingMax = 256;
 /** A longer line comes in pieces. */
@@ -23,7 +25,7 @@ const lineCharactersMax = 64 * 1024;
 /**
  * Opens the logs of all instances; with `tail` each begins with so many lines, but one that is
  * started later with its first. Without `follow` one instance comes after the other. Rejects with
- * `not_found` when there can't be a log: the instances are endpoints.
+ * `not_found` when there can't be a log: the instances were started elsewhere.
  */
 export async function openServiceLogs(
   options: ServiceLogOptions,
@@ -68,8 +70,8 @@ async function followed(
   const { instances, open } = options;
   const first = instances();
   const [one] = first;
-  // Of endpoints there never will be a log; `open` says so better.
-  if (one !== undefined && first.every(({ kind }) => kind === 'endpoint')) {
+  // Of these there never will be a log; `open` says why.
+  if (one !== undefined && first.every(({ kind }) => elsewhere.includes(kind))) {
     await open(one.name, request);
   }
   return new FollowedLogs(options, request).lines();
