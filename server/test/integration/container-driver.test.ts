@@ -132,12 +132,12 @@ describe.skipIf(engineProblem !== undefined)('a copy in a container', () => {
     );
   });
 
-  it('that somebody kills is known to have ended within 300 ms', async () => {
+  it('that somebody kills is known to have ended within a second', async () => {
     const running = await world.serve();
     const at = clock.now().mono;
     process.kill(running.pid ?? 0, 'SIGKILL');
     const ending = await running.ended;
-    expect(clock.now().mono - at).toBeLessThan(300);
+    expect(clock.now().mono - at).toBeLessThan(1000);
     expect(endingText(ending)).toBe('ended with code 137 (signal 9)');
   });
 

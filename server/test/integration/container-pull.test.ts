@@ -19,7 +19,7 @@ describe.skipIf(engineProblem !== undefined)('an image of a private registry', (
   beforeAll(async () => {
     engine = await startEngine();
     registry = await startRegistry(engine);
-    await loadBusybox(engine, { ballastBytes: 24_000_000 });
+    await loadBusybox(engine, { ballastBytes: 48_000_000 });
     image = await registry.publish(busyboxImage, 'team/model:1.4');
   });
   afterAll(async () => {
@@ -52,7 +52,7 @@ describe.skipIf(engineProblem !== undefined)('an image of a private registry', (
     expect(first).toEqual({ state: 'Pulling', text: `asking ${registry.address}` });
     expect(others.at(-1)).toEqual({ state: 'Starting', text: '' });
     const texts = others.slice(0, -1).map(({ text }) => text);
-    expect(texts.join('\n')).toMatch(/^[\d.]+ of 2\d MB \(\d+ %\), 0 of 1 layer$/m);
+    expect(texts.join('\n')).toMatch(/^[\d.]+ of 4\d MB \(\d+ %\), 0 of 1 layer$/m);
   });
 
   it('needs no registry when the engine has it', async () => {
