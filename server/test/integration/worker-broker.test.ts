@@ -7,6 +7,7 @@ import type { Queues } from '../../src/broker/queues.ts';
 import { type Fault, FaultyEngine } from '../../src/engine/faulty.ts';
 import { MemoryEngine } from '../../src/engine/memory.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
+import type { RecordEvent } from '../../src/kernel/events.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { systemRandom } from '../../src/kernel/random.ts';
 import { defaultSettings, type ServiceSettings } from '../../src/queue/settings.ts';
@@ -28,6 +29,8 @@ interface World {
   put(...bodies: readonly string[]): Promise<readonly number[]>;
   /** All results, oldest first, once there are so many. */
   results(count: number): Promise<readonly Result[]>;
+  /** What the owner of the service was told of its messages. */
+  readonly events: readonly string[];
 }
 
 interface Instance {
@@ -48,7 +51,11 @@ async function world(
 ): Promise<World> {
   const engine = new FaultyEngine({ inner: new MemoryEngine(), fault });
   const [clock, random, log] = [systemClock, systemRandom, silentLog];
-  const broker = new Broker({ engine, clock, random, log });
+  const events: string[] = [];
+  const record: RecordEvent = ({ kind, what, instance }) => {
+    events.push(`${kind} ${what} ${instance}`);
+  };
+  const broker = new Broker({ engine, clock, random, log, record });
   closers.push(() => broker.stop());
   const all = { ...defaultSettings, declaresInstances: true, ...settings };
   const queues = await broker.open({ number: 1, name: 'reader', settings: all });
@@ -56,6 +63,7 @@ async function world(
   let instances = 0;
   return {
     queues,
+    events,
     instance: async (answer, more = {}) => {
       const model = await startModel(answer);
       closers.push(() => model.close());
@@ -151,6 +159,34 @@ it('fails with code and reason, and counts what is tried again until it is dead'
   const [, dead] = await results(2);
   expect(dead).toMatchObject({ id: 'id-poison', body: '', code: '502' });
   expect(queues.view('inputRear').length).toBe(1);
+});
+
+it('convicts a request that kills three instances, and answers those that were with it', async () => {
+  const { put, results, instance, queues, events } = await world({ deliveryMax: 0 });
+  await put('poison', 'one', 'two');
+  for (const company of [['one', 'two'], ['one', 'two'], []]) {
+    const { worker, model } = await instance(() => undefined, { window: 3 });
+    while (model.open() < 1 + company.length) await turn();
+    expect(model.seen.map(({ body }) => body)).toEqual(['poison', ...company]);
+    await worker.died('killed by SIGSEGV');
+  }
+  await instance(echo, { window: 3 });
+  const answers = await results(3);
+  expect(answers.map(({ body, code }) => code ?? body)).toEqual([
+    'PoisonConvicted',
+    'echo one',
+    'echo two',
+  ]);
+  expect(answers[0]?.reason).toContain('killed by SIGSEGV');
+  expect(queues.view('inputRear').length).toBe(1);
+  expect(events).toEqual([
+    'message suspect reader-2',
+    'message suspect reader-2',
+    'message suspect reader-2',
+    'message convicted reader-3',
+    'message cleared reader-4',
+    'message cleared reader-4',
+  ]);
 });
 
 it('stops the call of a request that was deleted, and reuses its slot after a check', async () => {
