@@ -44,7 +44,7 @@ export async function* valuesOf<T>(
   let rest = '';
   try {
     const response = await transport.call({ method: 'GET', path, signal });
-    for await (const piece of textOf(response)) {
+    for await (const piece of textOf(response, signal)) {
       const lines = `${rest}${piece}`.split('\n');
       rest = lines.pop() ?? '';
       for (const line of lines) {

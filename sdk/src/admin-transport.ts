@@ -62,27 +62,39 @@ export class AdminTransport {
   }
 }
 
-/** The text as it comes, in pieces that may end in the middle of a line. */
-export async function* textOf(response: Response): AsyncGenerator<string> {
+/** The text as it comes, in pieces that may end in the middle of a line. Throws when `signal`, that
+ * of the call, is aborted. */
+export async function* textOf(
+  response: Response,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<string> {
   const reader = response.body?.getReader();
   if (reader === undefined) return;
   const decoder = new TextDecoder();
+  // In Node 20 an answer forgets the signal of its call once memory was collected.
+  const cancel = (): void => void reader.cancel().catch(() => undefined);
+  signal?.addEventListener('abort', cancel, { once: true });
   try {
     for (;;) {
       const { done, value } = await reader.read();
+      signal?.throwIfAborted();
       if (done) break;
       yield decoder.decode(value, { stream: true });
     }
   } finally {
+    signal?.removeEventListener('abort', cancel);
     await reader.cancel().catch(() => undefined);
   }
 }
 
 /** Whole lines; a cut connection ends them. */
-export async function* linesOf(response: Response): AsyncGenerator<string> {
+export async function* linesOf(
+  response: Response,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<string> {
   let rest = '';
   try {
-    for await (const piece of textOf(response)) {
+    for await (const piece of textOf(response, signal)) {
       const lines = `${rest}${piece}`.split('\n');
       rest = lines.pop() ?? '';
       yield* lines;

@@ -175,7 +175,7 @@ export class AdminClient {
     if (options.follow === true) query.set('follow', 'true');
     const path = `${service(name)}/instances/${encodeURIComponent(instance)}/logs?${query}`;
     const response = await this.#transport.call({ method: 'GET', path, signal: options.signal });
-    yield* textOf(response);
+    yield* textOf(response, options.signal);
   }
 
   /**
@@ -243,7 +243,7 @@ export class AdminClient {
   async backUp(path: string, options: BackupOptions = {}): Promise<BackupInfo> {
     const { signal, progress } = options;
     const call = { method: 'POST', path: '/v1/backup', body: { path }, signal };
-    for await (const line of linesOf(await this.#transport.call(call))) {
+    for await (const line of linesOf(await this.#transport.call(call), signal)) {
       // As for `AdminTransport.json`.
       const step = JSON.parse(line) as BackupStep;
       if (step.kind === 'progress') progress?.(step);
