@@ -1,5 +1,5 @@
-// Which accelerators this machine has, asked of the maker's own tool once at the start. Without
-// the tool there are none, unless the operator says so.
+// Which accelerators this machine has, asked of the maker's own tool once at the start, and how
+// busy they are. Without the tool there are none, unless the operator says so.
 
 import { execFile } from 'node:child_process';
 import type { Clock } from '../../kernel/clock.ts';
