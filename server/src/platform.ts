@@ -192,7 +192,7 @@ export class Platform implements Component {
     launches.open(registry);
     events.keep(registry.list().map(({ name }) => name));
     const workers = workerDesk({ registry, record: events.record, clock, log });
-    const scaler = createScaler({ registry, broker, instances, record: events.record, clock, log });
+    const scaler = createScaler({ ...options, registry, broker, instances, environment });
     this.#started.push(scaler);
     const known = { engine, registry, broker, instances, events, telemetry, workers, scaler };
     const administration = this.#administrator(known);

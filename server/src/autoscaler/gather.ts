@@ -9,7 +9,7 @@ import type { InstanceFacts, ScaledService, ScalerPorts, Usage } from './ports.t
 import { type Scraped, type ScrapeLimits, scrape } from './scrape.ts';
 
 export interface GatherOptions {
-  readonly ports: Pick<ScalerPorts, 'instances' | 'usage' | 'cpuMillis'>;
+  readonly ports: Pick<ScalerPorts, 'instances' | 'usage' | 'gpuPercent' | 'cpuMillis'>;
   readonly clock: Clock;
   readonly limits: ScrapeLimits;
   /** Aborted: the answer is not wanted any more. */
@@ -49,6 +49,7 @@ export async function gather(service: ScaledService, options: GatherOptions): Pr
 interface Asked {
   readonly ready: readonly InstanceFacts[];
   readonly usage: ReadonlyMap<string, Usage>;
+  readonly gpuPercent: ReadonlyMap<string, number>;
   readonly scraped: ReadonlyMap<string, Scraped>;
   readonly cpuMillis: number;
 }
@@ -61,13 +62,17 @@ async function ask(
   const ready = ports
     .instances(service)
     .filter(({ state }) => state === 'Running' || state === 'Busy');
-  const isUsed = strategies.some(({ metric }) => metric === 'cpu' || metric === 'gpu');
+  const wants = (wanted: ScalingStrategy['metric']): boolean =>
+    strategies.some(({ metric }) => metric === wanted);
   const names = new Set(
     strategies.flatMap(({ metric }) => (typeof metric === 'object' ? [metric.name] : [])),
   );
   const scraped = new Map<string, Scraped>();
-  const usage: ReadonlyMap<string, Usage> = isUsed
+  const usage: ReadonlyMap<string, Usage> = wants('cpu')
     ? await ports.usage(service).catch(() => new Map())
+    : new Map();
+  const gpuPercent: ReadonlyMap<string, number> = wants('gpu')
+    ? await ports.gpuPercent(service).catch(() => new Map())
     : new Map();
   for (let at = 0; names.size > 0 && at < ready.length; at += askedAtOnce) {
     const step = ready.slice(at, at + askedAtOnce).map(async ({ name, url }) => {
@@ -75,7 +80,7 @@ async function ask(
     });
     await Promise.all(step);
   }
-  return { ready, usage, scraped, cpuMillis: ports.cpuMillis(service) };
+  return { ready, usage, gpuPercent, scraped, cpuMillis: ports.cpuMillis(service) };
 }
 
 function readingOf({ metric }: ScalingStrategy, asked: Asked): Reading {
@@ -100,7 +105,7 @@ function readingOf({ metric }: ScalingStrategy, asked: Asked): Reading {
 function figureOf(
   metric: ScalingStrategy['metric'],
   instance: string,
-  { usage, scraped, cpuMillis }: Asked,
+  { usage, gpuPercent, scraped, cpuMillis }: Asked,
 ): number | string {
   if (metric === 'cpu') {
     const cores = usage.get(instance)?.cpuCores;
@@ -108,7 +113,7 @@ function figureOf(
     return (cores * 100) / (cpuMillis > 0 ? cpuMillis / 1000 : 1);
   }
   if (metric === 'gpu') {
-    return usage.get(instance)?.gpuPercent ?? 'what it uses of its accelerators is not known';
+    return gpuPercent.get(instance) ?? 'what it uses of its accelerators is not known';
   }
   if (typeof metric === 'string') return 'it is not a figure of instances';
   const found = scraped.get(instance) ?? 'it was not asked';

@@ -56,8 +56,6 @@ export interface InstanceFacts {
 export interface Usage {
   /** 1 = one core. */
   readonly cpuCores: number;
-  /** 0 to 100, of the accelerators that it was given; undefined: not known. */
-  readonly gpuPercent?: number;
 }
 
 export interface ScalerPorts {
@@ -68,6 +66,8 @@ export interface ScalerPorts {
   instances(service: string): readonly InstanceFacts[];
   /** What each ready instance uses of the machine, by its name, as far as that is known. */
   usage(service: string): Promise<ReadonlyMap<string, Usage>>;
+  /** How busy the accelerators of each instance are, 0 to 100, as far as that is known. */
+  gpuPercent(service: string): Promise<ReadonlyMap<string, number>>;
   /** What an instance is promised, in thousandths of a core; 0 = nothing is said. */
   cpuMillis(service: string): number;
   /** Resolves when the new number is durable and instances follow. */

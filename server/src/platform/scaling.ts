@@ -2,6 +2,8 @@
 
 import { Scaler } from '../autoscaler/scaler.ts';
 import type { Broker } from '../broker/broker.ts';
+import type { Environment } from '../config/places.ts';
+import { queryUtilization } from '../instances/host/accelerators.ts';
 import type { InstanceManager } from '../instances/manager.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { RecordEvent } from '../kernel/events.ts';
@@ -31,10 +33,12 @@ export function createScaler(parts: {
   readonly broker: Broker;
   readonly instances: InstanceManager;
   readonly record: RecordEvent;
+  /** Of this process: where the accelerators' tool is looked for. */
+  readonly environment: Environment;
   readonly clock: Clock;
   readonly log: Log;
 }): Scaler {
-  const { registry, broker, instances, record, clock, log } = parts;
+  const { registry, broker, instances, record, environment, clock, log } = parts;
   return new Scaler({
     ports: {
       services: () => registry.scaled(),
@@ -46,6 +50,11 @@ export function createScaler(parts: {
       },
       instances: (service) => instances.status(service),
       usage: (service) => instances.usage(service),
+      gpuPercent: async (service) => {
+        const devices = instances.devices(service);
+        if (![...devices.values()].some((indexes) => indexes.length > 0)) return new Map();
+        return meanByInstance(devices, await queryUtilization({ environment, clock }));
+      },
       cpuMillis: (service) => registry.get(service)?.declared?.resources.cpuMillis ?? 0,
       scale: (service, count, reason) => registry.scale(service, count, reason),
       whenInputComes: (service, fire) => broker.whenInputComes(service, fire),
@@ -54,4 +63,18 @@ export function createScaler(parts: {
     clock,
     log,
   });
+}
+
+/** Instances of which an accelerator is not known are left out. */
+export function meanByInstance(
+  devices: ReadonlyMap<string, readonly number[]>,
+  percents: ReadonlyMap<number, number>,
+): ReadonlyMap<string, number> {
+  const found = new Map<string, number>();
+  for (const [instance, indexes] of devices) {
+    const known = indexes.flatMap((index) => percents.get(index) ?? []);
+    if (indexes.length === 0 || known.length < indexes.length) continue;
+    found.set(instance, known.reduce((sum, one) => sum + one, 0) / known.length);
+  }
+  return found;
 }

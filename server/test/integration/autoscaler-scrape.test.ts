@@ -88,6 +88,7 @@ test('asks each ready instance once, and counts those that do not answer', async
           { ...ready('d', url), state: 'Starting' },
         ],
         usage: async () => usage,
+        gpuPercent: async () => new Map([['b', 70]]),
         cpuMillis: () => 2000,
       },
       clock: systemClock,
@@ -106,7 +107,7 @@ test('asks each ready instance once, and counts those that do not answer', async
     why: 'c: what it uses of the machine is not known',
   });
   expect(found.reading(3)).toBeUndefined();
-  expect(found.reading(4)).toMatchObject({ known: 0, missing: 3 });
+  expect(found.reading(4)).toMatchObject({ sum: 70, known: 1, missing: 2 });
 });
 
 test('another service stands for this one with the average of its instances', async () => {
@@ -122,6 +123,7 @@ test('another service stands for this one with the average of its instances', as
       ports: {
         instances: (name) => (name === 'upstream' ? [ready('a', url), ready('b', url)] : []),
         usage: async () => new Map(),
+        gpuPercent: async () => new Map(),
         cpuMillis: () => 0,
       },
       clock: systemClock,

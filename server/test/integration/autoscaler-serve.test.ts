@@ -168,7 +168,7 @@ test('what was decided and measured last is shown', async () => {
   });
 });
 
-test('a restarted server knows that there are none, and starts one for the next request', async () => {
+test('a restarted server knows that there are none, and starts one for a request', async () => {
   server.child.kill('SIGTERM');
   await server.ended;
   await serve();

@@ -57,6 +57,7 @@ async function world(policy: Partial<ScalingPolicy>, count: number): Promise<Wor
     },
     instances: () => own.instances,
     usage: async () => new Map(),
+    gpuPercent: async () => new Map(),
     cpuMillis: () => 0,
     scale: async (_, wanted) => {
       changes.push({ count: wanted, at: clock.now().mono });
