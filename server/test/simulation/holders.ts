@@ -20,6 +20,8 @@ export interface Holder {
   session: number;
   /** Deliveries that it works on, or whose slot it has not freed. */
   readonly open: Set<number>;
+  /** When nothing reached it last. */
+  stall: { readonly from: number; to: number } | undefined;
 }
 
 interface Token {
@@ -54,7 +56,15 @@ export class Holders {
     const known = this.#all.get(uid);
     if (known !== undefined) return known;
     const kind: ConsumerKind = 'eas';
-    const holder: Holder = { key: uid, gid, kind, window: 0, session: 0, open: new Set() };
+    const holder: Holder = {
+      key: uid,
+      gid,
+      kind,
+      window: 0,
+      session: 0,
+      open: new Set(),
+      stall: undefined,
+    };
     this.#all.set(uid, holder);
     return holder;
   }
@@ -80,6 +90,7 @@ export class Holders {
     const cutAt = Number.POSITIVE_INFINITY;
     const lease: LeaseNote = {
       ...{ deliveryId, holder: key, gid, at: now, isOver: false, cutAt },
+      idleSince: this.#sentSince(holder),
       ...{ mayHaveDied: false, end: 'unknown', askedAt: 0, hadCompany: false, isSuspect: false },
     };
     const before = entry.leases.findLast((last) => last.gid === gid);
@@ -153,10 +164,16 @@ export class Holders {
     return lease.isOver || this.#mayIdle(lease) || this.#stage.now >= lease.cutAt + resumeMs;
   }
 
+  /** Since when what a holder sees now may have been on its way. */
+  #sentSince({ stall }: Holder): number {
+    const { now } = this.#stage;
+    return stall !== undefined && now <= stall.to + onTheWayMs ? stall.from : now;
+  }
+
   #mayIdle(lease: LeaseNote): boolean {
     const idleMs = this.#limits.idleMsLow;
     // The idle time began with the decision, a read and a flush before the delivery was seen.
-    return idleMs > 0 && this.#stage.now + onTheWayMs >= lease.at + idleMs;
+    return idleMs > 0 && this.#stage.now + onTheWayMs >= lease.idleSince + idleMs;
   }
 
   /** Whether its holder certainly had it until now. */
@@ -211,11 +228,13 @@ export class Holders {
   /** Nothing reaches this holder for a while, though messages are leased to it. */
   stalled(holder: Holder): void {
     this.#stalls += 1;
+    holder.stall = { from: this.#stage.now, to: Number.POSITIVE_INFINITY };
     this.doubtUnseen(holder);
   }
 
   flows(holder: Holder): void {
     this.#stalls -= 1;
+    if (holder.stall !== undefined) holder.stall.to = this.#stage.now;
     this.#flowsSince = this.#stage.now;
     this.doubtUnseen(holder);
   }
@@ -235,7 +254,11 @@ export class Holders {
         entry.leases.every((lease) => lease.gid !== holder.gid || this.mayBeOver(lease)),
     );
     waiting.sort((one, other) => (isBefore(one, other) ? -1 : 1));
-    for (const entry of waiting.slice(0, holder.window + 20)) {
+    // Where one home has no place left, messages of the other pass those that wait for it.
+    const first = (['sink', 'record'] as const).flatMap((home) =>
+      waiting.filter((entry) => entry.home === home).slice(0, holder.window + 20),
+    );
+    for (const entry of first) {
       entry.unseen += 1;
       this.doubtLife(entry);
       // A lease that nobody saw waits for its holder to come back.

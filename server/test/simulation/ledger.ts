@@ -7,7 +7,9 @@ export interface LeaseNote {
   readonly deliveryId: number;
   readonly holder: string;
   readonly gid: string;
-  at: number;
+  readonly at: number;
+  /** The earliest moment at which its idle time may have begun. */
+  idleSince: number;
   /** The holder has asked to end it, or lost it, or may have lost it. */
   isOver: boolean;
   /** When its holder, who may resume it, lost the connection; infinity: connected. */

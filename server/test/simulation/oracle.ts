@@ -227,7 +227,7 @@ export class Oracle {
   /** The idle time of a lease began anew. */
   touched(deliveryId: number, askedAt: number): void {
     const token = this.holders.token(deliveryId);
-    if (token !== undefined) this.holders.lease(token.entry, deliveryId).at = askedAt;
+    if (token !== undefined) this.holders.lease(token.entry, deliveryId).idleSince = askedAt;
   }
 
   /** A call that ends the request is asked, by its token; undefined: nobody ever saw that token. */
