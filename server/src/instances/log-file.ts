@@ -51,10 +51,13 @@ export class LogFile {
     return openSync(this.#path, 'a', 0o600);
   }
 
-  /** Writes on behalf of an instance that cannot by itself, and cuts the file when it must be. */
-  append(bytes: Uint8Array): void {
+  /** Writes on behalf of an instance that cannot by itself; true: the file was cut before that, so
+   * that the newest lines are always in it. */
+  append(bytes: Uint8Array): boolean {
+    const wasCut = this.size > this.#bytesMax;
+    if (wasCut) this.cut();
     appendFileSync(this.#path, bytes, { mode: 0o600 });
-    this.cut();
+    return wasCut;
   }
 
   /** Bytes of the first file; 0 when there is none. */

@@ -260,13 +260,12 @@ describe.skipIf(engineProblem !== undefined)('a copy in a container', () => {
     await running.ended;
     await running.stop(0);
     await small.driver.forget('reader-aaaaa');
-    expect((await end).endsWith(`${line}\nend\n`)).toBe(true);
+    expect(await end).toMatch(/x\nend\n$/);
     const kept = await small.text();
     expect(kept.length).toBeLessThan(2 * 20_000 + 70_000);
-    expect(kept.split('\n').filter((each) => each !== line && !each.startsWith('y'))).toEqual([
-      'end',
-      '',
-    ]);
+    // The oldest line that is kept may have lost its beginning.
+    const [, ...whole] = kept.split('\n');
+    expect(whole.filter((each) => each !== line && each !== long)).toEqual(['end', '']);
     await small.close();
   });
 

@@ -94,10 +94,8 @@ export class CopyLog {
   #write(texts: readonly Uint8Array[], position: Position): void {
     if (texts.length === 0) return;
     const { file, clock } = this.#options;
-    const before = file.size;
-    file.append(Buffer.concat(texts));
+    const wasCut = file.append(Buffer.concat(texts));
     this.#position = position;
-    const wasCut = file.size < before;
     if (wasCut) this.#note();
     else this.#noteTimer ??= clock.after(noteEveryMs, () => this.#note());
   }
