@@ -1,6 +1,6 @@
 // The server is killed just after it has started the process of an instance: before, while and
-// after it writes down that it did. The next server goes on with that process, or ends it: what runs
-// is what it lists, and no more than is wanted.
+// after it writes down that it did. The next server goes on with that process, or ends it: what
+// runs is what it lists, and no more than is wanted.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -72,7 +72,7 @@ async function killAtSpawn(server: Server, life: ServerProcess, afterMs: number)
   return recorded.length < started;
 }
 
-/** Starts a server that has to take over or end what the killed ones have left, and lets it work. */
+/** Starts a server that takes over or ends what the killed ones have left, and lets it work. */
 async function onlyOurs(stage: Stage, server: Server): Promise<void> {
   await server.start();
   const isClean = await comesTrue(async () => {

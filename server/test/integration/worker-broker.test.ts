@@ -161,7 +161,7 @@ it('fails with code and reason, and counts what is tried again until it is dead'
   expect(queues.view('inputRear').length).toBe(1);
 });
 
-it('convicts a request that kills three instances, and answers those that were with it', async () => {
+it('convicts a request that kills three instances, and answers those beside it', async () => {
   const { put, results, instance, queues, events } = await world({ deliveryMax: 0 });
   await put('poison', 'one', 'two');
   for (const company of [['one', 'two'], ['one', 'two'], []]) {
