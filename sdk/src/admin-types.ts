@@ -127,6 +127,8 @@ export interface QueueInfo {
   readonly lastIndex: number;
   readonly consumers: readonly QueueConsumer[];
   readonly groups: readonly QueueGroup[];
+  /** At most the first hundred of each group that wait. */
+  readonly suspects: readonly QueueSuspect[];
   /** Since the server was started. */
   readonly counters: QueueCounts;
 }
@@ -142,6 +144,17 @@ export interface QueueConsumer {
   readonly slots: number;
   readonly autoCommit: boolean;
   readonly tags: Readonly<Record<string, string>>;
+  /** The suspect that it holds alone, or is reserved for; 0 = none. */
+  readonly suspect: number;
+}
+
+/** A message that may have no company, because instances died with it. */
+export interface QueueSuspect {
+  readonly gid: string;
+  readonly index: number;
+  /** Who holds it, or is to have it once it is empty; empty when nobody is found yet. */
+  readonly uid: string;
+  readonly isHeld: boolean;
 }
 
 export interface QueueGroup {

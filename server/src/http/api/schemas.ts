@@ -165,6 +165,14 @@ const consumer = z.object({
   slots: count,
   autoCommit: z.boolean(),
   tags: z.record(z.string(), z.string()),
+  suspect: count.describe('The suspect that it holds alone, or is reserved for; 0 = none.'),
+});
+
+const suspect = z.object({
+  gid: z.string(),
+  index: count,
+  uid: z.string().describe('Who holds it, or is to have it once it is empty; may be empty.'),
+  isHeld: z.boolean(),
 });
 
 const group = z.object({
@@ -202,6 +210,7 @@ const queue = z.object({
   lastIndex: count,
   consumers: z.array(consumer),
   groups: z.array(group),
+  suspects: z.array(suspect).describe('Messages that wait for an instance of their own.'),
   counters: counters.describe('Since the server was started.'),
 }) satisfies z.ZodType<QueueInfo>;
 
