@@ -195,7 +195,7 @@ describe('the output of a container', () => {
       cut: fc.nat(),
       pieceBytes: fc.integer({ min: 1, max: 200 }),
     });
-    fc.assert(
+    void fc.assert(
       fc.property(plays, ({ steps, cut, pieceBytes }) => {
         let at = 1_700_000_000_000;
         const messages = steps.map((step, index) => {
