@@ -133,8 +133,11 @@ export class Oracle {
     fact(input.length <= source, '11', `[${indexes}] in ${source} places`);
     if (this.#stage.settings.sink.autoEvict) return;
     const results = this.ledger.certainSink();
+    // What came of a request may be seen in its place before it is known that the request is dead.
+    const answered = new Set(results.map(({ entry }) => entry));
     const reserved = input.filter(
-      (entry) => entry.hasPlace && entry.home === 'sink' && !entry.resultAsked,
+      (entry) =>
+        entry.hasPlace && entry.home === 'sink' && !entry.resultAsked && !answered.has(entry),
     );
     const used = results.length + reserved.length;
     const parts = `${results.length} results and ${reserved.length} reserved places`;
