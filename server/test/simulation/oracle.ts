@@ -134,11 +134,9 @@ export class Oracle {
     if (this.#stage.settings.sink.autoEvict) return;
     const results = this.ledger.certainSink();
     // What came of a request may be seen in its place before it is known that the request is dead.
-    const answered = new Set(results.map(({ entry }) => entry));
-    const reserved = input.filter(
-      (entry) =>
-        entry.hasPlace && entry.home === 'sink' && !entry.resultAsked && !answered.has(entry),
-    );
+    const reserved = input.filter(({ hasPlace, home, resultAsked, resultIndex }) => {
+      return hasPlace && home === 'sink' && !resultAsked && resultIndex === undefined;
+    });
     const used = results.length + reserved.length;
     const parts = `${results.length} results and ${reserved.length} reserved places`;
     fact(used <= sink, '3', `${parts} in a sink of ${sink}`);
