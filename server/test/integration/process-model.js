@@ -28,6 +28,10 @@ function descriptors() {
 const held = [];
 const words = {
   hold: (response) => held.push(response),
+  'hold and tell': (response) => {
+    held.push(response);
+    process.stdout.write('holds it\n');
+  },
   release: (response) => {
     for (const one of held.splice(0)) one.end('held');
     response.end('released');

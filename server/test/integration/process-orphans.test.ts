@@ -100,8 +100,10 @@ it('sees the end of a process that it took over, and starts it anew', async () =
   const name = next.manager.status('reader').find(({ pid }) => pid === first)?.name ?? '';
   const source = next.sources.get(name);
   if (source === undefined) throw new Error('not fed');
-  source.put({ payload: 'hold' });
-  await next.until((all) => all.some(({ feed }) => feed?.running.length === 1));
+  source.put({ payload: 'hold and tell' });
+  const last = { tail: 1, follow: false, signal: undefined };
+  const said = async () => textOf(await next.manager.logs('reader', name, last));
+  await expect.poll(said).toBe('holds it\n');
   const killedAt = performance.now();
   process.kill(first, 'SIGKILL');
   await source.until(({ returns }) => returns.length === 1);

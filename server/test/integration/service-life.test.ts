@@ -162,6 +162,8 @@ test('a revision that never gets ready is rolled back, and what ran goes on', as
   const service = await client.service('m');
   expect(service.message).toContain('rolled back to revision 1');
   expect(service.sourceRevision).toBe(1);
+  // What failed may still be on its way out.
+  await until(async () => (await client.instances('m')).length === 1);
   const after = await client.instances('m');
   expect(after.map(({ name, pid }) => [name, pid])).toEqual([[before?.name, before?.pid]]);
   const revisions = await client.revisions('m');
