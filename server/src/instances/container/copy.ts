@@ -35,8 +35,8 @@ const outputMs = 3000;
 /** Once it was to be killed, an engine that does not answer is waited for so long. */
 const awayMs = 10_000;
 /** The engine may learn that memory ran out a moment after it has learned of the end. */
-const memoryRetryMs = 40;
-const memoryRetries = 3;
+const memoryRetryMs = 50;
+const memoryRetries = 10;
 const killedCode = 137;
 
 export class ContainerCopy {
