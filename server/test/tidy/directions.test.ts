@@ -12,7 +12,17 @@ const behindTheEdge = ['broker', 'engine', 'queue', 'kernel'];
 
 /** What the composition root connects. */
 const everyPart = [
-  ...['http', 'worker', 'services', 'instances', 'autoscaler', 'events', 'deployment', 'config'],
+  ...[
+    'http',
+    'requests',
+    'worker',
+    'services',
+    'instances',
+    'autoscaler',
+    'events',
+    'deployment',
+    'config',
+  ],
   ...behindTheEdge,
 ];
 
@@ -23,11 +33,12 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   engine: ['queue', 'kernel'],
   broker: ['engine', 'queue', 'kernel'],
   worker: behindTheEdge,
+  requests: ['deployment', ...behindTheEdge],
   deployment: [],
   services: ['deployment', ...behindTheEdge, ...parsers],
   instances: ['deployment', ...behindTheEdge],
   autoscaler: ['deployment', ...behindTheEdge],
-  http: [...behindTheEdge, ...parsers],
+  http: ['requests', ...behindTheEdge, ...parsers],
   config: ['kernel', 'queue'],
   events: ['kernel'],
   'platform.ts': ['platform', ...everyPart],
