@@ -35,7 +35,7 @@ function meta(index: number, source: number): MessageMeta {
     contentType: 'application/json',
     owner: undefined,
     idempotencyKey: undefined,
-    callback: undefined,
+    terms: undefined,
     source,
   };
 }

@@ -32,7 +32,7 @@ export interface PutRequest {
   readonly expiresAt: number;
   readonly owner: string | undefined;
   readonly idempotencyKey: string | undefined;
-  readonly callback: string | undefined;
+  readonly terms: string | undefined;
 }
 
 export interface PutAnswer {

@@ -157,7 +157,7 @@ export class ServiceQueues implements Queues {
         contentType: request.contentType,
         owner: request.owner,
         idempotencyKey: request.idempotencyKey,
-        callback: request.callback,
+        terms: request.terms,
         source: 0,
       },
       payload,

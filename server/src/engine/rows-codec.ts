@@ -71,12 +71,12 @@ const metaBits = {
   contentType: 8,
   owner: 16,
   idempotencyKey: 32,
-  callback: 64,
+  terms: 64,
   source: 128,
 } as const;
 
 export function writeMeta(writer: RowWriter, meta: MessageMeta): void {
-  const { path, contentType, owner, idempotencyKey, callback, source } = meta;
+  const { path, contentType, owner, idempotencyKey, terms, source } = meta;
   writer.byte(
     (meta.callerId ? metaBits.callerId : 0) |
       (meta.home === 'record' ? metaBits.homeRecord : 0) |
@@ -84,7 +84,7 @@ export function writeMeta(writer: RowWriter, meta: MessageMeta): void {
       (contentType === undefined ? 0 : metaBits.contentType) |
       (owner === undefined ? 0 : metaBits.owner) |
       (idempotencyKey === undefined ? 0 : metaBits.idempotencyKey) |
-      (callback === undefined ? 0 : metaBits.callback) |
+      (terms === undefined ? 0 : metaBits.terms) |
       (source === 0 ? 0 : metaBits.source),
   );
   writer.uint(meta.index);
@@ -99,7 +99,7 @@ export function writeMeta(writer: RowWriter, meta: MessageMeta): void {
   if (contentType !== undefined) writer.text(contentType);
   if (owner !== undefined) writer.text(owner);
   if (idempotencyKey !== undefined) writer.text(idempotencyKey);
-  if (callback !== undefined) writer.text(callback);
+  if (terms !== undefined) writer.text(terms);
   if (source !== 0) writer.uint(source);
 }
 
@@ -120,7 +120,7 @@ export function readMeta(reader: RowReader): MessageMeta {
     contentType: (bits & metaBits.contentType) !== 0 ? reader.text() : undefined,
     owner: (bits & metaBits.owner) !== 0 ? reader.text() : undefined,
     idempotencyKey: (bits & metaBits.idempotencyKey) !== 0 ? reader.text() : undefined,
-    callback: (bits & metaBits.callback) !== 0 ? reader.text() : undefined,
+    terms: (bits & metaBits.terms) !== 0 ? reader.text() : undefined,
     source: (bits & metaBits.source) !== 0 ? reader.uint() : 0,
   };
 }

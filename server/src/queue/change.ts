@@ -204,9 +204,9 @@ export function seal(change: Durable, meta: MessageMeta | undefined): Transition
   if (meta === undefined) throw new Error('a change that takes a message away needs its meta');
   const record = change.closing === undefined ? undefined : recordOf(meta, change.closing);
   const outbox =
-    record === undefined || meta.callback === undefined
+    record === undefined || meta.terms === undefined
       ? undefined
-      : { index: meta.index, callback: meta.callback };
+      : { index: meta.index, terms: meta.terms };
   switch (change.kind) {
     case 'remove': {
       const { kind, queue, index, cause, at, source } = change;
@@ -254,7 +254,7 @@ function derive(from: MessageMeta, derived: Derived): MessageMeta {
     contentType: isRear ? from.contentType : derived.contentType,
     owner: from.owner,
     idempotencyKey: undefined,
-    callback: undefined,
+    terms: undefined,
     source: derived.source,
   };
 }

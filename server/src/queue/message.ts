@@ -36,7 +36,7 @@ export interface MessageMeta {
   readonly owner: string | undefined;
   readonly idempotencyKey: string | undefined;
   /** Where a finished request is to be reported, as the request API checked it. */
-  readonly callback: string | undefined;
+  readonly terms: string | undefined;
   /** Of a result: the input index it answers. Of a dead message: the index it had. 0 = neither. */
   readonly source: number;
 }

@@ -128,7 +128,7 @@ export interface MarkTransition<Kind extends MarkKind> {
 /** A callback to make, written with the completion that caused it; keyed by input index. */
 export interface OutboxEntry {
   readonly index: number;
-  readonly callback: string;
+  readonly terms: string;
 }
 
 /**

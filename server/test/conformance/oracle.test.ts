@@ -133,7 +133,7 @@ class Service {
     const { index } = message;
     const result = how === 1 ? put('sink', this.#next(1, 'sink', 77), 77).message : undefined;
     const recordResult = how === 2 ? Buffer.alloc(message.size, 3) : undefined;
-    const outbox = how === 0 ? { index, callback: `callback ${index}` } : undefined;
+    const outbox = how === 0 ? { index, terms: `callback ${index}` } : undefined;
     if (outbox !== undefined) this.outbox.push(index);
     return { kind: 'complete', index, result, recordResult, record: recordOf(index), outbox };
   }

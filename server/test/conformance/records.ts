@@ -25,7 +25,7 @@ export function recordsRules(world: World): void {
         result: put('sink', 1, 50, { source: 1 }).message,
         recordResult: undefined,
         record: recordOf(1, { resultIndex: 1 }),
-        outbox: { index: 1, callback: 'c' },
+        outbox: { index: 1, terms: 'c' },
       });
       const again = await world.writerAfterReopen();
       const rows = await again.recover();
@@ -109,7 +109,7 @@ export function recordsRules(world: World): void {
         rear: undefined,
         notice: undefined,
         record: recordOf(1),
-        outbox: { index: 1, callback: 'c' },
+        outbox: { index: 1, terms: 'c' },
       });
       const rows = await (await world.writerAfterReopen()).recover();
       expect(messages(rows)).toEqual([]);

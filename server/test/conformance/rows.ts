@@ -32,7 +32,7 @@ export function rowsRules(world: World): void {
         result: { meta: metaOf(2, 3), payload: Buffer.from('abc') },
         recordResult: undefined,
         record: recordOf(1),
-        outbox: { index: 1, callback: '{"url":"http://127.0.0.1/x"}' },
+        outbox: { index: 1, terms: '{"url":"http://127.0.0.1/x"}' },
       });
       const rows = await (await world.writerAfterReopen()).recover();
       expect(rows.map((row) => row.kind)).toEqual([
@@ -45,7 +45,7 @@ export function rowsRules(world: World): void {
       ]);
       expect(messages(rows)).toEqual(['input 2', 'sink 1', 'sink 2', 'inputRear 1', 'sinkRear 1']);
       expect(rowsOf(rows, 'record')[0]?.record).toEqual(recordOf(1));
-      expect(rowsOf(rows, 'outbox')[0]?.entry.callback).toBe('{"url":"http://127.0.0.1/x"}');
+      expect(rowsOf(rows, 'outbox')[0]?.entry.terms).toBe('{"url":"http://127.0.0.1/x"}');
     });
 
     it('keeps every field of a message', async () => {
@@ -68,7 +68,7 @@ export function rowsRules(world: World): void {
         contentType: 'image/png',
         owner: 'token-b',
         idempotencyKey: 'k',
-        callback: '{}',
+        terms: '{}',
         source: 2 ** 52 + 1,
       });
       const message = { meta, payload: Buffer.from('hello') };

@@ -38,7 +38,7 @@ export function metaOf(index: number, size = 20, more: Partial<MessageMeta> = {}
     contentType: undefined,
     owner: undefined,
     idempotencyKey: undefined,
-    callback: undefined,
+    terms: undefined,
     source: 0,
     ...more,
   };

@@ -86,7 +86,7 @@ describe('what the suites of the SDKs expect', () => {
           expiresAt: 0,
           owner: undefined,
           idempotencyKey: undefined,
-          callback: undefined,
+          terms: undefined,
         });
         expect(put.repeated).toBe(false);
       }

@@ -72,7 +72,7 @@ function completed(index: number): Transition {
     result: put('sink', index, 100 * index, { source: index }).message,
     recordResult: undefined,
     record: recordOf(index, { resultIndex: index }),
-    outbox: { index, callback: `https://example.org/${index}` },
+    outbox: { index, terms: `https://example.org/${index}` },
   };
 }
 

@@ -115,7 +115,7 @@ function putRequest(body: string): Parameters<Queues['put']>[1] {
     expiresAt: 0,
     owner: undefined,
     idempotencyKey: undefined,
-    callback: undefined,
+    terms: undefined,
   };
 }
 

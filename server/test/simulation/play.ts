@@ -29,6 +29,6 @@ export function plainPut(payload: Uint8Array, by: Identity): PutRequest {
     expiresAt: 0,
     owner: undefined,
     idempotencyKey: undefined,
-    callback: undefined,
+    terms: undefined,
   };
 }

@@ -79,6 +79,6 @@ function putOf(body: string): Parameters<typeof queues.put>[1] {
   return {
     ...{ payload: Buffer.from(body), id: undefined, tags: new Map(), priority: 0, by },
     ...{ path: undefined, contentType: undefined, home: 'sink', expiresAt: 0, owner: undefined },
-    ...{ idempotencyKey: undefined, callback: undefined },
+    ...{ idempotencyKey: undefined, terms: undefined },
   };
 }

@@ -38,7 +38,7 @@ export function putRequest(body: string, change: PutChange = {}): PutRequest {
     expiresAt: 0,
     owner: undefined,
     idempotencyKey: undefined,
-    callback: undefined,
+    terms: undefined,
     ...change,
     tags: tagsOf(change.tags),
     payload: bytes(body),

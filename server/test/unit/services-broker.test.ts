@@ -110,7 +110,7 @@ async function put(text: string): Promise<void> {
     expiresAt: 0,
     owner: undefined,
     idempotencyKey: undefined,
-    callback: undefined,
+    terms: undefined,
   });
 }
 

@@ -312,7 +312,7 @@ const plainPut = {
   expiresAt: 0,
   owner: undefined,
   idempotencyKey: undefined,
-  callback: undefined,
+  terms: undefined,
 } as const;
 
 function announced(transfer: number, size: number) {

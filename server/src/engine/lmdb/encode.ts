@@ -313,7 +313,7 @@ class BatchEncoder {
     if (entry === undefined) return;
     this.#changes.writer.begin();
     this.#changes.writer.uint(entry.index);
-    this.#changes.writer.text(entry.callback);
+    this.#changes.writer.text(entry.terms);
     this.#changes.put(this.#service.number, kinds.outbox, entry.index, 0);
   }
 

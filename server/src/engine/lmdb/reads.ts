@@ -49,7 +49,7 @@ export class Reads {
     yield* this.#marks(service);
     for (const record of this.#records(number, 0)) yield { kind: 'record', record };
     yield* scan.kind<Row>(number, kinds.outbox, 0, (reader) => {
-      return { kind: 'outbox', entry: { index: reader.uint(), callback: reader.text() } };
+      return { kind: 'outbox', entry: { index: reader.uint(), terms: reader.text() } };
     });
   }
 

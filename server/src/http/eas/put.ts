@@ -76,7 +76,7 @@ function preparePut({ request, service, queue, query, path, grant }: EasAim): St
       expiresAt: 0,
       owner: ownerOf(grant),
       idempotencyKey: undefined,
-      callback: undefined,
+      terms: undefined,
     });
 }
 

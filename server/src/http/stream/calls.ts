@@ -69,7 +69,7 @@ export function callPut({ link, channel, queues }: Place, call: Put, payload: Ui
     expiresAt: 0,
     owner: channel.owner,
     idempotencyKey: undefined,
-    callback: undefined,
+    terms: undefined,
   });
   answered.then(
     (answer) =>
