@@ -18,10 +18,14 @@ export type ErrorCode =
   | 'not_acceptable'
   | 'conflict'
   | 'stale_delivery'
+  | 'no_result'
   | 'ended'
+  | 'gone'
   | 'too_large'
   | 'unsupported_type'
   | 'misdirected'
+  | 'unprocessable'
+  | 'key_reused'
   | 'rate_limited'
   | 'headers_too_large'
   | 'queue_full'
@@ -45,10 +49,30 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
     retry: false,
     description: 'The delivery id is no longer current: the lease went to somebody else or ended.',
   },
+  no_result: {
+    status: 409,
+    retry: false,
+    description: 'The request failed or is dead, and the model left no result.',
+  },
   ended: { status: 410, retry: false, description: 'The queue has been ended.' },
+  gone: {
+    status: 410,
+    retry: false,
+    description: 'The result is not there any more, or never will be; the text says why.',
+  },
   too_large: { status: 413, retry: false, description: 'A payload is over its limit.' },
   unsupported_type: { status: 415, retry: false, description: 'The body has a wrong type.' },
   misdirected: { status: 421, retry: false, description: 'The Host header is not one of ours.' },
+  unprocessable: {
+    status: 422,
+    retry: false,
+    description: 'What was asked for is not allowed here; the message names the setting.',
+  },
+  key_reused: {
+    status: 422,
+    retry: false,
+    description: 'The idempotency key was used for another body before.',
+  },
   rate_limited: { status: 429, retry: true, description: 'Too many requests; come back later.' },
   headers_too_large: {
     status: 431,

@@ -20,6 +20,7 @@ export type {
   SocketEvents,
 } from './platform.ts';
 export type * from './queue-client.ts';
+export * from './requests/request-info.ts';
 export type { WorkerReport, WorkTerms } from './stream/membership.ts';
 export * from './tags.ts';
 export * from './work-client.ts';
