@@ -98,10 +98,15 @@ function complete(index: number): Transition {
       priority: 0,
       tags: new Map(),
       home: 'sink',
+      path: undefined,
+      terms: undefined,
+      source: 0,
+      contentType: undefined,
       resultIndex: index,
       code: '200',
       reason: '',
       retainUntil: 0,
+      after: undefined,
     },
   };
 }
@@ -115,6 +120,7 @@ function leave(index: number): Transition {
     at: 1_700_000_000_000,
     source: index,
     record: undefined,
+    outbox: undefined,
   };
 }
 

@@ -32,6 +32,8 @@ export const requestCauses = [
   'expired',
   'canceled',
   'poison',
+  'deadline',
+  'redriven',
 ] as const;
 
 export type RequestCauseName = (typeof requestCauses)[number];

@@ -5,6 +5,7 @@ import { PlatformError } from '@sluice/sdk/wire';
 import type { QueueName } from '../queue/message.ts';
 import type { ServiceSettings } from '../queue/settings.ts';
 import type { QueueCounters, Queues, QueueView } from './queues.ts';
+import type { Requests } from './requests.ts';
 
 export interface ClosedOptions {
   readonly service: string;
@@ -63,6 +64,30 @@ export function closedQueues(options: ClosedOptions): Queues {
     freed: () => undefined,
     touch: refuse,
     progress: refuse,
+    checkpoint: refuse,
+    checkpointOf: refuse,
+    requests: closedRequests(refuse),
+  };
+}
+
+function closedRequests(refuse: () => Promise<never>): Requests {
+  return {
+    find: refuse,
+    live: refuse,
+    withId: refuse,
+    records: refuse,
+    lastIndex: () => 0,
+    resultOf: refuse,
+    inSink: refuse,
+    departureOf: refuse,
+    resultRoom: () => ({ isFull: false }),
+    cancel: refuse,
+    dead: refuse,
+    redrive: refuse,
+    note: refuse,
+    follow: () => () => undefined,
+    whenOutbox: () => () => undefined,
+    outboxDone: refuse,
   };
 }
 

@@ -44,6 +44,10 @@ export interface MachineEvents {
   effect(effect: Effect, message: StoredMessage | undefined): void;
   /** A message became visible in this turn; called before the turn is durable. */
   visible(queue: QueueName, index: number): void;
+  /** Something befell a message of the input; durable. */
+  touched(index: number): void;
+  /** Callbacks to make were written; durable. */
+  outboxWritten(): void;
   /** Everything volatile is gone: watches and polls are over. */
   reset(reason: ResetReason): void;
   /** Recovered in place: what is told now comes before everything else. */
@@ -254,9 +258,20 @@ export class Machine {
       }
     }
     this.#release();
+    this.#tellFollowers(turn);
     this.#writer.advance(this.#turns);
     if (this.#inbox.length > 0 || this.#again) this.#schedule();
     this.#settleIdle();
+  }
+
+  #tellFollowers(turn: Turn): void {
+    if (turn.hasOutbox) this.#events.outboxWritten();
+    for (const change of turn.changes) {
+      if (change.kind === 'complete') this.#events.touched(change.index);
+      else if ('index' in change && 'queue' in change && change.queue === 'input') {
+        this.#events.touched(change.index);
+      }
+    }
   }
 
   #release(): void {

@@ -6,7 +6,9 @@ import type { Tags } from '@sluice/sdk/wire';
 import type { WatchEnd } from '../queue/decision.ts';
 import type { Home, QueueName } from '../queue/message.ts';
 import type { ConsumerKind } from '../queue/state.ts';
+import type { BodyPlace } from '../queue/terms.ts';
 import type { QueueView, SearchAnswer } from '../queue/view.ts';
+import type { Requests } from './requests.ts';
 
 export type { ConsumerView, GroupView, SuspectView } from '../queue/view.ts';
 export type { ConsumerKind, QueueView, SearchAnswer, WatchEnd };
@@ -32,7 +34,10 @@ export interface PutRequest {
   readonly expiresAt: number;
   readonly owner: string | undefined;
   readonly idempotencyKey: string | undefined;
+  /** What else its submitter asked for; see queue/terms.ts. */
   readonly terms: string | undefined;
+  /** 32 bits of a hash of a body that is not in the payload; else the payload's own is made. */
+  readonly bodyHash?: number;
 }
 
 export interface PutAnswer {
@@ -136,6 +141,8 @@ export interface CompleteRequest {
   readonly reason: string;
   /** Wall clock of the first byte of output, 0 = unknown. */
   readonly firstOutputAt: number;
+  /** Where a large result of home `record` lies; then the payload is empty. */
+  readonly body?: Extract<BodyPlace, { kind: 'file' }> | undefined;
 }
 
 export interface GiveBackRequest {
@@ -167,6 +174,7 @@ export interface QueueCounters {
 
 export interface Queues {
   readonly service: string;
+  readonly requests: Requests;
 
   put(queue: QueueName, request: PutRequest): Promise<PutAnswer>;
   /** Waits up to `timeoutMs` for `length` messages; a cancelled signal rejects, holding nothing. */
@@ -216,4 +224,9 @@ export interface Queues {
   touch(queue: QueueName, deliveryId: number): Promise<void>;
   /** Progress of running work: latest text (at most 4 KiB) is kept in memory beside the lease. */
   progress(deliveryId: number, text: string): Promise<void>;
+  /** Keeps what an instance wants to have at the next delivery of the same message; the latest
+   * counts. At most `checkpointBytesMax`. Throws `stale_delivery`. */
+  checkpoint(deliveryId: number, data: Uint8Array): Promise<void>;
+  /** The latest checkpoint of an input index. */
+  checkpointOf(index: number): Promise<Uint8Array | undefined>;
 }

@@ -3,13 +3,13 @@
 
 import { PlatformError } from '@sluice/sdk/wire';
 import { removeStep } from '../queue/decide-remove.ts';
-import { hashBody } from '../queue/hash.ts';
 import type { QueueName, StoredMessage } from '../queue/message.ts';
 import type { ServiceSettings } from '../queue/settings.ts';
 import { payloadBytesMaxOf } from '../queue/state.ts';
 import { positionOf, viewQueue } from '../queue/view.ts';
 import { Loader } from './loader.ts';
 import { Machine, type MachineOptions, type ResetReason } from './machine.ts';
+import { newMessage } from './new-message.ts';
 import { Polls } from './polls.ts';
 import type {
   CompleteRequest,
@@ -29,6 +29,7 @@ import type {
   WatchSink,
 } from './queues.ts';
 import { checkFilter, checkGet, checkPut, keptContentType } from './request-limits.ts';
+import { ServiceRequests } from './requests.ts';
 import { tellOwner } from './suspicions.ts';
 import { type DeliverEffect, type OpenWatch, unsent, Watches } from './watches.ts';
 
@@ -36,6 +37,8 @@ import { type DeliverEffect, type OpenWatch, unsent, Watches } from './watches.t
 export const progressBytesMax = 4_096;
 /** Bytes of payloads that wait for the disk; a single one may be larger. */
 export const putBytesMax: number = 512 * 2 ** 20;
+/** Bytes of what an instance may have kept for the next delivery of a message. */
+export const checkpointBytesMax: number = 2 ** 20;
 const putRetryMs = 1_000;
 const progressesMax = 65_536;
 /** Commands of one call that wait at the same time. */
@@ -44,6 +47,7 @@ const noPayload = new Uint8Array(0);
 
 export class ServiceQueues implements Queues {
   readonly service: string;
+  readonly requests: ServiceRequests;
   readonly #options: MachineOptions;
   readonly #machine: Machine;
   readonly #watches: Watches;
@@ -58,12 +62,16 @@ export class ServiceQueues implements Queues {
     this.#machine = new Machine(options, {
       effect: (effect, message) => {
         if (effect.kind === 'suspicion') tellOwner(options, effect);
+        else if (effect.kind === 'free') this.requests.freed(effect);
         else this.#watches.handle(effect, message);
       },
       visible: (queue, index) => this.#polls.wake(queue, index, this.#machine.state),
+      touched: (index) => this.requests.touched(index),
+      outboxWritten: () => this.requests.outboxWritten(),
       reset: (reason) => this.#reset(reason),
       recovered: () => this.#polls.recovered(),
     });
+    this.requests = new ServiceRequests(options, this.#machine);
     const loader = new Loader(options.engine, options.number, () => this.#machine.stored);
     this.#polls = new Polls(this.#machine, loader, options);
     this.#watches = new Watches(loader, {
@@ -115,8 +123,11 @@ export class ServiceQueues implements Queues {
     }
     const id = request.id ?? this.#options.random.id();
     const isDiskLow = !this.#options.engine.hasRoom();
-    const message = this.#messageOf(queue, request, id);
-    const command = { kind: 'put', queue, isDiskLow, ...message } as const;
+    const { settings } = this.#machine.state;
+    const about = { id, source: 0, wall: this.#options.clock.now().wall, settings };
+    const meta = newMessage(queue, request, about);
+    const { payload, by } = request;
+    const command = { kind: 'put', queue, isDiskLow, meta, payload, ...by } as const;
     this.#putBytes += bytes;
     return new Promise((resolve, reject) => {
       this.#machine.tell(command, (reply) => {
@@ -125,58 +136,6 @@ export class ServiceQueues implements Queues {
         else reject(reply.kind === 'refused' ? reply.error : unexpected(reply.kind));
       });
     });
-  }
-
-  #messageOf(
-    queue: QueueName,
-    request: PutRequest,
-    id: string,
-  ): {
-    readonly meta: StoredMessage['meta'];
-    readonly payload: Uint8Array;
-    readonly gid: string;
-    readonly uid: string;
-  } {
-    const { payload, by } = request;
-    const isInput = queue === 'input';
-    const wall = this.#options.clock.now().wall;
-    const callerId = request.id !== undefined;
-    return {
-      meta: {
-        index: 0,
-        id,
-        callerId,
-        tags: request.tags,
-        priority: request.priority,
-        size: payload.length,
-        bodyHash: isInput && callerId ? hashBody(payload) : 0,
-        acceptedAt: wall,
-        expiresAt: request.expiresAt || this.#expiry(queue, wall),
-        home: isInput ? request.home : 'sink',
-        path: request.path,
-        contentType: request.contentType,
-        owner: request.owner,
-        idempotencyKey: request.idempotencyKey,
-        terms: request.terms,
-        source: 0,
-      },
-      payload,
-      gid: by.gid,
-      uid: by.uid,
-    };
-  }
-
-  #expiry(queue: QueueName, wall: number): number {
-    const { source, sink, deadRetentionMs } = this.#machine.state.settings;
-    switch (queue) {
-      case 'input':
-        return source.expireMs > 0 ? wall + source.expireMs : 0;
-      case 'sink':
-        return sink.expireMs > 0 ? wall + sink.expireMs : 0;
-      case 'inputRear':
-      case 'sinkRear':
-        return wall + deadRetentionMs;
-    }
   }
 
   async get(
@@ -358,6 +317,18 @@ export class ServiceQueues implements Queues {
     }
   }
 
+  async checkpoint(deliveryId: number, data: Uint8Array): Promise<void> {
+    if (data.length > checkpointBytesMax) {
+      const text = `a checkpoint has ${data.length} bytes, at most ${checkpointBytesMax} are kept`;
+      throw new PlatformError('too_large', text);
+    }
+    await this.#machine.ask({ kind: 'checkpoint', deliveryId, data });
+  }
+
+  checkpointOf(index: number): Promise<Uint8Array | undefined> {
+    return this.#options.engine.checkpoint(this.#options.number, index);
+  }
+
   /** The latest progress text of a delivery that is under way. */
   progressOf(deliveryId: number): string | undefined {
     return this.#progress.get(deliveryId);
@@ -385,6 +356,7 @@ export class ServiceQueues implements Queues {
         : new PlatformError('unavailable', `${this.service} is ${reason}`, { retryAfterMs: 1_000 });
     this.#polls.failAll(error);
     this.#watches.closeAll(reason);
+    this.requests.reset();
   }
 }
 

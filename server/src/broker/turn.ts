@@ -29,6 +29,8 @@ export interface Turn {
    * where one is damaged. */
   readonly sent: Map<Effect, StoredMessage | undefined>;
   state: ServiceState | undefined;
+  /** It has callbacks to make. */
+  hasOutbox: boolean;
 }
 
 export function createTurn(): Turn {
@@ -39,5 +41,6 @@ export function createTurn(): Turn {
     metas: new Map(),
     sent: new Map(),
     state: undefined,
+    hasOutbox: false,
   };
 }

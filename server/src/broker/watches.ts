@@ -3,7 +3,7 @@
 
 import { PlatformError } from '@sluice/sdk/wire';
 import type { GiveBackCommand } from '../queue/decide-lease.ts';
-import type { Effect, SuspicionEffect } from '../queue/decision.ts';
+import type { Effect } from '../queue/decision.ts';
 import type { QueueName, StoredMessage } from '../queue/message.ts';
 import type { Loader } from './loader.ts';
 import type { Delivery, WatchEnd, WatchRequest, WatchSink } from './queues.ts';
@@ -15,7 +15,7 @@ export const bufferedMax: number = 2 ** 20;
 export type DeliverEffect = Extract<Effect, { kind: 'deliver' }>;
 
 /** What a consumer is told. */
-export type ForConsumers = Exclude<Effect, SuspicionEffect>;
+export type ForConsumers = Extract<Effect, { readonly consumer: number }>;
 
 interface Outgoing {
   readonly effect: DeliverEffect;

@@ -105,6 +105,8 @@ export interface Engine extends Component {
   records(service: number, from: number, limit: number): Promise<readonly RequestRecord[]>;
   /** The result of home `record`. */
   recordResult(service: number, index: number): Promise<Uint8Array | undefined>;
+  /** The latest checkpoint of an input index; it goes with the record. */
+  checkpoint(service: number, index: number): Promise<Uint8Array | undefined>;
   /** When and how the result of an input index left the sink. */
   departure(service: number, index: number): Promise<Departure | undefined>;
 

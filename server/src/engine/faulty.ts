@@ -127,6 +127,10 @@ export class FaultyEngine implements Engine {
     return this.#crashed ? never : this.#options.inner.recordResult(service, index);
   }
 
+  checkpoint(service: number, index: number): Promise<Uint8Array | undefined> {
+    return this.#crashed ? never : this.#options.inner.checkpoint(service, index);
+  }
+
   departure(service: number, index: number): Promise<Departure | undefined> {
     return this.#crashed ? never : this.#options.inner.departure(service, index);
   }

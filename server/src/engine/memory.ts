@@ -78,6 +78,10 @@ export class MemoryEngine implements Engine {
     return this.#rows.get(service)?.result(index)?.slice();
   }
 
+  async checkpoint(service: number, index: number): Promise<Uint8Array | undefined> {
+    return this.#rows.get(service)?.checkpoint(index)?.slice();
+  }
+
   async departure(service: number, index: number): Promise<Departure | undefined> {
     return this.#rows.get(service)?.departure(index);
   }

@@ -35,6 +35,8 @@ const causes: readonly RestCause[] = [
   'expired',
   'canceled',
   'poison',
+  'deadline',
+  'redriven',
 ];
 const markStates: readonly Mark['state'][] = ['leased', 'returned', 'committed'];
 
@@ -193,12 +195,29 @@ export function readMark(reader: RowReader): Mark {
   };
 }
 
+// One bit for each of these that is there; those from `path` on since format 3.
+const recordBits = {
+  callerId: 1,
+  owner: 2,
+  idempotencyKey: 4,
+  path: 8,
+  terms: 16,
+  source: 32,
+  contentType: 64,
+  after: 128,
+} as const;
+
 export function writeRecord(writer: RowWriter, record: RequestRecord): void {
-  const { owner, idempotencyKey } = record;
+  const { owner, idempotencyKey, path, terms, source, contentType, after } = record;
   writer.byte(
-    (record.callerId ? 1 : 0) |
-      (owner === undefined ? 0 : 2) |
-      (idempotencyKey === undefined ? 0 : 4),
+    (record.callerId ? recordBits.callerId : 0) |
+      (owner === undefined ? 0 : recordBits.owner) |
+      (idempotencyKey === undefined ? 0 : recordBits.idempotencyKey) |
+      (path === undefined ? 0 : recordBits.path) |
+      (terms === undefined ? 0 : recordBits.terms) |
+      (source === 0 ? 0 : recordBits.source) |
+      (contentType === undefined ? 0 : recordBits.contentType) |
+      (after === undefined ? 0 : recordBits.after),
   );
   writer.uint(record.index);
   writer.text(record.id);
@@ -224,17 +243,22 @@ export function writeRecord(writer: RowWriter, record: RequestRecord): void {
   writer.uint(record.resultIndex);
   writer.text(record.code);
   writer.text(record.reason);
+  if (path !== undefined) writer.text(path);
+  if (terms !== undefined) writer.text(terms);
+  if (source !== 0) writer.uint(source);
+  if (contentType !== undefined) writer.text(contentType);
+  if (after !== undefined) writer.text(after);
 }
 
 export function readRecord(reader: RowReader): RequestRecord {
   const bits = reader.byte();
   return {
-    callerId: (bits & 1) !== 0,
+    callerId: (bits & recordBits.callerId) !== 0,
     index: reader.uint(),
     id: reader.text(),
     bodyHash: reader.uint32(),
-    owner: (bits & 2) !== 0 ? reader.text() : undefined,
-    idempotencyKey: (bits & 4) !== 0 ? reader.text() : undefined,
+    owner: (bits & recordBits.owner) !== 0 ? reader.text() : undefined,
+    idempotencyKey: (bits & recordBits.idempotencyKey) !== 0 ? reader.text() : undefined,
     state: readWord(reader, states),
     cause: readWord(reader, causes),
     home: readWord(reader, homes),
@@ -254,6 +278,11 @@ export function readRecord(reader: RowReader): RequestRecord {
     resultIndex: reader.uint(),
     code: reader.text(),
     reason: reader.text(),
+    path: (bits & recordBits.path) !== 0 ? reader.text() : undefined,
+    terms: (bits & recordBits.terms) !== 0 ? reader.text() : undefined,
+    source: (bits & recordBits.source) !== 0 ? reader.uint() : 0,
+    contentType: (bits & recordBits.contentType) !== 0 ? reader.text() : undefined,
+    after: (bits & recordBits.after) !== 0 ? reader.text() : undefined,
   };
 }
 

@@ -37,6 +37,7 @@ export class ServiceRows {
   };
   readonly #records = new Map<number, RequestRecord>();
   readonly #results = new Map<number, Uint8Array>();
+  readonly #checkpoints = new Map<number, Uint8Array>();
   readonly #departures = new Map<number, Departure>();
   readonly #outbox = new Map<number, OutboxEntry>();
 
@@ -57,6 +58,10 @@ export class ServiceRows {
 
   result(index: number): Uint8Array | undefined {
     return this.#results.get(index);
+  }
+
+  checkpoint(index: number): Uint8Array | undefined {
+    return this.#checkpoints.get(index);
   }
 
   departure(index: number): Departure | undefined {
@@ -107,6 +112,7 @@ export class ServiceRows {
           const { source, cause, at } = transition;
           this.#departures.set(source, { cause, at });
         }
+        if (transition.outbox !== undefined) this.#addOutbox(transition.outbox);
         return;
       case 'complete':
         this.#take('input', transition.index);
@@ -137,9 +143,15 @@ export class ServiceRows {
         }
         return;
       case 'trimRecords':
-        for (const rows of [this.#records, this.#results, this.#departures]) {
+        for (const rows of this.#withRecords) {
           for (const index of rows.keys()) if (index < transition.below) rows.delete(index);
         }
+        return;
+      case 'record':
+        this.#remember(transition.record);
+        return;
+      case 'checkpoint':
+        this.#checkpoints.set(transition.index, new Uint8Array(transition.data));
         return;
       case 'outboxDone':
         this.#outbox.delete(transition.index);
@@ -149,6 +161,11 @@ export class ServiceRows {
         // Both are part of the state that comes with every batch.
         return;
     }
+  }
+
+  /** What goes with the records. */
+  get #withRecords(): readonly Map<number, unknown>[] {
+    return [this.#records, this.#results, this.#checkpoints, this.#departures];
   }
 
   #put(queue: QueueName, { meta, payload }: NewMessage): void {

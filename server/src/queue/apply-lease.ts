@@ -63,8 +63,9 @@ export function lease(
 export function applyReturn(state: State, change: ReturnChange, now: Time): void {
   const queue = state.queues[change.queue];
   const group = queue.groups.get(change.gid);
-  const entry = group?.entries.get(change.index);
-  invariant(group !== undefined && entry !== undefined, 'a message that comes back was delivered');
+  invariant(group !== undefined, 'the group of a message that waits exists');
+  const isDelayed = !group.entries.has(change.index);
+  const entry = entryOf(queue, group, change.index, change.mark);
   const holder = entry.consumer;
   if (change.occupies) holder?.occupied.add(entry.mark.deliveryId);
   dropLease(state, group, entry);
@@ -79,7 +80,7 @@ export function applyReturn(state: State, change: ReturnChange, now: Time): void
   } else {
     addOffer(group, entry);
   }
-  queue.counters.returned += 1;
+  if (!isDelayed) queue.counters.returned += 1;
   queue.version += 1;
   group.usedAt = now.mono;
 }

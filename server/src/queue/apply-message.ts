@@ -5,6 +5,7 @@ import { dropLease, takeOffer } from './apply-lease.ts';
 import type { Hash } from './hash.ts';
 import type { Home } from './message.ts';
 import { type Group, isWorkingGroup, type QueueState, type State } from './state.ts';
+import { noTerms, readTerms } from './terms.ts';
 
 export interface MessageFacts {
   readonly index: number;
@@ -13,6 +14,8 @@ export interface MessageFacts {
   readonly expiresAt: number;
   readonly source: number;
   readonly home: Home;
+  /** What the submitter of a request asked for; only the input queue acts on it. */
+  readonly terms?: string | undefined;
 }
 
 /** Adds a message at the tail of a queue; its index was never used before. */
@@ -24,6 +27,8 @@ export function addMessage(
   metaBytes: number,
 ): void {
   invariant(!queue.messages.has(facts.index), 'an index is given once');
+  const hasTerms = facts.terms !== undefined && queue.name === 'input';
+  const { finishBy, retainMs } = hasTerms ? readTerms(facts.terms) : noTerms;
   queue.messages.add({
     index: facts.index,
     idHash,
@@ -34,9 +39,12 @@ export function addMessage(
     home: facts.home,
     expiresAt: facts.expiresAt,
     source: facts.source,
+    finishBy,
+    retainMs,
   });
   queue.lanes.add(facts.index, facts.priority);
   if (facts.expiresAt > 0) queue.expiries.push(facts.expiresAt, facts.index);
+  if (finishBy > 0) queue.expiries.push(finishBy, facts.index);
   if (facts.home === 'record') queue.recordHomes += 1;
   queue.lastIndex = Math.max(queue.lastIndex, facts.index);
   queue.version += 1;
@@ -97,8 +105,9 @@ export function applyHide(
   queue.hidden += hidden ? 1 : -1;
   if (hidden) return;
   queue.version += 1;
-  const expiresAt = queue.messages.facts(index)?.expiresAt ?? 0;
+  const { expiresAt = 0, finishBy = 0 } = queue.messages.facts(index) ?? {};
   if (expiresAt > 0) queue.expiries.push(expiresAt, index);
+  if (finishBy > 0) queue.expiries.push(finishBy, index);
   const offer = { index, priority: queue.messages.priority(index) };
   for (const group of queue.groups.values()) {
     // Cursors may have passed it; an offer of a message that they have not is passed over later.

@@ -12,7 +12,7 @@ import {
 } from './apply-lease.ts';
 import { addMessage, applyHide, removeMessage } from './apply-message.ts';
 import type { Change, CompleteChange, DeadChange, Derived, RemoveChange } from './change.ts';
-import { type Hash, hashText } from './hash.ts';
+import { type Hash, type HashKey, hashTag, hashText } from './hash.ts';
 import type { MessageMeta } from './message.ts';
 import { hashTags } from './messages.ts';
 import { createGroup, type QueueState, queuesOf, type State } from './state.ts';
@@ -63,6 +63,8 @@ export function apply(state: State, change: Change, now: Time): void {
       // Requests may wait for room in the store of results.
       state.queues.input.version += 1;
       return;
+    case 'record':
+    case 'checkpoint':
     case 'outboxDone':
       return;
     default:
@@ -91,6 +93,12 @@ function applyPassing(
       return;
     case 'ready':
       applyReady(state.queues[change.queue], change);
+      return;
+    case 'await':
+      state.awaited.set(change.deliveryId, change.index);
+      return;
+    case 'unawait':
+      state.awaited.delete(change.deliveryId);
       return;
     case 'touch': {
       const place = state.leases.get(change.deliveryId);
@@ -125,6 +133,7 @@ function applyPassing(
     case 'forgetIds':
       state.accepted.forget(change.wall, 4096);
       state.rested.forget(change.wall, 4096);
+      state.keys.forget(change.wall, 4096, state.settings.idempotencyMs);
       return;
     default:
       applyToConsumer(state, change);
@@ -139,6 +148,8 @@ type PassingKind =
   | 'lost'
   | 'left'
   | 'hide'
+  | 'await'
+  | 'unawait'
   | 'ready'
   | 'touch'
   | 'lookAgain'
@@ -196,15 +207,27 @@ function applyPut(state: State, queue: QueueState, meta: MessageMeta): void {
   const idHash = hashText(state.key, meta.id);
   addMessage(queue, meta, idHash, hashTags(state.key, meta.tags), metaBytesOf(meta));
   queue.counters.put += 1;
-  if (queue.name !== 'input' || !meta.callerId) return;
-  state.accepted.add(idHash, meta, meta.acceptedAt);
+  if (queue.name !== 'input') return;
+  if (meta.callerId) state.accepted.add(idHash, meta, meta.acceptedAt);
+  const key = keyHashOf(state.key, meta);
+  if (key !== undefined) state.keys.add(key, meta, meta.acceptedAt);
+}
+
+/** The hash of an idempotency key among those of its owner; undefined when there is none. */
+export function keyHashOf(
+  key: HashKey,
+  meta: Pick<MessageMeta, 'owner' | 'idempotencyKey'>,
+): Hash | undefined {
+  const { owner = '', idempotencyKey } = meta;
+  return idempotencyKey === undefined ? undefined : hashTag(key, owner, idempotencyKey);
 }
 
 /** Bytes of a message's texts, for the size of its record. */
 export function metaBytesOf(
-  meta: Pick<MessageMeta, 'id' | 'path' | 'contentType' | 'tags'>,
+  meta: Pick<MessageMeta, 'id' | 'path' | 'contentType' | 'terms' | 'tags'>,
 ): number {
   let bytes = meta.id.length + (meta.path?.length ?? 0) + (meta.contentType?.length ?? 0);
+  bytes += meta.terms?.length ?? 0;
   for (const [name, value] of meta.tags) bytes += name.length + value.length + 4;
   return bytes;
 }
@@ -221,7 +244,8 @@ function applyRemove(state: State, change: RemoveChange): void {
 function applyComplete(state: State, change: CompleteChange): void {
   const { input, sink } = state.queues;
   input.counters.completed += 1;
-  close(state, input, change.index, change.closing, change.recordResult?.length);
+  const isRecord = input.messages.isRecordHome(change.index);
+  close(state, input, change.index, change.closing, isRecord ? change.closing.sizeOut : 0);
   const idHash = input.messages.idHash(change.index);
   const tags = input.messages.tagHashes(change.index);
   removeMessage(state, input, change.index);

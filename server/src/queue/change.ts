@@ -8,7 +8,8 @@ import type { Filter } from './messages.ts';
 import type { DeliveryOutcome, RequestRecord, RestCause, RestState } from './record.ts';
 import type { ServiceSettings } from './settings.ts';
 import type { ConsumerKind } from './state.ts';
-import type { MarkKind, MarkTransition, Transition } from './transition.ts';
+import { readTerms } from './terms.ts';
+import type { MarkKind, MarkTransition, OutboxEntry, Transition } from './transition.ts';
 
 /** How a request came to rest; its record without what its message knows. */
 export interface Closing {
@@ -26,6 +27,8 @@ export interface Closing {
   readonly code: string;
   readonly reason: string;
   readonly retainUntil: number;
+  readonly contentType: string | undefined;
+  readonly after: string | undefined;
 }
 
 /** A message made from another one: a result, a notice, a dead message. */
@@ -144,6 +147,9 @@ export type Passing =
       readonly index: number;
       readonly hidden: boolean;
     }
+  /** Whoever asked for the end of work wants to know when the model is free of it. */
+  | { readonly kind: 'await'; readonly deliveryId: number; readonly index: number }
+  | { readonly kind: 'unawait'; readonly deliveryId: number }
   /** A lease was taken away by removing its message: the slot stays taken until it is free. */
   | { readonly kind: 'occupy'; readonly consumer: number; readonly deliveryId: number }
   | { readonly kind: 'free'; readonly consumer: number; readonly deliveryId: number }
@@ -184,6 +190,8 @@ const durableKinds: ReadonlySet<string> = new Set<Durable['kind']>([
   'end',
   'epoch',
   'trimRecords',
+  'record',
+  'checkpoint',
   'outboxDone',
 ]);
 
@@ -203,14 +211,11 @@ export function seal(change: Durable, meta: MessageMeta | undefined): Transition
   if (!isUnsealed(change)) return change;
   if (meta === undefined) throw new Error('a change that takes a message away needs its meta');
   const record = change.closing === undefined ? undefined : recordOf(meta, change.closing);
-  const outbox =
-    record === undefined || meta.terms === undefined
-      ? undefined
-      : { index: meta.index, terms: meta.terms };
+  const outbox = record === undefined ? undefined : outboxOf(meta);
   switch (change.kind) {
     case 'remove': {
       const { kind, queue, index, cause, at, source } = change;
-      return { kind, queue, index, cause, at, source, record };
+      return { kind, queue, index, cause, at, source, record, outbox };
     }
     case 'complete': {
       const { kind, index, result, payload, recordResult, closing } = change;
@@ -236,6 +241,12 @@ export function seal(change: Durable, meta: MessageMeta | undefined): Transition
   }
 }
 
+/** Rule 4: whoever asked to be told is, in the same transition. */
+function outboxOf(meta: MessageMeta): OutboxEntry | undefined {
+  if (meta.terms === undefined || readTerms(meta.terms).callback === undefined) return undefined;
+  return { index: meta.index, terms: meta.terms };
+}
+
 function derive(from: MessageMeta, derived: Derived): MessageMeta {
   const isRear = derived.role === 'rear';
   const tags = derived.tags.size === 0 ? from.tags : new Map([...from.tags, ...derived.tags]);
@@ -254,7 +265,8 @@ function derive(from: MessageMeta, derived: Derived): MessageMeta {
     contentType: isRear ? from.contentType : derived.contentType,
     owner: from.owner,
     idempotencyKey: undefined,
-    terms: undefined,
+    // A dead message may be put anew, and its payload may lie elsewhere.
+    terms: isRear ? from.terms : undefined,
     source: derived.source,
   };
 }
@@ -282,9 +294,14 @@ function recordOf(meta: MessageMeta, closing: Closing): RequestRecord {
     priority: meta.priority,
     tags: meta.tags,
     home: meta.home,
+    path: meta.path,
+    terms: meta.terms,
+    source: meta.source,
+    contentType: closing.contentType,
     resultIndex: closing.resultIndex,
     code: closing.code,
     reason: closing.reason,
     retainUntil: closing.retainUntil,
+    after: closing.after,
   };
 }

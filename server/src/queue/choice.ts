@@ -179,8 +179,8 @@ function isFresh(queue: QueueState, group: Group, consumer: Consumer, index: num
 /** Rule 17: what has expired is not delivered, also before the next sweep takes it. */
 export function isExpired(queue: QueueState, index: number, now: Time): boolean {
   if (queue.expiries.size === 0) return false;
-  const expiresAt = queue.messages.facts(index)?.expiresAt ?? 0;
-  return expiresAt > 0 && expiresAt <= now.wall;
+  const { expiresAt = 0, finishBy = 0 } = queue.messages.facts(index) ?? {};
+  return (expiresAt > 0 && expiresAt <= now.wall) || (finishBy > 0 && finishBy <= now.wall);
 }
 
 /** The first message that a consumer may have, suspects aside. */

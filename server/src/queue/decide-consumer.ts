@@ -3,6 +3,7 @@
 
 import type { Tags } from '@sluice/sdk/wire';
 import type { Attach, Change } from './change.ts';
+import { noteFree } from './decide-cancel.ts';
 import { nextDeliveryId } from './decide-deliver.ts';
 import { changing, type Decision, type Effect, refusing, unchanged } from './decision.ts';
 import { endLease, type LeaseEnd } from './lease-end.ts';
@@ -263,6 +264,12 @@ export function leave(
     if (ended.changes.some((change) => change.kind === 'dead')) {
       return { ...changing(changes, effects), more: true };
     }
+  }
+  // Of a process that is gone the model is surely free; else nobody knows.
+  for (const deliveryId of consumer.occupied) {
+    const noted = noteFree(state, deliveryId, now);
+    changes.push(...noted.changes);
+    if (how === 'dead') effects.push(...noted.effects);
   }
   changes.push({ kind: 'left', consumer: consumer.number });
   return changing(changes, effects);

@@ -2,14 +2,18 @@
 // fencing token (rules 4, 5), giving back, touching.
 
 import { oversizedText } from '@sluice/sdk/wire';
+import { writeAfterwards } from './afterwards.ts';
 import type { Change, CompleteChange } from './change.ts';
+import { noteFree } from './decide-cancel.ts';
 import { changing, type Decision, refusing, unchanged } from './decision.ts';
 import {
+  type Consequences,
   causeTags,
   closingOf,
   endLease,
   finish,
   isKept,
+  keptUntil,
   resultOf,
   roomInSink,
   takeAway,
@@ -23,6 +27,7 @@ import {
   type State,
 } from './state.ts';
 import { survived } from './suspicion.ts';
+import type { BodyPlace } from './terms.ts';
 import type { Chance, Time } from './time.ts';
 
 export interface CommitCommand {
@@ -58,6 +63,9 @@ export interface CompleteCommand {
   readonly code: string;
   readonly reason: string;
   readonly firstOutputAt: number;
+  /** Where a result of home `record` lies that is too large for the store; then `payload` is
+   * empty. */
+  readonly body?: Extract<BodyPlace, { kind: 'file' }> | undefined;
 }
 
 export interface GiveBackCommand {
@@ -76,6 +84,12 @@ export interface TouchCommand {
   readonly kind: 'touch';
   readonly queue: QueueName;
   readonly deliveryId: number;
+}
+
+export interface CheckpointCommand {
+  readonly kind: 'checkpoint';
+  readonly deliveryId: number;
+  readonly data: Uint8Array;
 }
 
 export interface FreedCommand {
@@ -146,7 +160,7 @@ export function decideCommitDelivery(
   now: Time,
 ): Decision {
   const place = leaseOf(state, command.queue, command.deliveryId);
-  if (place === undefined) return stale(state, command.queue, command.deliveryId);
+  if (place === undefined) return stale(state, command.queue, command.deliveryId, now);
   const { queue, group, entry } = place;
   const { changes, effects } = finish(state, queue, group, entry.index, entry, 'committed', now);
   return changing(changes, effects);
@@ -155,7 +169,7 @@ export function decideCommitDelivery(
 /** Rule 4. Never refused for lack of room. */
 export function decideComplete(state: State, command: CompleteCommand, now: Time): Decision {
   const place = leaseOf(state, 'input', command.deliveryId);
-  if (place === undefined) return stale(state, 'input', command.deliveryId);
+  if (place === undefined) return stale(state, 'input', command.deliveryId, now);
   const { queue, group, entry } = place;
   if (hasWorkingGroup(state) && !isWorkingGroup(state, queue, group)) {
     const text = `only members of the group ${state.service} complete requests of this service`;
@@ -170,6 +184,9 @@ export function decideComplete(state: State, command: CompleteCommand, now: Time
     return refusing('too_large', oversizedText({ what: 'a result', ...sizes }));
   }
   const failed = command.outcome === 'failed';
+  if (command.body !== undefined && !isRecord) {
+    return refusing('too_large', 'only a result of home record may lie outside of the queue');
+  }
   const hasResult = failed || size > 0;
   const isLast = !isKept(state, queue, group, entry.index);
   const putsResult = hasResult && !isRecord && entry.mark.placeIndex === 0;
@@ -181,10 +198,12 @@ export function decideComplete(state: State, command: CompleteCommand, now: Time
     cause: failed ? (command.code === '413' ? 'tooLarge' : 'modelAnswer') : 'completed',
     code: command.code,
     reason: command.reason,
-    sizeOut: size,
+    sizeOut: command.body?.size ?? size,
     resultIndex,
     firstOutputAt: command.firstOutputAt,
-    retainUntil: isRecord ? now.wall + state.settings.recordRetentionMs : 0,
+    retainUntil: keptUntil(state, queue, entry.index, now),
+    contentType: isRecord ? command.contentType : undefined,
+    after: command.body === undefined ? undefined : writeAfterwards({ result: command.body }),
   });
   const { contentType, payload } = command;
   const complete: CompleteChange = {
@@ -194,7 +213,7 @@ export function decideComplete(state: State, command: CompleteCommand, now: Time
       ? { ...resultOf(state, entry.index, size, now), contentType, tags }
       : undefined,
     payload,
-    recordResult: isRecord && hasResult ? payload : undefined,
+    recordResult: isRecord && hasResult && command.body === undefined ? payload : undefined,
     closing,
   };
   const changes: Change[] = putsResult ? roomInSink(state, now) : [];
@@ -232,7 +251,7 @@ function completeForGroup(
 
 export function decideGiveBack(state: State, command: GiveBackCommand, now: Time): Decision {
   const place = leaseOf(state, command.queue, command.deliveryId);
-  if (place === undefined) return stale(state, command.queue, command.deliveryId);
+  if (place === undefined) return stale(state, command.queue, command.deliveryId, now);
   const { queue, group, entry } = place;
   const holder = entry.consumer;
   const { counted, code, reason, delayMs } = command;
@@ -247,24 +266,26 @@ export function decideGiveBack(state: State, command: GiveBackCommand, now: Time
 
 export function decideTouch(state: State, command: TouchCommand, now: Time): Decision {
   const place = leaseOf(state, command.queue, command.deliveryId);
-  if (place === undefined) return stale(state, command.queue, command.deliveryId);
+  if (place === undefined) return stale(state, command.queue, command.deliveryId, now);
   const { idleMs } = state.settings;
   if (idleMs === 0) return unchanged;
   return changing([{ kind: 'touch', deliveryId: command.deliveryId, idleAt: now.mono + idleMs }]);
 }
 
 /** The model is known to be free of a lease that was taken away. */
-export function decideFreed(state: State, command: FreedCommand): Decision {
-  return changing(freeing(state, command.deliveryId));
+export function decideFreed(state: State, command: FreedCommand, now: Time): Decision {
+  const { changes, effects } = freeing(state, command.deliveryId, now);
+  return changing(changes, effects);
 }
 
-function freeing(state: State, deliveryId: number): Change[] {
+function freeing(state: State, deliveryId: number, now: Time): Consequences {
+  const { changes, effects } = noteFree(state, deliveryId, now);
   for (const { consumer } of state.consumers.values()) {
-    if (consumer.occupied.has(deliveryId)) {
-      return [{ kind: 'free', consumer: consumer.number, deliveryId }];
-    }
+    if (!consumer.occupied.has(deliveryId)) continue;
+    changes.push({ kind: 'free', consumer: consumer.number, deliveryId });
+    break;
   }
-  return [];
+  return { changes, effects };
 }
 
 /** The lease of a token, unless it is over or lies in another queue. */
@@ -277,13 +298,20 @@ export function leaseOf(
   return place?.queue.name === queue ? place : undefined;
 }
 
+/** What an instance wants kept for the next delivery; it also starts the idle time anew. */
+export function decideCheckpoint(state: State, command: CheckpointCommand, now: Time): Decision {
+  const { deliveryId, data } = command;
+  const place = leaseOf(state, 'input', deliveryId);
+  if (place === undefined) return stale(state, 'input', deliveryId, now);
+  const touched = decideTouch(state, { kind: 'touch', queue: 'input', deliveryId }, now);
+  return changing([{ kind: 'checkpoint', index: place.entry.index, data }, ...touched.changes]);
+}
+
 /** Rule 5: refused and counted. Whoever says that it is done is also known to be free. */
-function stale(state: State, queue: QueueName, deliveryId: number): Decision {
-  const changes: Change[] = [
-    { kind: 'count', queue, what: 'stale' },
-    ...freeing(state, deliveryId),
-  ];
+function stale(state: State, queue: QueueName, deliveryId: number, now: Time): Decision {
+  const { changes, effects } = freeing(state, deliveryId, now);
+  changes.unshift({ kind: 'count', queue, what: 'stale' });
   const why = 'its lease ended or went to another consumer';
   const text = `delivery ${deliveryId} is no longer current: ${why}`;
-  return refusing('stale_delivery', text, changes);
+  return { ...refusing('stale_delivery', text, changes), effects };
 }

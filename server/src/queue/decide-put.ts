@@ -2,10 +2,11 @@
 // (rules 1, 3, 11, 15, 16).
 
 import { oversizedText, PlatformError } from '@sluice/sdk/wire';
+import { keyHashOf } from './apply.ts';
 import type { Change } from './change.ts';
 import { answering, type Decision, refusing } from './decision.ts';
 import { type Hash, hashText } from './hash.ts';
-import { evict } from './lease-end.ts';
+import { emptyMark, evict } from './lease-end.ts';
 import type { MessageMeta, QueueName } from './message.ts';
 import {
   capacityOf,
@@ -15,6 +16,7 @@ import {
   type State,
   usedOf,
 } from './state.ts';
+import { readTerms } from './terms.ts';
 import type { Time } from './time.ts';
 
 export interface PutCommand {
@@ -34,8 +36,11 @@ const diskLowRetryMs = 10_000;
 
 export function decidePut(state: State, command: PutCommand, now: Time): Decision {
   const queue = state.queues[command.queue];
-  const first = queue.name === 'input' ? firstOf(state, command, now) : undefined;
+  const isInput = queue.name === 'input';
   // Before every refusal: whoever repeats a put was never told that it had been taken.
+  const keyed = isInput ? keyedOf(state, queue, command, now) : undefined;
+  if (keyed !== undefined) return keyed;
+  const first = isInput ? firstOf(state, command, now) : undefined;
   if (first !== undefined) return repeated(queue, first);
   const refused: Change = { kind: 'count', queue: queue.name, what: 'refused' };
   if (queue.ended) {
@@ -51,6 +56,23 @@ export function decidePut(state: State, command: PutCommand, now: Time): Decisio
     return decideResultPut(state, queue, command, now);
   }
   return store(state, queue, command, now);
+}
+
+/** The same key and body get the first answer, whatever has become of it since; another body is
+ * a mistake. */
+function keyedOf(
+  state: State,
+  queue: QueueState,
+  { meta }: PutCommand,
+  now: Time,
+): Decision | undefined {
+  const key = keyHashOf(state.key, meta);
+  if (key === undefined) return undefined;
+  const first = state.keys.find(key, now.wall, state.settings.idempotencyMs).at(-1);
+  if (first === undefined) return undefined;
+  if (first.bodyHash === meta.bodyHash) return repeated(queue, first.index);
+  const text = 'this idempotency key was used for a request with another body';
+  return refusing('key_reused', text, [{ kind: 'count', queue: queue.name, what: 'refused' }]);
 }
 
 /** Rule 15: the index of the put that this one repeats; undefined: it is a new one. */
@@ -148,7 +170,35 @@ function store(state: State, queue: QueueState, command: PutCommand, now: Time):
   const index = queue.lastIndex + 1;
   const meta = { ...command.meta, index };
   changes.push({ kind: 'put', queue: queue.name, message: { meta, payload: command.payload } });
+  if (queue.name === 'input' && meta.terms !== undefined) changes.push(...delay(state, meta, now));
   return answering({ kind: 'put', index, repeated: false }, changes);
+}
+
+/** A request with a delay waits like one that came back, but that it was never delivered. */
+function delay(state: State, meta: MessageMeta, now: Time): Change[] {
+  const { delayUntil } = readTerms(meta.terms);
+  const waitMs = delayUntil - now.wall;
+  if (waitMs <= 0) return [];
+  const gid = state.service;
+  const working = state.queues.input.groups.get(gid);
+  const group = working?.number ?? state.lastGroup + 1;
+  const changes: Change[] = [];
+  if (working === undefined) {
+    const rest = { from: 0, usedAt: now.wall, resolved: new Map<string, number>() };
+    changes.push({ kind: 'group', queue: 'input', group, gid, ...rest });
+  }
+  changes.push({
+    kind: 'return',
+    queue: 'input',
+    gid,
+    group,
+    index: meta.index,
+    mark: { ...emptyMark, notBefore: delayUntil },
+    backoffUntil: now.mono + waitMs,
+    avoid: '',
+    occupies: false,
+  });
+  return changes;
 }
 
 function autoEvicts(state: State, queue: QueueState): boolean {

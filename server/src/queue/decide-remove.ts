@@ -77,7 +77,7 @@ function takeOut(
 ): Consequences {
   const { changes, effects } = takeAway(queue, index, cause);
   const rest: RestState = cause === 'handedOut' ? 'succeeded' : 'dropped';
-  changes.push(removal(state, queue, index, rest, cause, now));
+  changes.push(removal(state, queue, index, { state: rest, cause }, now));
   return { changes, effects };
 }
 

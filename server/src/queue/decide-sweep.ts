@@ -2,6 +2,7 @@
 // records that are over, expired messages. One thing a decision, so that a sweep is bounded work.
 
 import type { Change } from './change.ts';
+import { takeFromAll } from './decide-cancel.ts';
 import { leave } from './decide-consumer.ts';
 import { changing, type Decision, unchanged } from './decision.ts';
 import { endLease, isKept, removal } from './lease-end.ts';
@@ -34,8 +35,11 @@ export function decideSweep(state: State, now: Time): Decision {
   }
   const below = state.records.forgettable(recordLimitsOf(state), now.wall);
   if (below > 0) return { ...changing([{ kind: 'trimRecords', below }]), more: true };
-  const { accepted, rested } = state;
-  const isOld = accepted.isForgettable(now.wall) || rested.isForgettable(now.wall);
+  const { accepted, rested, keys } = state;
+  const isOld =
+    accepted.isForgettable(now.wall) ||
+    rested.isForgettable(now.wall) ||
+    keys.isForgettable(now.wall, state.settings.idempotencyMs);
   if (!isOld) return unchanged;
   return { ...changing([{ kind: 'forgetIds', wall: now.wall }]), more: true };
 }
@@ -108,7 +112,7 @@ function lookAtGroup(state: State, queue: QueueState, group: Group, now: Time): 
   }
   const keeps = leftByOthers(state, queue, group);
   for (const index of keeps.slice(0, letGoStep)) {
-    changes.push(removal(state, queue, index, 'succeeded', 'committed', now));
+    changes.push(removal(state, queue, index, { state: 'succeeded', cause: 'committed' }, now));
   }
   if (keeps.length > letGoStep) return { ...changing(changes), more: true };
   changes.push({ kind: 'groupGone', queue: queue.name, group: group.number });
@@ -138,7 +142,12 @@ function decideExpiry(state: State, queue: QueueState, index: number, now: Time)
   const facts = queue.messages.facts(index);
   const isOver = facts !== undefined && facts.expiresAt > 0 && facts.expiresAt <= now.wall;
   if (isOver && !facts.leased && !facts.hidden) {
-    changes.push(removal(state, queue, index, 'expired', 'expired', now));
+    changes.push(removal(state, queue, index, { state: 'expired', cause: 'expired' }, now));
+  } else if (facts !== undefined && facts.finishBy > 0 && facts.finishBy <= now.wall) {
+    if (facts.hidden) return { ...changing(changes), more: true };
+    const over = { state: 'expired', cause: 'deadline', reason: 'not done in time' } as const;
+    const taken = takeFromAll(state, queue, index, over, now);
+    return { ...changing([...changes, ...taken.changes], taken.effects), more: true };
   }
   return { ...changing(changes), more: true };
 }

@@ -2,6 +2,15 @@
 // to and what is answered. It changes nothing itself.
 
 import {
+  type AmendCommand,
+  decideAmend,
+  decideRedrive,
+  decideReported,
+  type RedriveCommand,
+  type ReportedCommand,
+} from './decide-afterwards.ts';
+import { type CancelCommand, decideCancel } from './decide-cancel.ts';
+import {
   type AttachCommand,
   type DetachCommand,
   decideAttach,
@@ -11,9 +20,11 @@ import {
 } from './decide-consumer.ts';
 import { type DeliverCommand, decideDeliver } from './decide-deliver.ts';
 import {
+  type CheckpointCommand,
   type CommitCommand,
   type CommitDeliveryCommand,
   type CompleteCommand,
+  decideCheckpoint,
   decideCommit,
   decideCommitDelivery,
   decideComplete,
@@ -62,6 +73,11 @@ export type Command =
   | GiveBackCommand
   | TouchCommand
   | FreedCommand
+  | CheckpointCommand
+  | CancelCommand
+  | RedriveCommand
+  | AmendCommand
+  | ReportedCommand
   | DeleteCommand
   | TruncateCommand
   | HideCommand
@@ -96,7 +112,17 @@ export function decide(state: State, command: Command, now: Time, chance: Chance
     case 'touch':
       return decideTouch(state, command, now);
     case 'freed':
-      return decideFreed(state, command);
+      return decideFreed(state, command, now);
+    case 'checkpoint':
+      return decideCheckpoint(state, command, now);
+    case 'cancel':
+      return decideCancel(state, command, now);
+    case 'redrive':
+      return decideRedrive(state, command, now);
+    case 'amend':
+      return decideAmend(state, command);
+    case 'reported':
+      return decideReported(command);
     case 'delete':
       return decideDelete(state, command, now);
     case 'truncate':

@@ -25,7 +25,9 @@ export type Effect =
       readonly reason: string;
     }
   | { readonly kind: 'closed'; readonly consumer: number; readonly reason: WatchEnd }
-  | SuspicionEffect;
+  | SuspicionEffect
+  /** The model is known to be free of a request that was taken away while it worked on it. */
+  | { readonly kind: 'free'; readonly index: number; readonly at: number };
 
 /** What instances that died with a message, or lived, mean for it. */
 export interface SuspicionEffect {
@@ -42,7 +44,8 @@ export type Reply =
   | { readonly kind: 'refused'; readonly error: PlatformError }
   | { readonly kind: 'put'; readonly index: number; readonly repeated: boolean }
   | { readonly kind: 'attached'; readonly consumer: number; readonly held: readonly number[] }
-  | { readonly kind: 'completed'; readonly resultIndex: number };
+  | { readonly kind: 'completed'; readonly resultIndex: number }
+  | { readonly kind: 'canceled'; readonly found: boolean };
 
 export interface Decision {
   readonly changes: readonly Change[];

@@ -157,7 +157,12 @@ function die(
   const resultIndex = notice === undefined ? mark.placeIndex : sink.lastIndex + 1;
   const closing =
     queue.name === 'input'
-      ? closingOf(mark, now, { ...end, state: 'dead', resultIndex })
+      ? closingOf(mark, now, {
+          ...end,
+          state: 'dead',
+          resultIndex,
+          retainUntil: askedUntil(queue, entry.index, now),
+        })
       : undefined;
   changes.push({ kind: 'dead', queue: queue.name, index: entry.index, rear, notice, closing });
   return { changes, effects };
@@ -204,7 +209,7 @@ export function evict(state: State, queue: QueueState, now: Time): Change[] {
     index = queue.messages.firstFrom(index + 1);
   }
   if (index === 0) return [];
-  return [removal(state, queue, index, 'dropped', 'evicted', now)];
+  return [removal(state, queue, index, { state: 'dropped', cause: 'evicted' }, now)];
 }
 
 /** The change that removes a message. Of the input it closes the request. */
@@ -212,16 +217,31 @@ export function removal(
   state: State,
   queue: QueueState,
   index: number,
-  rest: RestState,
-  cause: RestCause,
+  rest: Rest,
   now: Time,
 ): Change {
   const closing =
     queue.name === 'input'
-      ? closingOf(workingMark(state, queue, index), now, { state: rest, cause })
+      ? closingOf(workingMark(state, queue, index), now, {
+          ...rest,
+          retainUntil: askedUntil(queue, index, now),
+        })
       : undefined;
   const source = queue.messages.facts(index)?.source ?? 0;
+  const { cause } = rest;
   return { kind: 'remove', queue: queue.name, index, cause, at: now.wall, source, closing };
+}
+
+/** Until when a submitter asked to keep what became of its request; 0 = it did not. */
+function askedUntil(queue: QueueState, index: number, now: Time): number {
+  const { retainMs = 0 } = queue.messages.facts(index) ?? {};
+  return retainMs > 0 ? now.wall + retainMs : 0;
+}
+
+/** Until when a result of home `record` is kept; 0 = it has another home. */
+export function keptUntil(state: State, queue: QueueState, index: number, now: Time): number {
+  if (!queue.messages.isRecordHome(index)) return askedUntil(queue, index, now);
+  return askedUntil(queue, index, now) || now.wall + state.settings.recordRetentionMs;
 }
 
 /** What the working group (else any group) knows of a message. */
@@ -244,6 +264,8 @@ export interface Rest {
   readonly resultIndex?: number;
   readonly firstOutputAt?: number;
   readonly retainUntil?: number;
+  readonly contentType?: string | undefined;
+  readonly after?: string | undefined;
 }
 
 /** How a request came to rest, with what its deliveries tell. */
@@ -263,6 +285,8 @@ export function closingOf(mark: Mark | undefined, now: Time, rest: Rest): Closin
     code: rest.code ?? '',
     reason: rest.reason ?? '',
     retainUntil: rest.retainUntil ?? 0,
+    contentType: rest.contentType,
+    after: rest.after,
   };
 }
 
@@ -323,7 +347,7 @@ export function finish(
   }
   const { changes, effects } = takeAway(queue, index, cause, own);
   effects.push(...survived(entry));
-  changes.push(removal(state, queue, index, 'succeeded', cause, now));
+  changes.push(removal(state, queue, index, { state: 'succeeded', cause }, now));
   return { changes, effects };
 }
 
@@ -336,7 +360,8 @@ export function isKept(state: State, queue: QueueState, group: Group, index: num
   return false;
 }
 
-const emptyMark: Mark = {
+/** Of a message that was never delivered. */
+export const emptyMark: Mark = {
   state: 'returned',
   deliveryId: 0,
   uid: '',

@@ -21,6 +21,8 @@ interface Columns {
   tags: Uint32Array | undefined;
   expiresAt: Float64Array | undefined;
   source: Float64Array | undefined;
+  finishBy: Float64Array | undefined;
+  retainMs: Float64Array | undefined;
 }
 
 const flag = { hidden: 1, leased: 2, recordHome: 4 } as const;
@@ -39,6 +41,8 @@ const columnKind: ColumnKind<Columns> = {
       tags: undefined,
       expiresAt: undefined,
       source: undefined,
+      finishBy: undefined,
+      retainMs: undefined,
     };
   },
   copy(from, fromRow, to, toRow) {
@@ -52,6 +56,8 @@ const columnKind: ColumnKind<Columns> = {
       tags: from.tags?.[fromRow] ?? 0,
       expiresAt: from.expiresAt?.[fromRow] ?? 0,
       source: from.source?.[fromRow] ?? 0,
+      finishBy: from.finishBy?.[fromRow] ?? 0,
+      retainMs: from.retainMs?.[fromRow] ?? 0,
     });
   },
 };
@@ -61,6 +67,8 @@ interface Rare {
   readonly tags: number;
   readonly expiresAt: number;
   readonly source: number;
+  readonly finishBy: number;
+  readonly retainMs: number;
 }
 
 function setRare(columns: Columns, row: number, rare: Rare): void {
@@ -69,11 +77,15 @@ function setRare(columns: Columns, row: number, rare: Rare): void {
   if (rare.tags !== 0) columns.tags ??= new Uint32Array(rows);
   if (rare.expiresAt !== 0) columns.expiresAt ??= new Float64Array(rows);
   if (rare.source !== 0) columns.source ??= new Float64Array(rows);
+  if (rare.finishBy !== 0) columns.finishBy ??= new Float64Array(rows);
+  if (rare.retainMs !== 0) columns.retainMs ??= new Float64Array(rows);
   // A row that is used again may hold an old value, so zeros are written too.
   if (columns.priority !== undefined) columns.priority[row] = rare.priority;
   if (columns.tags !== undefined) columns.tags[row] = rare.tags;
   if (columns.expiresAt !== undefined) columns.expiresAt[row] = rare.expiresAt;
   if (columns.source !== undefined) columns.source[row] = rare.source;
+  if (columns.finishBy !== undefined) columns.finishBy[row] = rare.finishBy;
+  if (columns.retainMs !== undefined) columns.retainMs[row] = rare.retainMs;
 }
 
 /** What the rules know of one message. */
@@ -88,6 +100,10 @@ export interface Facts {
   readonly home: Home;
   readonly expiresAt: number;
   readonly source: number;
+  /** Wall clock: over by then, also while it is under lease; 0 = never. */
+  readonly finishBy: number;
+  /** What its submitter asked for; 0 = nothing. */
+  readonly retainMs: number;
 }
 
 export interface NewFacts {
@@ -100,6 +116,8 @@ export interface NewFacts {
   readonly home: Home;
   readonly expiresAt: number;
   readonly source: number;
+  readonly finishBy: number;
+  readonly retainMs: number;
 }
 
 /** Tags a message must have, as hashes; `id` is its request id. */
@@ -146,8 +164,9 @@ export class Messages {
     columns.size[row] = facts.size;
     columns.metaBytes[row] = Math.min(facts.metaBytes, 65_535);
     columns.flags[row] = facts.home === 'record' ? flag.recordHome : 0;
-    const { priority, expiresAt, source } = facts;
-    setRare(columns, row, { priority, expiresAt, source, tags: this.#tags.add(facts.tagHashes) });
+    const tags = this.#tags.add(facts.tagHashes);
+    const { priority, expiresAt, source, finishBy, retainMs } = facts;
+    setRare(columns, row, { priority, expiresAt, source, finishBy, retainMs, tags });
     this.#ids.add(facts.idHash, facts.index);
   }
 
@@ -173,6 +192,8 @@ export class Messages {
         home: (flags & flag.recordHome) !== 0 ? 'record' : 'sink',
         expiresAt: columns.expiresAt?.[row] ?? 0,
         source: columns.source?.[row] ?? 0,
+        finishBy: columns.finishBy?.[row] ?? 0,
+        retainMs: columns.retainMs?.[row] ?? 0,
       };
     });
   }

@@ -1,6 +1,6 @@
-// Request ids of the last ten minutes, at most a million: those that callers chose, for repeated
-// puts (rule 15), or those of requests that came to rest, for late results (rule 3). A ring of
-// typed arrays.
+// Ids of a while, at most a million: those that callers chose, for repeated puts (rule 15), those
+// of requests that came to rest, for late results (rule 3), and idempotency keys. A ring of typed
+// arrays.
 
 import type { Hash } from './hash.ts';
 import { IdTable } from './id-table.ts';
@@ -53,27 +53,27 @@ export class RecentIds {
     this.#table.add(hash, this.#next - 1);
   }
 
-  /** The ids with this hash of the ten minutes before `wall`, oldest first. */
-  find(hash: Hash, wall: number): RecentId[] {
+  /** The ids with this hash of the `ms` before `wall`, oldest first. */
+  find(hash: Hash, wall: number, ms: number = recentIdsMs): RecentId[] {
     const found: RecentId[] = [];
     for (const place of this.#table.find(hash)) {
       const slot = place & (this.#lows.length - 1);
-      if (isOld(this.#times[slot] ?? 0, wall)) continue;
+      if (isOld(this.#times[slot] ?? 0, wall, ms)) continue;
       found.push({ index: this.#indexes[slot] ?? 0, bodyHash: this.#bodies[slot] ?? 0 });
     }
     return found;
   }
 
   /** Whether the oldest id is over its time. */
-  isForgettable(wall: number): boolean {
+  isForgettable(wall: number, ms: number = recentIdsMs): boolean {
     const slot = this.#first & (this.#lows.length - 1);
-    return this.size > 0 && isOld(this.#times[slot] ?? 0, wall);
+    return this.size > 0 && isOld(this.#times[slot] ?? 0, wall, ms);
   }
 
   /** Forgets at most `limit` ids that are over their time. */
-  forget(wall: number, limit: number): void {
+  forget(wall: number, limit: number, ms: number = recentIdsMs): void {
     for (let done = 0; done < limit && this.size > 0; done += 1) {
-      if (!this.isForgettable(wall)) break;
+      if (!this.isForgettable(wall, ms)) break;
       this.#dropFirst();
     }
     this.#table.shrink();
@@ -122,6 +122,6 @@ function timeOf(wall: number): number {
   return Math.max(0, Math.floor((wall - epochMs) / 1_000));
 }
 
-function isOld(time: number, wall: number): boolean {
-  return time + recentIdsMs / 1_000 < timeOf(wall);
+function isOld(time: number, wall: number, ms: number): boolean {
+  return time + ms / 1_000 < timeOf(wall);
 }

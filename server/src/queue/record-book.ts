@@ -64,6 +64,11 @@ export class RecordBook {
     this.#resultBytes += record.resultBytes;
   }
 
+  /** Whether there are records of indexes around this one. */
+  has(index: number): boolean {
+    return this.#blocks.has(Math.floor(index / blockIndexes));
+  }
+
   /** The input index below which all records may go now; 0 = nothing to forget. */
   forgettable(limits: RecordLimits, wall: number): number {
     const block = this.#blocks.get(this.#lowest);

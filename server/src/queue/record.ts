@@ -21,7 +21,11 @@ export type RestCause =
   | 'forceEnded'
   | 'expired'
   | 'canceled'
-  | 'poison';
+  | 'poison'
+  /** Its finish deadline was over. */
+  | 'deadline'
+  /** A dead message was put anew. */
+  | 'redriven';
 
 /** One delivery that has ended, as the record lists it. */
 export interface DeliveryOutcome {
@@ -61,10 +65,20 @@ export interface RequestRecord {
   readonly priority: number;
   readonly tags: Tags;
   readonly home: Home;
+  /** The request path. */
+  readonly path: string | undefined;
+  /** What its submitter asked for; see terms.ts. */
+  readonly terms: string | undefined;
+  /** Of a request made from a dead one: the index that one had; 0 = none. */
+  readonly source: number;
+  /** Of a result of home `record`. */
+  readonly contentType: string | undefined;
   /** The index of the result in the sink; 0 = none there. */
   readonly resultIndex: number;
   readonly code: string;
   readonly reason: string;
   /** Until when a result of home `record` or a callback keeps the record alive; wall clock. */
   readonly retainUntil: number;
+  /** What was noted at its end and after it; see afterwards.ts. */
+  readonly after: string | undefined;
 }

@@ -1,14 +1,14 @@
 // A service's state from what an engine kept of it. Leases that may be resumed wait for their
 // consumers; the others go back uncounted, since it was Sluice that stopped (rule 9).
 
-import { metaBytesOf } from './apply.ts';
+import { keyHashOf, metaBytesOf } from './apply.ts';
 import { addConsumer, createConsumer } from './apply-consumer.ts';
 import { addOffer, entryOf, lease, setMark } from './apply-lease.ts';
 import { addMessage } from './apply-message.ts';
 import type { Change } from './change.ts';
 import { uncounted } from './decide-consumer.ts';
 import { changing, type Decision } from './decision.ts';
-import { hashText } from './hash.ts';
+import { type Hash, hashText } from './hash.ts';
 import { endLease } from './lease-end.ts';
 import { type MessageMeta, type QueueName, queueNames } from './message.ts';
 import { hashTags } from './messages.ts';
@@ -18,11 +18,14 @@ import { type Consumer, createGroup, type Group, isWorkingGroup, type State } fr
 import type { Time } from './time.ts';
 import type { Mark, ServiceState } from './transition.ts';
 
-type AcceptedRow = Pick<MessageMeta, 'id' | 'index' | 'bodyHash' | 'acceptedAt' | 'callerId'>;
+type AcceptedRow = Pick<
+  MessageMeta,
+  'id' | 'index' | 'bodyHash' | 'acceptedAt' | 'callerId' | 'owner' | 'idempotencyKey'
+>;
 
-/** An id of the last ten minutes; they are collected out of order. */
+/** A recent id; they are collected out of order. */
 interface RecentRow {
-  readonly id: string;
+  readonly hash: Hash;
   readonly index: number;
   readonly bodyHash: number;
   readonly at: number;
@@ -34,6 +37,7 @@ export class Restorer {
   readonly #now: Time;
   #accepted: RecentRow[] = [];
   #rested: RecentRow[] = [];
+  #keys: RecentRow[] = [];
 
   constructor(state: State, now: Time) {
     this.#state = state;
@@ -89,7 +93,9 @@ export class Restorer {
       }
       return;
     }
-    const waitMs = Math.min(Math.max(0, mark.notBefore - this.#now.wall), longestBackoffMs);
+    // What was never delivered was put with a delay, which may be long.
+    const waitMsMax = mark.deliveries === 0 ? Number.POSITIVE_INFINITY : longestBackoffMs;
+    const waitMs = Math.min(Math.max(0, mark.notBefore - this.#now.wall), waitMsMax);
     if (waitMs === 0) {
       addOffer(group, entry);
       return;
@@ -100,34 +106,43 @@ export class Restorer {
   }
 
   record(record: RequestRecord): void {
-    const texts = metaBytesOf({ ...record, path: undefined, contentType: undefined });
+    const texts = metaBytesOf({ ...record, contentType: undefined });
     const bytes = 160 + texts + record.reason.length + 96 * record.outcomes.length;
     const { doneAt, retainUntil } = record;
     const resultBytes = record.home === 'record' ? record.sizeOut : 0;
     this.#state.records.add(record.index, { bytes, resultBytes, doneAt, retainUntil });
     this.#accept(record);
     if (doneAt + recentIdsMs < this.#now.wall) return;
-    this.#rested.push({ id: record.id, index: record.resultIndex, bodyHash: 0, at: doneAt });
+    const hash = hashText(this.#state.key, record.id);
+    this.#rested.push({ hash, index: record.resultIndex, bodyHash: 0, at: doneAt });
   }
 
   /** Once, after the last row. */
   finish(): void {
-    const { key, accepted, rested } = this.#state;
+    const { accepted, rested, keys } = this.#state;
     for (const [rows, ids] of [
       [this.#accepted, accepted] as const,
       [this.#rested, rested] as const,
+      [this.#keys, keys] as const,
     ]) {
       rows.sort((left, right) => left.at - right.at);
-      for (const row of rows) ids.add(hashText(key, row.id), row, row.at);
+      for (const row of rows) ids.add(row.hash, row, row.at);
     }
     this.#accepted = [];
     this.#rested = [];
+    this.#keys = [];
   }
 
   #accept(row: AcceptedRow): void {
-    const { id, index, bodyHash, acceptedAt } = row;
-    if (!row.callerId || acceptedAt + recentIdsMs < this.#now.wall) return;
-    this.#accepted.push({ id, index, bodyHash, at: acceptedAt });
+    const { id, index, bodyHash, acceptedAt: at } = row;
+    const { key, settings } = this.#state;
+    if (row.callerId && at + recentIdsMs >= this.#now.wall) {
+      this.#accepted.push({ hash: hashText(key, id), index, bodyHash, at });
+    }
+    const hash = keyHashOf(key, row);
+    if (hash !== undefined && at + settings.idempotencyMs >= this.#now.wall) {
+      this.#keys.push({ hash, index, bodyHash, at });
+    }
   }
 
   /** A model works on what it was given whether or not Sluice is there (rule 2). Which calls ended

@@ -30,6 +30,8 @@ export interface ServiceSettings {
   readonly groupRetentionMs: number;
   /** How long a lease of the stream protocol survives the loss of its connection. */
   readonly resumeMs: number;
+  /** How long an idempotency key is remembered. */
+  readonly idempotencyMs: number;
   readonly recordRetentionMs: number;
   readonly recordCountMax: number;
   readonly recordBytesMax: number;
@@ -50,6 +52,7 @@ export const defaultSettings: ServiceSettings = {
   deadRetentionMs: 7 * 24 * 3_600_000,
   groupRetentionMs: 600_000,
   resumeMs: 10_000,
+  idempotencyMs: 24 * 3_600_000,
   recordRetentionMs: 24 * 3_600_000,
   recordCountMax: 1_000_000,
   recordBytesMax: 512 * 2 ** 20,

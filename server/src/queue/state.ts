@@ -158,10 +158,15 @@ export interface State {
   readonly consumers: Map<number, { readonly queue: QueueState; readonly consumer: Consumer }>;
   /** Ids that callers chose, from their acceptance on. */
   readonly accepted: RecentIds;
+  /** Idempotency keys, with what they were first used for. */
+  readonly keys: RecentIds;
   /** Ids of requests that came to rest, with their results. */
   readonly rested: RecentIds;
   readonly records: RecordBook;
   readonly dues: TimeHeap<Due>;
+  /** Calls of requests that were taken away and whose end is to be noted: the input index by
+   * delivery id. */
+  readonly awaited: Map<number, number>;
   /** Calls that instances may still be at work on since an earlier run, by uid; never changes. */
   readonly leftBehind: Map<string, number>;
   lastGroup: number;
@@ -187,9 +192,11 @@ export function createState(service: string, settings: ServiceSettings, key: Has
     leases: new Map(),
     consumers: new Map(),
     accepted: new RecentIds(),
+    keys: new RecentIds(),
     rested: new RecentIds(),
     records: new RecordBook(),
     dues: new TimeHeap(),
+    awaited: new Map(),
     leftBehind: new Map(),
     lastGroup: 0,
     lastConsumer: 0,

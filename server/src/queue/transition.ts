@@ -64,6 +64,7 @@ export type Transition =
       readonly at: number;
       readonly source: number;
       readonly record: RequestRecord | undefined;
+      readonly outbox: OutboxEntry | undefined;
     }
   /**
    * Rule 4: the input message leaves, its result enters the sink (or is stored with the record),
@@ -112,6 +113,11 @@ export type Transition =
   | { readonly kind: 'epoch'; readonly epoch: number }
   /** Records (with their results and departures) of input indexes below `below` are forgotten. */
   | { readonly kind: 'trimRecords'; readonly below: number }
+  /** The record of a request at rest is written anew, with what became known since. */
+  | { readonly kind: 'record'; readonly record: RequestRecord }
+  /** What an instance wants kept for the next delivery of an input message; the latest counts. It
+   * goes with the record. */
+  | { readonly kind: 'checkpoint'; readonly index: number; readonly data: Uint8Array }
   /** A callback was delivered or given up. */
   | { readonly kind: 'outboxDone'; readonly index: number };
 

@@ -117,6 +117,7 @@ export interface QueueFile {
   readonly resume: number;
   readonly record: {
     readonly retention: number;
+    readonly idempotency: number;
     readonly max_count: number;
     readonly max_size_mb: number;
     readonly max_result_size_mb: number;

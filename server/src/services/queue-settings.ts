@@ -44,6 +44,7 @@ export function queueSettings(queue: QueueFile, context: QueueContext): ServiceS
     deadRetentionMs: queue.dead_retention,
     groupRetentionMs: queue.group_retention,
     resumeMs: queue.resume,
+    idempotencyMs: queue.record.idempotency,
     recordRetentionMs: queue.record.retention,
     recordCountMax: queue.record.max_count,
     recordBytesMax: queue.record.max_size_mb * mebibyte,

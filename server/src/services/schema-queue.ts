@@ -99,6 +99,11 @@ export const queueSchema: z.ZodType<QueueFile, Readonly<Record<string, unknown>>
         leastMs: 1000,
         text: 'How long the record of a finished request is kept.',
       }),
+      idempotency: duration({
+        fallback: '24h',
+        leastMs: 1000,
+        text: 'How long an idempotency key is remembered; at most as long as the record.',
+      }),
       max_count: whole(1, 10_000_000)
         .default(1_000_000)
         .meta(about('Most records; the oldest go first.', { unit: 'records' })),

@@ -6,7 +6,7 @@ import type { AppendOutcome, Batch, Engine, Row } from '../../src/engine/engine.
 import type { MessageMeta, QueueName } from '../../src/queue/message.ts';
 import { queueNumbers } from '../../src/queue/message.ts';
 import type { RequestRecord } from '../../src/queue/record.ts';
-import type { Mark, ServiceState, Transition } from '../../src/queue/transition.ts';
+import type { Mark, OutboxEntry, ServiceState, Transition } from '../../src/queue/transition.ts';
 
 export const emptyState: ServiceState = {
   epoch: 0,
@@ -120,10 +120,15 @@ export function recordOf(index: number, more: Partial<RequestRecord> = {}): Requ
     priority: 2 ** 31 - 1,
     tags: new Map([['model', 'ocr']]),
     home: 'sink',
+    path: undefined,
+    terms: undefined,
+    source: 0,
+    contentType: undefined,
     resultIndex: 0,
     code: '200',
     reason: '',
     retainUntil: 0,
+    after: undefined,
     ...more,
   };
 }
@@ -131,7 +136,7 @@ export function recordOf(index: number, more: Partial<RequestRecord> = {}): Requ
 export function remove(
   queue: QueueName,
   index: number,
-  more: { record?: RequestRecord; source?: number; at?: number } = {},
+  more: { record?: RequestRecord; source?: number; at?: number; outbox?: OutboxEntry } = {},
 ): Transition {
   return {
     kind: 'remove',
@@ -141,6 +146,7 @@ export function remove(
     at: more.at ?? 99,
     source: more.source ?? 0,
     record: more.record,
+    outbox: more.outbox,
   };
 }
 

@@ -71,6 +71,11 @@ export function scripted(played: Partial<Queues>): Queues {
     freed: silent,
     touch: silent,
     progress: silent,
+    checkpoint: silent,
+    checkpointOf: silent,
+    get requests() {
+      return silent();
+    },
     ...played,
   };
 }

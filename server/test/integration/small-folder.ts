@@ -53,11 +53,23 @@ export async function fillSmallFolder(
   await writer.write(completed(1), completed(2), dead(3));
   await writer.write(homeRecord(4), remove('sink', 1, { source: 1 }));
   await writer.write({ kind: 'return', ...markOn(5) });
+  await writer.write(
+    { kind: 'checkpoint', index: 5, data: payloadOf(5, 300) },
+    { kind: 'record', record: recordOf(2, { resultIndex: 2, ...full }) },
+  );
   look('before');
   await writer.write(deliver('input', 1, 6, 2 ** 33 + 6));
   look('after');
   await engine.stop();
 }
+
+const full = {
+  path: '/v1/read',
+  terms: '{"retainMs":60000}',
+  source: 1,
+  contentType: 'text/plain',
+  after: '{"redrivenAs":9}',
+};
 
 function settled(at: number): Parameters<typeof metaOf>[2] {
   if (at % 3 !== 0) return {};
@@ -129,6 +141,7 @@ export async function contentOf(engine: LmdbEngine): Promise<readonly string[]> 
   await say('records', () => engine.records(smallService, 0, 100));
   for (const index of [1, 2, 3, 4, 5]) {
     await say(`result ${index}`, () => engine.recordResult(smallService, index));
+    await say(`checkpoint ${index}`, () => engine.checkpoint(smallService, index));
     await say(`departure ${index}`, () => engine.departure(smallService, index));
   }
   return lines;

@@ -19,6 +19,7 @@ import type {
   WatchRequest,
   WatchSink,
 } from '../../src/broker/queues.ts';
+import type { Requests } from '../../src/broker/requests.ts';
 import type { QueueName } from '../../src/queue/message.ts';
 import { type Answer, refusalOf } from './answer.ts';
 import { JudgedWatches } from './judged-watches.ts';
@@ -38,6 +39,7 @@ export interface Judges {
 
 export class JudgedQueues implements Queues {
   readonly service: string;
+  readonly requests: Requests;
   readonly #inner: Queues;
   readonly #stage: Stage;
   readonly #oracle: Oracle;
@@ -47,6 +49,7 @@ export class JudgedQueues implements Queues {
 
   constructor(inner: Queues, stage: Stage, { oracle, results }: Judges) {
     this.service = inner.service;
+    this.requests = inner.requests;
     this.#inner = inner;
     this.#stage = stage;
     this.#oracle = oracle;
@@ -288,6 +291,14 @@ export class JudgedQueues implements Queues {
 
   progress(deliveryId: number, text: string): Promise<void> {
     return this.#judge(() => this.#inner.progress(deliveryId, text));
+  }
+
+  checkpoint(deliveryId: number, data: Uint8Array): Promise<void> {
+    return this.#judge(() => this.#inner.checkpoint(deliveryId, data));
+  }
+
+  checkpointOf(index: number): Promise<Uint8Array | undefined> {
+    return this.#judge(() => this.#inner.checkpointOf(index));
   }
 
   /** Runs a call and tells what became of it, before whoever called learns of it. */

@@ -68,6 +68,11 @@ export class SlowEngine implements Engine {
     return this.#inner.recordResult(service, index);
   }
 
+  async checkpoint(service: number, index: number): Promise<Uint8Array | undefined> {
+    await this.#pause();
+    return this.#inner.checkpoint(service, index);
+  }
+
   async departure(service: number, index: number): Promise<Departure | undefined> {
     await this.#pause();
     return this.#inner.departure(service, index);

@@ -26,7 +26,7 @@ import {
 } from '../rows-codec.ts';
 import type { Changes } from './changes.ts';
 import { filePayloadBytesMin } from './files.ts';
-import { after, keySeed, kinds, messageKind, ownService, type RowKey } from './keys.ts';
+import { after, keySeed, kinds, messageKind, ownService, type RowKey, resultSubs } from './keys.ts';
 import type { Rows } from './rows.ts';
 import { groupKey, type LmdbService, markEntries } from './service.ts';
 import {
@@ -117,6 +117,7 @@ class BatchEncoder {
         this.#remove(transition.queue, transition.index);
         if (transition.record !== undefined) this.#remember(transition.record);
         if (transition.queue === 'sink') this.#depart(transition);
+        this.#report(transition.outbox);
         return;
       case 'complete':
         this.#remove('input', transition.index);
@@ -152,6 +153,12 @@ class BatchEncoder {
       case 'trimRecords':
         this.#trim(kinds.record, transition.below);
         this.#trim(kinds.result, transition.below);
+        return;
+      case 'record':
+        this.#remember(transition.record);
+        return;
+      case 'checkpoint':
+        this.#putCheckpoint(transition.index, transition.data);
         return;
       case 'outboxDone':
         this.#changes.remove(number, kinds.outbox, transition.index, 0);
@@ -198,7 +205,13 @@ class BatchEncoder {
     this.#changes.writer.begin();
     writeStored(this.#changes.writer, storedPayload(payload, file));
     const rest = file === undefined ? payload : undefined;
-    this.#putRecordRow(kinds.result, index, 0, rest);
+    this.#putRecordRow(kinds.result, index, resultSubs.result, rest);
+  }
+
+  #putCheckpoint(index: number, data: Uint8Array): void {
+    this.#changes.writer.begin();
+    writeStored(this.#changes.writer, storedPayload(data, undefined));
+    this.#putRecordRow(kinds.result, index, resultSubs.checkpoint, data);
   }
 
   #putRecordRow(kind: number, index: number, sub: number, rest?: Uint8Array): void {

@@ -107,7 +107,11 @@ export class LmdbEngine implements Engine {
   }
 
   async recordResult(service: number, index: number): Promise<Uint8Array | undefined> {
-    return this.#opened().reads.result(service, index);
+    return this.#opened().reads.result(service, index, 'result');
+  }
+
+  async checkpoint(service: number, index: number): Promise<Uint8Array | undefined> {
+    return this.#opened().reads.result(service, index, 'checkpoint');
   }
 
   async departure(service: number, index: number): Promise<Departure | undefined> {

@@ -21,10 +21,11 @@ const unfinished = `${formatName}.new`;
 const formats: Readonly<Record<number, string>> = {
   1: 'rows of version 1; read as they are, rewritten as they change',
   2: 'rows of version 2, whose checksum covers the key; a journal in front of the table',
+  3: 'the same, with records that say more and may be written again, and with checkpoints',
 };
 
 /** The format that is written. */
-export const formatVersion = 2;
+export const formatVersion = 3;
 
 /** `new`: empty, or all that is in it are traces of a first start that was cut short. */
 export type FolderState =

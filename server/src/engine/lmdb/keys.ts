@@ -19,7 +19,7 @@ export const kinds = {
   marks: 6,
   /** index = input index; sub-key 0 = the record, 1 = when its result left the sink. */
   record: 7,
-  /** index = input index: a result of home `record`. */
+  /** index = input index; sub-key 0 = a result of home `record`, 1 = a checkpoint. */
   result: 8,
   /** index = input index: a callback to make. */
   outbox: 9,
@@ -33,6 +33,9 @@ export const kinds = {
   /** One row: how far the journal has reached the table. */
   journal: 19,
 } as const;
+
+/** The sub-keys of results. */
+export const resultSubs = { result: 0, checkpoint: 1 } as const;
 
 const kindNames: Readonly<Record<number, string>> = {
   ...Object.fromEntries(Object.entries(kinds).map(([name, kind]) => [kind, name])),

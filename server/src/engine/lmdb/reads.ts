@@ -15,7 +15,15 @@ import {
   readState,
 } from '../rows-codec.ts';
 import type { PayloadFiles } from './files.ts';
-import { indexMax, kinds, messageKind, ownService, type RowKey, seedOf } from './keys.ts';
+import {
+  indexMax,
+  kinds,
+  messageKind,
+  ownService,
+  type RowKey,
+  resultSubs,
+  seedOf,
+} from './keys.ts';
 import type { Rows } from './rows.ts';
 import { type LmdbService, markEntries } from './service.ts';
 import { checkPayload, readMessage, readStored, type StoredPayload } from './stored.ts';
@@ -92,11 +100,15 @@ export class Reads {
   }
 
   /** Throws as `message` does. */
-  async result(service: number, index: number): Promise<Uint8Array | undefined> {
-    const key: RowKey = { service, kind: kinds.result, index, sub: 0 };
+  async result(
+    service: number,
+    index: number,
+    which: keyof typeof resultSubs,
+  ): Promise<Uint8Array | undefined> {
+    const key: RowKey = { service, kind: kinds.result, index, sub: resultSubs[which] };
     const row = this.#rows.get(key);
     if (row === undefined) return undefined;
-    const what = `the result of request ${index}`;
+    const what = `the ${which} of request ${index}`;
     try {
       this.#reader.open(row, seedOf(key));
       const payload = await this.#payload(readStored(this.#reader), this.#reader.rest());

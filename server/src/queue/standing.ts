@@ -1,0 +1,70 @@
+// Where a message of the input stands for the working group, from memory: what a request that waits
+// or runs can be told. Nothing here changes anything.
+
+import { hasPlace } from './choice.ts';
+import { recordLimitsOf, type State } from './state.ts';
+import { isSuspect } from './suspects.ts';
+import type { Time } from './time.ts';
+import type { Mark } from './transition.ts';
+import { positionOf } from './view.ts';
+
+export interface Standing {
+  readonly index: number;
+  readonly isRunning: boolean;
+  /** Messages before it that wait too; 0 while it runs. */
+  readonly position: number;
+  /** What its deliveries so far tell; undefined = there was none. */
+  readonly mark: Mark | undefined;
+  /** Milliseconds until its back-off or delay ends; 0 = it has none. */
+  readonly backoffMs: number;
+  /** Instances died with it: it has to be alone. */
+  readonly isSuspect: boolean;
+  /** Whether its result has a place now (rules 3 and 12). */
+  readonly hasPlace: boolean;
+}
+
+/** Where the results of home `record` are kept. */
+export interface ResultRoom {
+  readonly isFull: boolean;
+}
+
+/** undefined: no such message waits or runs (any more). */
+export function standingOf(state: State, index: number, now: Time): Standing | undefined {
+  const queue = state.queues.input;
+  const gid = state.service;
+  const position = positionOf(queue, index, gid, '');
+  if (position === undefined) return undefined;
+  const group = queue.groups.get(gid);
+  const entry = group?.entries.get(index);
+  const { mark, backoffUntil = 0 } = entry ?? {};
+  return {
+    index,
+    isRunning: queue.messages.isLeased(index),
+    position: position.isPending ? 0 : position.waitCount,
+    mark,
+    backoffMs: backoffUntil > 0 ? Math.max(0, backoffUntil - now.mono) : 0,
+    isSuspect: mark !== undefined && isSuspect(mark),
+    hasPlace: group === undefined || hasPlace(state, queue, group, index, entry),
+  };
+}
+
+/** Whether the store of kept results and records has room (rule 12). */
+export function resultRoomOf(state: State): ResultRoom {
+  const { records, settings } = state;
+  const isFull =
+    records.resultBytes >= settings.recordResultBytesMax || records.isOver(recordLimitsOf(state));
+  return { isFull };
+}
+
+/** Indexes of the input below `below` (0 = all), highest first, at most `limit`. */
+export function indexesBelow(state: State, below: number, limit: number): number[] {
+  const { messages, lastIndex } = state.queues.input;
+  const found: number[] = [];
+  let index = below === 0 ? lastIndex : Math.min(lastIndex, below - 1);
+  const first = messages.firstFrom(1);
+  while (first > 0 && index >= first && found.length < limit) {
+    if (messages.has(index) && !messages.isHidden(index)) found.push(index);
+    index -= 1;
+  }
+  return found;
+}
