@@ -63,8 +63,8 @@ const dayMs = 86_400_000;
 
 /**
  * When `schedule` last came, at or before `now`; undefined: not in eight years. Days for which
- * `isExcluded` is true are passed over. Times that a change of the clocks leaves out come when it
- * has been made, and those that it repeats come once.
+ * `isExcluded` is true are passed over. Times that a change of the clocks leaves out come after it,
+ * and those that it repeats come once.
  */
 export function lastTime(
   schedule: Schedule,
@@ -143,11 +143,15 @@ function makeZone(timeZone: string): Zone {
     const seconds = (part('hour') * 60 + part('minute')) * 60 + part('second');
     return date + seconds * 1000;
   };
-  // The offset is that of the moment looked for; a second look is needed around a change.
+  // No zone changes its clocks twice within two days: one of the two offsets is in force.
   const instantOf = (wall: number): number => {
-    const guess = wall - (wallAt(wall) - wall);
-    return wall - (wallAt(guess) - guess);
+    const before = wall - offsetAt(wall - dayMs);
+    const after = wall - offsetAt(wall + dayMs);
+    // Shown twice, it is the first time; where the clocks pass it over, as long after the change as
+    // it would have been without.
+    return wallAt(before) === wall || wallAt(after) !== wall ? before : after;
   };
+  const offsetAt = (instant: number): number => wallAt(instant) - instant;
   return { wallAt, instantOf };
 }
 
@@ -183,10 +187,11 @@ function readField(text: string, field: Field): readonly number[] | string {
     // `5/10` goes on to the end, as `5-59/10` does.
     const open = isAll || (to === undefined && step !== undefined);
     const last = open ? field.last : numberOf(to ?? from ?? '', field);
-    if (first === undefined || last === undefined || last < first || step === '0') {
+    const pace = Number(step ?? 1);
+    if (first === undefined || last === undefined || last < first || pace === 0) {
       return `${part} is no ${field.name}: ${field.first} to ${field.last} are`;
     }
-    for (let value = first; value <= last; value += Number(step ?? 1)) values.add(value);
+    for (let value = first; value <= last; value += pace) values.add(value);
   }
   return [...values].sort((one, other) => one - other);
 }

@@ -61,6 +61,32 @@ test('reads the clock of the time zone, across its changes', () => {
   );
 });
 
+test.each([
+  // New York passes over 02:00 to 03:00 on 8 March 2026, at 07:00 UTC.
+  ['30 2 * * *', '2026-03-08T07:29:59Z', '2026-03-07T07:30:00.000Z'],
+  ['30 2 * * *', '2026-03-08T07:30:00Z', '2026-03-08T07:30:00.000Z'],
+  ['0 3 * * *', '2026-03-08T07:00:00Z', '2026-03-08T07:00:00.000Z'],
+  // It shows 01:00 to 02:00 twice on 1 November, from 05:00 UTC on.
+  ['30 1 * * *', '2026-11-01T05:29:59Z', '2026-10-31T05:30:00.000Z'],
+  ['30 1 * * *', '2026-11-01T06:45:00Z', '2026-11-01T05:30:00.000Z'],
+  ['0 2 * * *', '2026-11-01T07:00:00Z', '2026-11-01T07:00:00.000Z'],
+])('%s before %s in New York came last at %s: never before the change', (text, now, expected) => {
+  expect(last(text, now, 'America/New_York')).toBe(expected);
+});
+
+test('comes exactly once a day in every zone, whatever its clocks do', () => {
+  for (const zone of ['America/New_York', 'Australia/Lord_Howe', 'Africa/Cairo']) {
+    for (const text of ['10 2 * * *', '15 0 * * *']) {
+      const times = new Set<string | undefined>();
+      const start = Date.parse('2026-01-01T12:00:00Z');
+      for (let hour = 0; hour <= 365 * 24; hour += 12) {
+        times.add(last(text, new Date(start + hour * 3_600_000).toISOString(), zone));
+      }
+      expect([zone, text, times.size]).toEqual([zone, text, 366]);
+    }
+  }
+});
+
 test('agrees with stepping back second by second', () => {
   const texts = ['*/7 * * * *', '10 3,15 * * *', '0 30 0-6/2 * * 1,3', '59 59 23 31 * *'];
   for (const text of texts) {
@@ -96,6 +122,7 @@ test.each([
   ['* * 0 * *', '0 is no day of the month'],
   ['* * * foo *', 'foo is no month'],
   ['*/0 * * * *', 'is no minute'],
+  ['*/00 * * * *', 'is no minute'],
   ['9-5 * * * *', '9-5 is no minute'],
   ['* * * * 8', '8 is no day of the week'],
   ['', 'fields'],
