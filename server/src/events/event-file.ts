@@ -16,6 +16,8 @@ export interface EventFileOptions {
   readonly folder: string;
   /** What the file is to hold when it is written anew. */
   readonly everything: () => readonly EventInfo[];
+  /** The last number that was given out, whether or not its event is kept. */
+  readonly lastNumber: () => number;
   readonly clock: Clock;
   readonly log: Log;
   /** It is not written anew before it has grown to this. */
@@ -33,7 +35,7 @@ const waitingMax = 10_000;
 /** Lines in one write of the whole file. */
 const pieceLines = 500;
 
-const header = z.object({ format: z.int() });
+const header = z.object({ format: z.int(), last: z.int().min(0).default(0) });
 const stored = z.object({
   number: z.int().positive(),
   at: z.iso.datetime(),
@@ -63,19 +65,20 @@ export class EventFile {
     this.#options = options;
   }
 
-  /** The events of earlier servers, in the order in which they were written. Lines that are torn or
-   * damaged are left out. Never rejects: without a readable file memory goes on alone. */
-  async load(): Promise<readonly EventInfo[]> {
+  /** The events of earlier servers, in the order in which they were written, and the highest number
+   * that is known of. Lines that are torn or damaged are left out. Never rejects: without a
+   * readable file memory goes on alone. */
+  async load(): Promise<Loaded> {
     const { folder, log } = this.#options;
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      const { events, damaged } = await readEvents(this.#path);
+      const { damaged, ...loaded } = await readEvents(this.#path);
       if (damaged > 0) log.warn({ file: this.#path, lines: damaged }, 'events not readable');
-      return events;
+      return loaded;
     } catch (error) {
       this.#isForeign = true;
       log.warn({ error, file: this.#path }, 'events can be kept in memory only');
-      return [];
+      return { events: [], last: 0 };
     }
   }
 
@@ -147,6 +150,7 @@ export class EventFile {
   async #writeAnew(): Promise<void> {
     const draft = `${this.#path}.new`;
     const events = this.#options.everything();
+    const head = `${JSON.stringify({ format, last: this.#options.lastNumber() })}\n`;
     // They are among `events`.
     this.#waiting = [];
     this.#wantsAnew = false;
@@ -159,7 +163,7 @@ export class EventFile {
         const lines = events
           .slice(at, at + pieceLines)
           .map((event) => `${JSON.stringify(event)}\n`);
-        const text = `${at === 0 ? `${JSON.stringify({ format })}\n` : ''}${lines.join('')}`;
+        const text = `${at === 0 ? head : ''}${lines.join('')}`;
         await file.appendFile(text);
         bytes += Buffer.byteLength(text);
       }
@@ -183,10 +187,17 @@ export class EventFile {
   }
 }
 
+/** What a file holds. */
+export interface Loaded {
+  readonly events: readonly EventInfo[];
+  readonly last: number;
+}
+
 /** Rejects when there is a file that can't be read or is of a newer format. */
-async function readEvents(path: string): Promise<{ events: EventInfo[]; damaged: number }> {
+async function readEvents(path: string): Promise<Loaded & { readonly damaged: number }> {
   const events: EventInfo[] = [];
   let damaged = 0;
+  let last = 0;
   let isFirst = true;
   try {
     const lines = createInterface({ input: createReadStream(path), crlfDelay: Infinity });
@@ -195,20 +206,21 @@ async function readEvents(path: string): Promise<{ events: EventInfo[]; damaged:
       const head = isFirst ? header.safeParse(value) : undefined;
       isFirst = false;
       if (head?.success === true) {
-        if (head.data.format <= format) continue;
-        throw new Error(`the file has format ${head.data.format}, of a newer Sluice`);
+        if (head.data.format > format) {
+          throw new Error(`the file has format ${head.data.format}, of a newer Sluice`);
+        }
+        last = head.data.last;
+        continue;
       }
       const event = stored.safeParse(value);
       if (event.success) events.push(event.data);
       else damaged += 1;
     }
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
-      return { events, damaged };
-    }
-    throw error;
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
   }
-  return { events, damaged };
+  for (const { number } of events) last = Math.max(last, number);
+  return { events, last, damaged };
 }
 
 function parsed(line: string): unknown {

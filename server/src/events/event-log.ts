@@ -35,7 +35,8 @@ export const defaultEventLimits: EventLimits = {
 /** Longest text, and longest value of a fact. */
 const textMax = 1000;
 const factsMax = 16;
-/** The last numbers of a killed server may have been told and not kept: none is used again. */
+/** The last numbers of a killed server may have been told and not kept: at least so many are passed
+ * over, and none is used again. */
 const numbersSkipped = 1000;
 const sweepEveryMs = 600_000;
 
@@ -57,7 +58,9 @@ export class EventLog implements Component {
     this.#clock = clock;
     this.#limits = { ...defaultEventLimits, ...limits };
     this.#history = new History(this.#limits);
-    this.#file = new EventFile({ folder, everything: () => this.#history.all(), clock, log });
+    const everything = (): readonly EventInfo[] => this.#history.all();
+    const lastNumber = (): number => this.#last;
+    this.#file = new EventFile({ folder, everything, lastNumber, clock, log });
   }
 
   /** Brings back what earlier servers recorded. Never rejects: it goes on without the disk. */
@@ -158,14 +161,15 @@ export class EventLog implements Component {
   }
 
   async #start(): Promise<void> {
-    for (const event of await this.#file.load()) {
+    const { events, last } = await this.#file.load();
+    for (const event of events) {
       // Whatever the file says: numbers rise.
       if (event.number <= this.#last) continue;
       this.#last = event.number;
       this.#history.add(event);
       this.#tallies.add(event, 'earlier');
     }
-    this.#last = Math.ceil(this.#last / numbersSkipped) * numbersSkipped;
+    this.#last = last === 0 ? 0 : (Math.floor(last / numbersSkipped) + 2) * numbersSkipped;
     this.#isLoaded = true;
     for (const event of this.#early.splice(0)) this.record(event);
     this.#sweepLater();

@@ -89,6 +89,29 @@ test('is there again after a stop, and takes events before its start', async () 
   expect(statSync(file()).mode & 0o777).toBe(0o600);
 });
 
+test.each([1, 999, 1000])('after %i events a thousand numbers are passed over', async (count) => {
+  const first = await openLog();
+  for (let at = 0; at < count; at += 1) first.record(event('ocr', `event ${at}`));
+  await first.stop();
+  const second = await openLog();
+  second.record(event('ocr', 'next'));
+  // A killed server may have told up to a thousand that are not on disk.
+  expect(numbersOf(second.read({})).at(-1)).toBeGreaterThan(count + 1000);
+});
+
+test('numbers rise also when the last ones were those of a service that is forgotten', async () => {
+  const first = await openLog();
+  first.record(event('ocr', 'kept'));
+  for (let at = 0; at < 5000; at += 1) first.record(event('old', `event ${at}`));
+  first.gone('old');
+  await clock.advance(3_600_001);
+  expect(textsOf(first.read({}))).toEqual(['kept']);
+  await first.stop();
+  const second = await openLog();
+  second.record(event('ocr', 'next'));
+  expect(textsOf(second.read({ after: 5001 }))).toContain('next');
+});
+
 test('is on disk soon after it was recorded, without a stop', async () => {
   const log = await openLog();
   for (let at = 0; at < 50; at += 1) log.record(event('ocr', `event ${at}`));
