@@ -47,7 +47,10 @@ export class BodyRoom {
 
   /** Sees to it that a body may have `bytes` bytes. */
   async cover(ticket: Ticket, bytes: number): Promise<void> {
-    if (bytes > ticket.bytes) await this.#take(ticket, Math.max(stepBytes, bytes - ticket.bytes));
+    const needed = bytes - ticket.bytes;
+    if (needed <= 0) return;
+    const left = this.#options.bytesMax - this.#storedBytes - this.#takenBytes;
+    await this.#take(ticket, Math.max(needed, Math.min(stepBytes, left)));
   }
 
   async #take(ticket: Ticket, bytes: number): Promise<void> {

@@ -111,8 +111,9 @@ export class BodyStore implements Component {
     return { count: this.#files.size, bytes: this.#room.storedBytes };
   }
 
-  has(name: string): boolean {
-    return this.#files.has(name);
+  /** Bytes of a body; undefined: there is none of that name. */
+  sizeOf(name: string): number | undefined {
+    return this.#files.get(name);
   }
 
   /**
