@@ -20,7 +20,20 @@ export type {
   SocketEvents,
 } from './platform.ts';
 export type * from './queue-client.ts';
+export * from './requests/callback-info.ts';
+export type { RedriveOptions } from './requests/dead-letters.ts';
+export { isAtRest } from './requests/following.ts';
 export * from './requests/request-info.ts';
+export { type RequestClientOptions, RequestError } from './requests/request-transport.ts';
+export * from './requests/requests.ts';
+export type { RequestResult } from './requests/result.ts';
+export type {
+  BatchItem,
+  CallbackOptions,
+  RequestBody,
+  SubmitOptions,
+} from './requests/submission.ts';
+export * from './requests/webhook.ts';
 export type { WorkerReport, WorkTerms } from './stream/membership.ts';
 export * from './tags.ts';
 export * from './work-client.ts';

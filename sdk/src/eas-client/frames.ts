@@ -2,9 +2,10 @@
 // (Node), an HTTP stream through fetch elsewhere (browsers).
 
 import { decodeFrame, type Frame } from '../data-frame.ts';
+import { errorOfFetch } from '../deadline.ts';
 import { PlatformError } from '../errors.ts';
 import type { ClientPlatform } from '../platform.ts';
-import { errorOfAnswer, errorOfFetch } from './http.ts';
+import { errorOfAnswer } from './http.ts';
 
 export interface FrameSource {
   pause(): void;

@@ -1,10 +1,10 @@
 // HTTP of the EAS protocol: one request for each call, with the identity headers, a deadline and
 // errors that carry the codes of the table.
 
+import { Deadline } from '../deadline.ts';
 import { PlatformError } from '../errors.ts';
 import { type ClientPlatform, codeOfStatus } from '../platform.ts';
 import type { CallOptions } from '../queue-client.ts';
-import { onAbort } from '../signals.ts';
 import type { Tags } from '../tags.ts';
 
 export interface EasOptions {
@@ -74,7 +74,7 @@ export class EasHttp {
     const { method, query, headers, body, waitMs = 0 } = call;
     this.#over.signal.throwIfAborted();
     const patienceMs = (options?.timeoutMs ?? this.options.timeoutMs) + waitMs;
-    const deadline = new Deadline(this.platform, patienceMs, options?.signal);
+    const deadline = new Deadline(this.platform.clock, patienceMs, options?.signal);
     try {
       const response = await this.platform.fetch(addressOf(url, call.path, query), {
         method,
@@ -92,43 +92,6 @@ export class EasHttp {
     } finally {
       deadline.stop();
     }
-  }
-}
-
-/** An AbortSignal that ends with the caller's or when the time is over. */
-class Deadline {
-  readonly #controller = new AbortController();
-  readonly #caller: AbortSignal | undefined;
-  #stopListening: (() => void) | undefined;
-  readonly #timer: { cancel(): void };
-  #isLate = false;
-
-  constructor(platform: ClientPlatform, patienceMs: number, caller: AbortSignal | undefined) {
-    this.#caller = caller;
-    const abort = (): void => this.#controller.abort(caller?.reason);
-    if (caller?.aborted) abort();
-    if (caller !== undefined) this.#stopListening = onAbort(caller, abort);
-    this.#timer = platform.clock.after(patienceMs, () => {
-      this.#isLate = true;
-      this.#controller.abort();
-    });
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  stop(): void {
-    this.#timer.cancel();
-    this.#stopListening?.();
-  }
-
-  /** What a failed fetch means to the caller. */
-  explain(error: unknown, method: string): unknown {
-    if (error instanceof PlatformError) return error;
-    if (this.#caller?.aborted) return this.#caller.reason;
-    if (this.#isLate) return new PlatformError('timeout', `No answer to ${method} in time.`);
-    return errorOfFetch(error, method);
   }
 }
 
@@ -158,21 +121,4 @@ export function errorOfAnswer(response: Response, text: string): PlatformError {
   const seconds = Number(response.headers.get('retry-after') ?? '');
   const retryAfterMs = seconds > 0 ? { retryAfterMs: seconds * 1000 } : {};
   return new PlatformError(codeOfStatus(status), message, retryAfterMs);
-}
-
-/** fetch tells a refused connection only by the cause of its error, and browsers tell nothing. */
-export function errorOfFetch(cause: unknown, method: string): PlatformError {
-  const inner = cause instanceof Error ? cause.cause : undefined;
-  const detail = inner instanceof Error ? inner.message : String(cause);
-  const changes = method !== 'GET' && !isRefusedConnection(inner);
-  return new PlatformError(
-    changes ? 'outcome_unknown' : 'unavailable',
-    `No answer from the server: ${detail}`,
-    { cause },
-  );
-}
-
-function isRefusedConnection(cause: unknown): boolean {
-  if (!(cause instanceof Error) || !('code' in cause)) return false;
-  return ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH'].includes(String(cause.code));
 }
