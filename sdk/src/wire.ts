@@ -15,6 +15,7 @@ export * from './stream/codec.ts';
 export { noBytes } from './stream/fields.ts';
 export * from './stream/limits.ts';
 export * from './stream/membership.ts';
+export * from './stream/notes.ts';
 export * from './stream/operations.ts';
 export * from './stream/outbox.ts';
 export * from './tags.ts';
