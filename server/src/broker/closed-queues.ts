@@ -87,6 +87,7 @@ function closedRequests(refuse: () => Promise<never>): Requests {
     note: refuse,
     follow: () => () => undefined,
     whenOutbox: () => () => undefined,
+    outbox: refuse,
     outboxDone: refuse,
   };
 }

@@ -47,7 +47,7 @@ export interface MachineEvents {
   /** Something befell a message of the input; durable. */
   touched(index: number): void;
   /** Callbacks to make were written; durable. */
-  outboxWritten(): void;
+  outboxWritten(entries: Turn['outbox']): void;
   /** Everything volatile is gone: watches and polls are over. */
   reset(reason: ResetReason): void;
   /** Recovered in place: what is told now comes before everything else. */
@@ -265,7 +265,7 @@ export class Machine {
   }
 
   #tellFollowers(turn: Turn): void {
-    if (turn.hasOutbox) this.#events.outboxWritten();
+    if (turn.outbox.length > 0) this.#events.outboxWritten(turn.outbox);
     for (const change of turn.changes) {
       if (change.kind === 'complete') this.#events.touched(change.index);
       else if ('index' in change && 'queue' in change && change.queue === 'input') {

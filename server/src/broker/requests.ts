@@ -17,6 +17,7 @@ import {
   standingOf,
 } from '../queue/standing.ts';
 import type { State } from '../queue/state.ts';
+import type { OutboxEntry } from '../queue/transition.ts';
 import type { Machine, MachineOptions } from './machine.ts';
 import { newMessage } from './new-message.ts';
 import type { PutAnswer, PutRequest } from './queues.ts';
@@ -57,11 +58,18 @@ export interface Requests {
   /** Calls `changed` after everything durable that befalls the request, until the answer is
    * called. */
   follow(index: number, changed: () => void): () => void;
-  /** Calls `written` after a callback to make became durable, and after each recovery. */
-  whenOutbox(written: () => void): () => void;
+  /** Calls `written` with the callbacks to make that became durable, and with undefined after each
+   * recovery, when there may be others; until the answer is called. */
+  whenOutbox(written: OutboxReader): () => void;
+  /** Callbacks that were neither delivered nor given up, of indexes from `from` on, ascending; at
+   * most 1,000. */
+  outbox(from: number, limit: number): Promise<readonly OutboxEntry[]>;
   /** A callback was delivered or given up. */
   outboxDone(index: number): Promise<void>;
 }
+
+/** Takes callbacks to make; undefined: look what there is. */
+export type OutboxReader = (entries: readonly OutboxEntry[] | undefined) => void;
 
 type FreeEffect = Extract<Effect, { kind: 'free' }>;
 
@@ -69,7 +77,7 @@ export class ServiceRequests implements Requests {
   readonly #options: MachineOptions;
   readonly #machine: Machine;
   readonly #followers = new Map<number, Set<() => void>>();
-  readonly #outboxReaders = new Set<() => void>();
+  readonly #outboxReaders = new Set<OutboxReader>();
 
   constructor(options: MachineOptions, machine: Machine) {
     this.#options = options;
@@ -186,9 +194,13 @@ export class ServiceRequests implements Requests {
     };
   }
 
-  whenOutbox(written: () => void): () => void {
+  whenOutbox(written: OutboxReader): () => void {
     this.#outboxReaders.add(written);
     return () => this.#outboxReaders.delete(written);
+  }
+
+  outbox(from: number, limit: number): Promise<readonly OutboxEntry[]> {
+    return this.#options.engine.outbox(this.#options.number, from, Math.min(limit, listMax));
   }
 
   async outboxDone(index: number): Promise<void> {
@@ -202,14 +214,18 @@ export class ServiceRequests implements Requests {
   }
 
   /** A turn with callbacks to make is durable. */
-  outboxWritten(): void {
-    for (const written of this.#outboxReaders) written();
+  outboxWritten(entries: readonly OutboxEntry[]): void {
+    for (const written of this.#outboxReaders) written(entries);
+  }
+
+  /** Something may have been written that nobody was told of. */
+  recovered(): void {
+    for (const written of this.#outboxReaders) written(undefined);
   }
 
   /** Everything may have changed: the service was recovered, or is about to go. */
   reset(): void {
     for (const followers of this.#followers.values()) for (const changed of followers) changed();
-    this.outboxWritten();
   }
 
   /** The model is known to be free of a request that was taken away. */

@@ -67,9 +67,12 @@ export class ServiceQueues implements Queues {
       },
       visible: (queue, index) => this.#polls.wake(queue, index, this.#machine.state),
       touched: (index) => this.requests.touched(index),
-      outboxWritten: () => this.requests.outboxWritten(),
+      outboxWritten: (entries) => this.requests.outboxWritten(entries),
       reset: (reason) => this.#reset(reason),
-      recovered: () => this.#polls.recovered(),
+      recovered: () => {
+        this.#polls.recovered();
+        this.requests.recovered();
+      },
     });
     this.requests = new ServiceRequests(options, this.#machine);
     const loader = new Loader(options.engine, options.number, () => this.#machine.stored);

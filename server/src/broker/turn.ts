@@ -4,7 +4,7 @@
 import type { Durable } from '../queue/change.ts';
 import type { Effect, Reply } from '../queue/decision.ts';
 import type { MessageMeta, StoredMessage } from '../queue/message.ts';
-import type { ServiceState } from '../queue/transition.ts';
+import type { OutboxEntry, ServiceState } from '../queue/transition.ts';
 
 export type Output =
   | Effect
@@ -29,8 +29,8 @@ export interface Turn {
    * where one is damaged. */
   readonly sent: Map<Effect, StoredMessage | undefined>;
   state: ServiceState | undefined;
-  /** It has callbacks to make. */
-  hasOutbox: boolean;
+  /** The callbacks to make that it writes. */
+  outbox: readonly OutboxEntry[];
 }
 
 export function createTurn(): Turn {
@@ -41,6 +41,6 @@ export function createTurn(): Turn {
     metas: new Map(),
     sent: new Map(),
     state: undefined,
-    hasOutbox: false,
+    outbox: [],
   };
 }

@@ -135,7 +135,7 @@ export class Writer {
     this.#appending += 1;
     this.#sequence += 1;
     const transitions = turn.changes.map((change: Durable) => seal(change, turn.metas.get(change)));
-    turn.hasOutbox = transitions.some((one) => 'outbox' in one && one.outbox !== undefined);
+    turn.outbox = transitions.flatMap((one) => ('outbox' in one ? (one.outbox ?? []) : []));
     const { engine, number: service } = this.#options;
     const { state } = turn;
     const batch = { service, epoch: state.epoch, sequence: this.#sequence, state, transitions };

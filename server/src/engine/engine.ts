@@ -107,6 +107,8 @@ export interface Engine extends Component {
   recordResult(service: number, index: number): Promise<Uint8Array | undefined>;
   /** The latest checkpoint of an input index; it goes with the record. */
   checkpoint(service: number, index: number): Promise<Uint8Array | undefined>;
+  /** Up to `limit` (at most 1,000) callbacks to make with index >= `from`, ascending. */
+  outbox(service: number, from: number, limit: number): Promise<readonly OutboxEntry[]>;
   /** When and how the result of an input index left the sink. */
   departure(service: number, index: number): Promise<Departure | undefined>;
 

@@ -3,6 +3,7 @@
 
 import type { MessageMeta, StoredMessage } from '../queue/message.ts';
 import type { RequestRecord } from '../queue/record.ts';
+import type { OutboxEntry } from '../queue/transition.ts';
 import type {
   AppendOutcome,
   Batch,
@@ -129,6 +130,10 @@ export class FaultyEngine implements Engine {
 
   checkpoint(service: number, index: number): Promise<Uint8Array | undefined> {
     return this.#crashed ? never : this.#options.inner.checkpoint(service, index);
+  }
+
+  outbox(service: number, from: number, limit: number): Promise<readonly OutboxEntry[]> {
+    return this.#crashed ? never : this.#options.inner.outbox(service, from, limit);
   }
 
   departure(service: number, index: number): Promise<Departure | undefined> {

@@ -3,6 +3,7 @@
 
 import type { MessageMeta, StoredMessage } from '../queue/message.ts';
 import type { RequestRecord } from '../queue/record.ts';
+import type { OutboxEntry } from '../queue/transition.ts';
 
 import type {
   AppendOutcome,
@@ -80,6 +81,10 @@ export class MemoryEngine implements Engine {
 
   async checkpoint(service: number, index: number): Promise<Uint8Array | undefined> {
     return this.#rows.get(service)?.checkpoint(index)?.slice();
+  }
+
+  async outbox(service: number, from: number, limit: number): Promise<readonly OutboxEntry[]> {
+    return this.#rows.get(service)?.outbox(from, limit) ?? [];
   }
 
   async departure(service: number, index: number): Promise<Departure | undefined> {

@@ -56,6 +56,12 @@ export class ServiceRows {
       .slice(0, limit);
   }
 
+  outbox(from: number, limit: number): readonly OutboxEntry[] {
+    return sorted(this.#outbox)
+      .filter((entry) => entry.index >= from)
+      .slice(0, limit);
+  }
+
   result(index: number): Uint8Array | undefined {
     return this.#results.get(index);
   }

@@ -131,6 +131,30 @@ export function recordsRules(world: World): void {
       expect(await of(2 ** 33 + 1, 5)).toEqual([]);
     });
 
+    it('pages through callbacks to make in the order of their indexes', async () => {
+      const indexes = [1, 2, 3, 10, 2 ** 33];
+      for (const index of [...indexes].reverse()) {
+        const removed = { record: recordOf(index), outbox: { index, terms: `terms ${index}` } };
+        await world.writer.write(put('input', index), remove('input', index, removed));
+      }
+      const of = async (from: number, limit: number): Promise<readonly number[]> =>
+        (await world.writer.engine.outbox(7, from, limit)).map((entry) => entry.index);
+      expect(await of(0, 1000)).toEqual(indexes);
+      expect(await of(2, 2)).toEqual([2, 3]);
+      expect(await of(11, 5)).toEqual([2 ** 33]);
+      expect(await of(2 ** 33 + 1, 5)).toEqual([]);
+      await world.writer.write({ kind: 'outboxDone', index: 2 });
+      expect(await world.writer.engine.outbox(7, 2, 1)).toEqual([{ index: 3, terms: 'terms 3' }]);
+      const again = await world.writerAfterReopen();
+      await again.recover();
+      expect((await again.engine.outbox(7, 0, 9)).map(({ index }) => index)).toEqual([
+        1,
+        3,
+        10,
+        2 ** 33,
+      ]);
+    });
+
     it('remembers when and how a result left the sink', async () => {
       await world.writer.write(put('input', 1), put('sink', 1, 5, { source: 1 }), put('sink', 2));
       await world.writer.write(remove('sink', 1, { source: 1, at: 1234.5 }), remove('sink', 2));

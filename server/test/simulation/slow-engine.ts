@@ -14,6 +14,7 @@ import type {
 import type { Clock } from '../../src/kernel/clock.ts';
 import type { MessageMeta, StoredMessage } from '../../src/queue/message.ts';
 import type { RequestRecord } from '../../src/queue/record.ts';
+import type { OutboxEntry } from '../../src/queue/transition.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
 export class SlowEngine implements Engine {
@@ -71,6 +72,11 @@ export class SlowEngine implements Engine {
   async checkpoint(service: number, index: number): Promise<Uint8Array | undefined> {
     await this.#pause();
     return this.#inner.checkpoint(service, index);
+  }
+
+  async outbox(service: number, from: number, limit: number): Promise<readonly OutboxEntry[]> {
+    await this.#pause();
+    return this.#inner.outbox(service, from, limit);
   }
 
   async departure(service: number, index: number): Promise<Departure | undefined> {

@@ -7,6 +7,7 @@ import { invariant } from '../../kernel/invariant.ts';
 import type { Log } from '../../kernel/log.ts';
 import type { MessageMeta, StoredMessage } from '../../queue/message.ts';
 import type { RequestRecord } from '../../queue/record.ts';
+import type { OutboxEntry } from '../../queue/transition.ts';
 import type {
   AppendOutcome,
   Batch,
@@ -112,6 +113,10 @@ export class LmdbEngine implements Engine {
 
   async checkpoint(service: number, index: number): Promise<Uint8Array | undefined> {
     return this.#opened().reads.result(service, index, 'checkpoint');
+  }
+
+  async outbox(service: number, from: number, limit: number): Promise<readonly OutboxEntry[]> {
+    return this.#opened().reads.outbox(service, from, limit);
   }
 
   async departure(service: number, index: number): Promise<Departure | undefined> {

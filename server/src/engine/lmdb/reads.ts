@@ -4,6 +4,7 @@ import { PlatformError } from '@sluice/sdk/wire';
 import type { MessageMeta, StoredMessage } from '../../queue/message.ts';
 import { queueNames, queueNumbers } from '../../queue/message.ts';
 import type { RequestRecord } from '../../queue/record.ts';
+import type { OutboxEntry } from '../../queue/transition.ts';
 import { RowError, RowReader } from '../codec.ts';
 import type { Departure, MessageRef, Row, ServiceDefinition } from '../engine.ts';
 import {
@@ -56,9 +57,7 @@ export class Reads {
     }
     yield* this.#marks(service);
     for (const record of this.#records(number, 0)) yield { kind: 'record', record };
-    yield* scan.kind<Row>(number, kinds.outbox, 0, (reader) => {
-      return { kind: 'outbox', entry: { index: reader.uint(), terms: reader.text() } };
-    });
+    for (const entry of this.#outbox(number, 0)) yield { kind: 'outbox', entry };
   }
 
   async message(ref: MessageRef): Promise<StoredMessage | undefined> {
@@ -120,6 +119,15 @@ export class Reads {
     throw asDamaged(new RowError(fileMissing), what);
   }
 
+  outbox(service: number, from: number, limit: number): readonly OutboxEntry[] {
+    const entries: OutboxEntry[] = [];
+    for (const entry of this.#outbox(service, from)) {
+      entries.push(entry);
+      if (entries.length === limit) break;
+    }
+    return entries;
+  }
+
   departure(service: number, index: number): Departure | undefined {
     const key: RowKey = { service, kind: kinds.record, index, sub: 1 };
     const row = this.#rows.get(key);
@@ -145,6 +153,13 @@ export class Reads {
       return sub === 0 ? readRecord(reader) : undefined;
     });
     for (const record of rows) if (record !== undefined) yield record;
+  }
+
+  *#outbox(service: number, from: number): Iterable<OutboxEntry> {
+    if (from > indexMax) return;
+    yield* this.#rows.kind(service, kinds.outbox, from, (reader) => {
+      return { index: reader.uint(), terms: reader.text() };
+    });
   }
 
   // They lie in the order in which they were made, which is not that of the contract.
