@@ -193,12 +193,12 @@ function specOf(file: ServiceFile, context: SpecContext): ServiceSpec {
   if (file.metadata.type === undefined) {
     warnings.push('metadata.type: is missing and taken as "Async"');
   }
-  const policy = file.autoscaler && scalingPolicy(file.autoscaler, problems);
+  const policy = file.autoscaler && scalingPolicy(name, file.autoscaler, problems);
   const instances = instanceSettings(file, { ...context, scaling: policy });
   const declaresInstances =
     instances.source.kind !== 'none' && (instances.count > 0 || file.autoscaler !== undefined);
-  if (instances.source.kind === 'pending') warnings.push(instances.source.missing);
   const { source } = instances;
+  if (source.kind === 'pending') warnings.push(`instances stay pending: ${source.missing}`);
   const isScaled = source.kind !== 'none' && source.kind !== 'endpoint';
   if (policy !== undefined && !isScaled) {
     const why = source.kind === 'none' ? 'there is nothing to start' : 'its servers run anyway';

@@ -26,8 +26,12 @@ const plainMetrics: Readonly<Record<string, ScalingMetric>> = {
 
 const ownMetric = /^metric\[([A-Za-z_:][A-Za-z0-9_:]*)\]$/;
 
-/** The policy of the block; mistakes go to `problems`. */
-export function scalingPolicy(file: AutoscalerFile, problems: Problem[]): ScalingPolicy {
+/** The policy of the block of the service `name`; mistakes go to `problems`. */
+export function scalingPolicy(
+  name: string,
+  file: AutoscalerFile,
+  problems: Problem[],
+): ScalingPolicy {
   const { min, behavior } = file;
   const max = Math.max(file.max, min);
   if (file.max < min) {
@@ -43,7 +47,7 @@ export function scalingPolicy(file: AutoscalerFile, problems: Problem[]): Scalin
   return {
     min,
     max,
-    strategies: strategiesOf(file, problems),
+    strategies: strategiesOf(name, file, problems),
     scaleOutWindowMs: windowMs(behavior.scaleUp.stabilizationWindowSeconds),
     scaleInWindowMs: windowMs(behavior.scaleDown.stabilizationWindowSeconds),
     zeroGraceMs: windowMs(behavior.onZero.scaleDownGracePeriodSeconds),
@@ -59,9 +63,14 @@ export function mostWanted({ max, cron }: ScalingPolicy): number {
 
 const windowMs = (seconds: number): number => Math.round(seconds * 1000);
 
-function strategiesOf(file: AutoscalerFile, problems: Problem[]): readonly ScalingStrategy[] {
+function strategiesOf(
+  name: string,
+  file: AutoscalerFile,
+  problems: Problem[],
+): readonly ScalingStrategy[] {
   const found: ScalingStrategy[] = [];
-  const add = (path: string, label: string, threshold: number, service?: string): void => {
+  const add = (path: string, label: string, threshold: number, whose: string): void => {
+    const service = whose === name ? undefined : whose;
     const metric = metricOf(label);
     if (metric === undefined) {
       problems.push({ path, message: unknownMetric(label) });
@@ -74,12 +83,18 @@ function strategiesOf(file: AutoscalerFile, problems: Problem[]): readonly Scali
     found.push({ metric, label, threshold: threshold / scale, service });
   };
   for (const [label, threshold] of Object.entries(file.strategies)) {
-    add(`autoscaler.strategies.${label}`, label, threshold);
+    add(`autoscaler.strategies.${label}`, label, threshold, name);
   }
-  for (const [at, { metricName, threshold, service }] of file.scaleStrategies.entries()) {
+  for (const [at, strategy] of file.scaleStrategies.entries()) {
+    const { metricName, threshold, service = name } = strategy;
     const path = `autoscaler.scaleStrategies[${at}]`;
-    if (service !== undefined && nameProblem(service) !== undefined) {
+    if (strategy.service !== undefined && nameProblem(service) !== undefined) {
       problems.push({ path: `${path}.service`, message: 'is no name of a service' });
+    }
+    if (metricName === 'queue[wait]' && service !== name) {
+      const message =
+        'queue[wait] is known of this service alone; of others take queue[avgbacklog]';
+      problems.push({ path: `${path}.service`, message });
     }
     add(`${path}.metricName`, metricName, threshold, service);
   }

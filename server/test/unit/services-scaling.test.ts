@@ -116,6 +116,18 @@ describe('the autoscaler', () => {
       'is no name of a service',
     ],
     [
+      { max: 2, scaleStrategies: [{ metricName: 'queue[wait]', threshold: 1, service: 'b' }] },
+      'autoscaler.scaleStrategies[0].service: queue[wait] is known of this service alone',
+    ],
+    [
+      {
+        max: 2,
+        strategies: { qps: 1 },
+        scaleStrategies: [{ metricName: 'qps', threshold: 2, service: 'a' }],
+      },
+      'qps is given twice',
+    ],
+    [
       { max: 2, behavior: { onZero: { scaleUpActivationReplicas: 3 } } },
       'more than autoscaler.max',
     ],
@@ -125,6 +137,17 @@ describe('the autoscaler', () => {
     [{ max: 2, excludeDates: ['x'] }, 'autoscaler.excludeDates[0]: '],
   ])('is refused as %j', (autoscaler, text) => {
     expect(mistakes(base({ autoscaler })).join('\n')).toContain(text);
+  });
+
+  it('takes a strategy that names the service itself as one that names none', () => {
+    const scaleStrategies = [
+      { metricName: 'queue[wait]', threshold: 5, service: 'a' },
+      { metricName: 'qps', threshold: 1, service: 'b' },
+    ];
+    expect(policy({ max: 3, scaleStrategies })?.strategies.map(({ service }) => service)).toEqual([
+      undefined,
+      'b',
+    ]);
   });
 
   it('gives the number to begin with where none is declared', () => {
