@@ -9,6 +9,7 @@ import type { RecordEvent } from '../kernel/events.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import type { ServiceSettings } from '../queue/settings.ts';
+import { BodyBooks } from './body-book.ts';
 import { NextInput } from './next-input.ts';
 import type { Queues } from './queues.ts';
 import { ServiceQueues } from './service-queues.ts';
@@ -38,9 +39,11 @@ interface Opened {
 export class Broker implements Component {
   readonly #options: BrokerOptions;
   readonly #services = new Map<string, Opened>();
+  readonly #bodies: BodyBooks;
 
   constructor(options: BrokerOptions) {
     this.#options = options;
+    this.#bodies = new BodyBooks(options.engine);
   }
 
   async start(): Promise<void> {}
@@ -59,9 +62,12 @@ export class Broker implements Component {
       throw new PlatformError('conflict', `the queues of ${service} are open already`);
     }
     const nextInput = new NextInput();
-    const queues = new ServiceQueues({ ...this.#options, number, service, settings, nextInput });
+    const bodies = this.#bodies.open(number);
+    const ofService = { number, service, settings, nextInput, bodies };
+    const queues = new ServiceQueues({ ...this.#options, ...ofService });
     this.#services.set(service, { number, queues, nextInput });
     try {
+      await this.#bodies.settled(number);
       await queues.start();
     } catch (error) {
       this.#services.delete(service);
@@ -81,6 +87,12 @@ export class Broker implements Component {
    */
   whenInputComes(name: string, fire: () => void): (() => void) | undefined {
     return this.#services.get(name)?.nextInput.when(fire);
+  }
+
+  /** Every body in a file that a message or a record of any service names; undefined while that
+   * can't be told, such as during a recovery. */
+  bodyNames(): Promise<ReadonlySet<string> | undefined> {
+    return this.#bodies.names();
   }
 
   /** Applies new settings live. What is stored stays, also above a lower capacity. */
@@ -106,6 +118,7 @@ export class Broker implements Component {
     this.#services.delete(name);
     await queues.abandon();
     await this.#options.engine.dropService(number);
+    this.#bodies.drop(number);
   }
 
   #service(name: string): Opened {

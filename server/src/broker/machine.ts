@@ -14,6 +14,7 @@ import type { Effect, Reply } from '../queue/decision.ts';
 import type { QueueName, StoredMessage } from '../queue/message.ts';
 import type { ServiceSettings } from '../queue/settings.ts';
 import type { State } from '../queue/state.ts';
+import type { BodyBook } from './body-book.ts';
 import type { NextInput } from './next-input.ts';
 import { recoverState } from './recovery.ts';
 import { Stored } from './stored.ts';
@@ -33,6 +34,8 @@ export interface MachineOptions {
   readonly record?: RecordEvent;
   /** Told of each message that comes into the input queue. */
   readonly nextInput?: NextInput;
+  /** Keeps account of bodies that lie in files. */
+  readonly bodies?: BodyBook;
 }
 
 /** Why everything volatile goes. */
@@ -251,6 +254,7 @@ export class Machine {
 
   /** A turn is on stable storage. */
   #durable(turn: Turn): void {
+    this.#options.bodies?.changed(turn.changes);
     for (const change of turn.changes) {
       if (change.kind === 'put') this.#stored.setDurable(change.queue, change.message.meta.index);
       if (change.kind === 'complete' && change.result !== undefined) {

@@ -11,6 +11,7 @@ import { type Change, type Durable, isDurable, seal } from '../queue/change.ts';
 import { decideRecovered, Restorer } from '../queue/restore.ts';
 import type { ServiceSettings } from '../queue/settings.ts';
 import { createState, durableState, type State } from '../queue/state.ts';
+import type { BodyBook } from './body-book.ts';
 
 export interface RecoveryOptions {
   readonly number: number;
@@ -19,6 +20,8 @@ export interface RecoveryOptions {
   readonly engine: Engine;
   readonly clock: Clock;
   readonly random: Random;
+  /** Is filled with the names of bodies. */
+  readonly bodies?: BodyBook;
 }
 
 export interface Recovered {
@@ -56,8 +59,11 @@ export async function recoverState(options: RecoveryOptions): Promise<Recovered>
 
 async function restoreRows(state: State, options: RecoveryOptions): Promise<void> {
   const restorer = new Restorer(state, options.clock.now());
+  const { bodies } = options;
+  bodies?.begin();
   for await (const rows of options.engine.recover(options.number)) {
     for (const row of rows) {
+      bodies?.row(row);
       switch (row.kind) {
         case 'state':
           restorer.state(row.state);
@@ -81,6 +87,7 @@ async function restoreRows(state: State, options: RecoveryOptions): Promise<void
     await new Promise<void>((resolve) => options.clock.defer(resolve));
   }
   restorer.finish();
+  bodies?.whole();
 }
 
 async function write(
