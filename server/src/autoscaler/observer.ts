@@ -48,8 +48,9 @@ export class Observer {
 
   look({ service, queue, instances, gathered, other }: Look, now: Time): Observation {
     const { backlog, putsPerSecond } = this.glance(queue, now);
-    for (const { name, startedAt, readyAt } of instances) {
-      if (readyAt > 0) this.#startUps.note(name, startedAt, readyAt);
+    for (const { name, startedAt, readyAt, isTakenOver = false } of instances) {
+      // How long one of an earlier server took is not known.
+      if (readyAt > 0 && !isTakenOver) this.#startUps.note(name, startedAt, readyAt);
     }
     const readings = service.policy.strategies.map((strategy, at): Reading => {
       const { metric } = strategy;

@@ -39,9 +39,11 @@ export interface InstanceFacts {
   readonly reason: string;
   /** Where it is reached; empty while unknown. */
   readonly url: string;
-  /** Wall clock; 0 = not yet, in this run of it. */
+  /** Wall clock; 0 = not yet. Of its newest run, also when that has ended. */
   readonly startedAt: number;
   readonly readyAt: number;
+  /** An earlier server has started it. */
+  readonly isTakenOver?: boolean;
   readonly feed:
     | {
         /** Requests that its model has; the start of each by the wall clock. */

@@ -31,6 +31,8 @@ export interface RuntimeReport {
   readonly running: number;
   /** Being started, or waiting for something. */
   readonly pending: number;
+  /** Of these, waiting for something that is missing: room, an engine, an image. */
+  readonly waiting: number;
   /** Ended by themselves and waiting to be started anew. */
   readonly failed: number;
   /** Finishing their work before they end, of whatever revision. */

@@ -7,6 +7,8 @@ export interface Copy {
   /** The address, of an endpoint. */
   readonly url: string | undefined;
   readonly isReady: boolean;
+  /** It is gone on with after a restart of the server: whether it is ready will be seen soon. */
+  readonly isUnchecked?: boolean;
   readonly isLeaving: boolean;
   /** Requests its model has. */
   readonly held: number;

@@ -11,6 +11,9 @@ export interface Ending {
   readonly problem: string | undefined;
   /** With a problem: trying again cannot help, what was declared is wrong (no such image). */
   readonly isFinal?: boolean;
+  /** With a problem: something of the surroundings is missing now (a registry does not answer);
+   * that says nothing about what was declared. */
+  readonly isOutside?: boolean;
   /** The system ended it for lack of memory. */
   readonly outOfMemory?: boolean;
   /** With that: how much it was allowed. */
@@ -66,6 +69,8 @@ export interface Running {
   readonly url: URL;
   readonly pid: number | undefined;
   readonly port: number | undefined;
+  /** False: it could not be started; `ended` says why. */
+  readonly hasBegun: boolean;
   /** Resolves when it has ended, whoever ended it. Never, of an endpoint. */
   readonly ended: Promise<Ending>;
   /** Asks it to end, and makes it after the grace time; resolves when nothing of it is left. Later

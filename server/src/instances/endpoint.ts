@@ -12,6 +12,7 @@ export class EndpointDriver implements Driver {
       url,
       pid: undefined,
       port: undefined,
+      hasBegun: true,
       ended: new Promise<Ending>(() => undefined),
       stop: async () => undefined,
       kill: () => undefined,

@@ -69,13 +69,14 @@ export class Fleet {
   review(): Ask {
     const { clock } = this.#options;
     this.#plan = this.#planned();
-    const { start, leave } = this.#plan;
+    const { start, leave, limit } = this.#plan;
+    if (limit !== undefined && this.#driver() === undefined) this.#isImpossible(limit);
     this.#release(leave);
     if (start.length === 0) this.#waitsSince = undefined;
     else this.#waitsSince ??= clock.now().mono;
     return {
       service: this.#wanted.name,
-      resources: this.#need(),
+      resources: needOf(this.#wanted),
       wants: start.length,
       owed: this.#owed,
       instances: this.#staying(),
@@ -91,14 +92,20 @@ export class Fleet {
     this.#waiting = start.length - granted.length;
     this.#tellShortage(shortage);
     if (shortage === undefined) return;
-    const hasOld = this.copies().some((copy) => !copy.isLeaving && copy.key !== this.#key);
-    if (isTooLarge && hasOld) this.#judge.impossible(this.#key, shortage);
+    if (isTooLarge) this.#isImpossible(shortage);
     if (granted.length > 0 || isTooLarge) return;
     const leaving = roomMakers(this.#wanted, this.copies(), (gone) => {
       const holds = gone.map(({ hold }) => hold);
-      return ledger.without(holds).fits(this.#need());
+      return ledger.without(holds).fits(needOf(this.#wanted));
     });
     this.#release(leaving);
+  }
+
+  /** Nothing of this launch can ever run here: where others would have to make way, that is the
+   * end of the update. */
+  #isImpossible(why: string): void {
+    const hasOld = this.copies().some((copy) => !copy.isLeaving && copy.key !== this.#key);
+    if (hasOld) this.#judge.impossible(this.#key, why);
   }
 
   /** Looks how far an update has come, and tells what is new of it. */
@@ -111,11 +118,11 @@ export class Fleet {
     for (const one of news) this.#tellRollout(one);
   }
 
-  /** Goes on with a copy of an earlier server. */
-  adopt(survivor: Survivor, driver: Driver): void {
+  /** Goes on with a copy of an earlier server, which is one of `launched`. */
+  adopt(survivor: Survivor, driver: Driver, launched: DeployedService): void {
     const { instance, devices } = survivor;
-    const hold = { service: this.#wanted.name, resources: this.#need(), devices };
-    this.#begin({ name: instance, url: undefined, driver, hold, survivor });
+    const hold = { service: launched.name, resources: needOf(launched), devices };
+    this.#begin({ name: instance, url: undefined, driver, hold, survivor, wanted: launched });
   }
 
   /** Resolves when nothing is left of it. */
@@ -167,17 +174,12 @@ export class Fleet {
     return launchKey(this.#wanted);
   }
 
-  /** What one instance takes of the machine; servers that already run take nothing. */
-  #need(): Hold['resources'] {
-    const { source, resources } = this.#wanted.instances;
-    return source.kind === 'endpoint' ? nothing : resources;
-  }
-
   #launch(url: string | undefined, devices: readonly number[]): void {
     const driver = this.#driver();
     if (driver === undefined) return;
-    const hold = { service: this.#wanted.name, resources: this.#need(), devices };
-    this.#begin({ name: this.#name(url), url, driver, hold, survivor: undefined });
+    const hold = { service: this.#wanted.name, resources: needOf(this.#wanted), devices };
+    const wanted = this.#wanted;
+    this.#begin({ name: this.#name(url), url, driver, hold, survivor: undefined, wanted });
   }
 
   #driver(): Driver | undefined {
@@ -199,11 +201,11 @@ export class Fleet {
     readonly driver: Driver;
     readonly hold: Hold;
     readonly survivor: Survivor | undefined;
+    readonly wanted: DeployedService;
   }): void {
     const { makeFeeder, clock, random, log, record } = this.#options;
     const instance = new Instance({
       ...options,
-      wanted: this.#wanted,
       makeFeeder,
       clock,
       random,
@@ -212,7 +214,7 @@ export class Fleet {
       changed: this.#changed,
       crashed: (key, ending, reason) => {
         if (ending.isFinal === true) this.#judge.impossible(key, reason);
-        this.#judge.crashed(key, reason);
+        if (ending.isOutside !== true) this.#judge.crashed(key, reason);
         this.#changed();
       },
     });
@@ -283,6 +285,7 @@ export class Fleet {
       revision,
       startedAt: 0,
       readyAt: 0,
+      isTakenOver: false,
       restarts: 0,
       crashes: 0,
       window: instances.window,
@@ -291,6 +294,11 @@ export class Fleet {
       nextStartAt: 0,
     };
   }
+}
+
+/** What one instance takes of the machine; servers that already run take nothing. */
+function needOf({ instances: { source, resources } }: DeployedService): Hold['resources'] {
+  return source.kind === 'endpoint' ? nothing : resources;
 }
 
 /** Whether a copy takes new settings as it is; others keep theirs until they are replaced. */

@@ -3,15 +3,14 @@
 // leave, or holds no work and fails its checks.
 
 import type { DeployedService } from '../deployment/service.ts';
-import type { Clock } from '../kernel/clock.ts';
-import type { RecordEvent } from '../kernel/events.ts';
 import type { Log } from '../kernel/log.ts';
-import type { Random } from '../kernel/random.ts';
-import type { Driver, Ending, Launch, Running, Survivor } from './driver.ts';
-import type { FeederView, MakeFeeder } from './feeder.ts';
+import type { Ending, Launch, Running, Survivor } from './driver.ts';
+import type { FeederView } from './feeder.ts';
 import type { Hold } from './host/ledger.ts';
+import type { InstanceOptions } from './options.ts';
 import { pause } from './pause.ts';
 import { crashText, drainText, endingText, feedText, wroteText } from './reasons.ts';
+import { Restarts } from './restarts.ts';
 import type { JudgedCopy } from './rollout.ts';
 import { Run, type RunEnd } from './run.ts';
 import type { InstanceState, InstanceStatus, LastRun } from './status.ts';
@@ -19,33 +18,8 @@ import { Story } from './story.ts';
 import type { Health } from './vitals.ts';
 import { launchKey } from './wanted.ts';
 
-export interface InstanceOptions {
-  readonly name: string;
-  readonly wanted: DeployedService;
-  /** The address, of an endpoint. */
-  readonly url: string | undefined;
-  readonly driver: Driver;
-  /** What it holds of the machine until it is gone. */
-  readonly hold: Hold;
-  /** A copy of an earlier server to go on with. */
-  readonly survivor?: Survivor | undefined;
-  readonly makeFeeder: MakeFeeder;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  readonly record: RecordEvent;
-  /** Its state has changed. */
-  readonly changed: () => void;
-  /** It ended by itself, or could not be started. */
-  readonly crashed: (key: string, ending: Ending, reason: string) => void;
-}
-
-const firstRestartMs = 500;
-const longestRestartMs = 60_000;
 /** Between two questions whether the driver can work by now. */
 const driverRetryMs = 5000;
-/** A copy that was ready for so long starts the row of crashes anew. */
-const steadyMs = 60_000;
 const lastLinesShown = 5;
 
 export class Instance {
@@ -61,12 +35,21 @@ export class Instance {
   #reason = '';
   #survivor: Survivor | undefined;
   #run: Run | undefined;
+  /** Of the newest run: when its start was asked for, when that was done (0 = not at all), and,
+   * once it has ended, when it was ready (0 = never). */
+  #askedAt = 0;
   #startedAt = 0;
+  #readyAt = 0;
+  /** An earlier server has started it: how long that took is not known. */
+  #isTakenOver: boolean;
+  /** It was taken over, and no check has said yet how it is. */
+  #isUnchecked: boolean;
   #restarts = 0;
-  #crashes = 0;
+  readonly #row = new Restarts();
   /** The driver cannot work now: that is nobody's failure but the machine's. */
   #isBlocked = false;
-  #isHopeless = false;
+  /** So is what its last start lacked. */
+  #isOutside = false;
   #nextStartAt = 0;
   #last: LastRun | undefined;
   readonly #leaving = new AbortController();
@@ -83,6 +66,8 @@ export class Instance {
     this.#key = launchKey(wanted);
     this.#wanted = wanted;
     this.#survivor = options.survivor;
+    this.#isTakenOver = this.#survivor !== undefined;
+    this.#isUnchecked = this.#isTakenOver;
     this.#log = log.child({ service: wanted.name, instance: name });
     this.#story = new Story({ service: wanted.name, instance: name, record });
   }
@@ -100,8 +85,13 @@ export class Instance {
     return this.#state === 'Running' || this.#state === 'Busy';
   }
 
+  get isUnchecked(): boolean {
+    return this.#isUnchecked;
+  }
+
   get isTrying(): boolean {
-    return !this.isLeaving && !this.#isBlocked && this.#state !== 'Pulling';
+    const isWaiting = this.#isBlocked || this.#isOutside || this.#state === 'Pulling';
+    return !this.isLeaving && !isWaiting;
   }
 
   /** Requests its model has or may have. */
@@ -161,9 +151,10 @@ export class Instance {
       pid: running?.pid,
       revision: this.#wanted.revision,
       startedAt: this.#startedAt,
-      readyAt: this.#run?.readyAt ?? 0,
+      readyAt: this.#run?.readyAt ?? this.#readyAt,
+      isTakenOver: this.#isTakenOver,
       restarts: this.#restarts,
-      crashes: this.#crashes,
+      crashes: this.#row.inARow,
       window: this.#wanted.instances.window,
       feed,
       last: this.#last,
@@ -185,7 +176,8 @@ export class Instance {
 
   async #runOnce(): Promise<void> {
     const { driver, clock, makeFeeder } = this.#options;
-    this.#startedAt = clock.now().wall;
+    this.#startedAt = 0;
+    this.#readyAt = 0;
     this.#nextStartAt = 0;
     const problem = await driver.problem();
     this.#isBlocked = problem !== undefined;
@@ -194,9 +186,13 @@ export class Instance {
       this.#enter('Pending', problem);
       return;
     }
+    if (this.isLeaving) return;
+    this.#askedAt = clock.now().wall;
     this.#enter('Starting', '');
     const isFirstOfEndpoint = this.url !== undefined && this.#restarts === 0;
     const taken = await this.#takeOver();
+    this.#isTakenOver = taken !== undefined;
+    this.#isUnchecked = this.#isTakenOver;
     const running = taken ?? (await driver.start(this.#launch()));
     const run = new Run({
       running,
@@ -211,8 +207,7 @@ export class Instance {
       show: (health, reason) => this.#show(health, reason),
     });
     this.#run = run;
-    if (!this.isLeaving) this.#enter('Starting', '');
-    this.#begun(running, taken !== undefined);
+    if (running.hasBegun) this.#begun(running);
     const end = await run.watch(this.#leaving.signal);
     await this.#finish(run, end);
     this.#run = undefined;
@@ -225,7 +220,7 @@ export class Instance {
     if (survivor === undefined) return undefined;
     try {
       const running = await survivor.adopt(this.#launch());
-      this.#startedAt = survivor.startedAt;
+      this.#askedAt = survivor.startedAt;
       return running;
     } catch (error) {
       this.#log.warn({ error }, 'a copy of an earlier server cannot be taken over');
@@ -247,19 +242,26 @@ export class Instance {
       resources: this.hold.resources,
       devices: this.hold.devices,
       tell: ({ state, text }) => {
+        this.#askedAt = this.#options.clock.now().wall;
         if (!this.isLeaving) this.#enter(state, text);
       },
       signal: this.#leaving.signal,
     };
   }
 
-  #begun({ pid, url }: Running, isTakenOver: boolean): void {
+  #begun({ pid, url }: Running): void {
+    const isTakenOver = this.#isTakenOver;
+    this.#startedAt = this.#askedAt;
+    this.#isOutside = false;
+    if (!this.isLeaving) this.#enter('Starting', '');
     const words = isTakenOver ? 'taken over' : 'started';
     this.#log.info({ url: url.href, ...(pid === undefined ? {} : { pid }) }, words);
     this.#story.begun({ pid, url, isTakenOver, startedAt: this.#startedAt });
   }
 
   #show(health: Health, reason: string): void {
+    if (this.#isUnchecked) this.#options.changed();
+    this.#isUnchecked = false;
     if (this.isLeaving) return;
     switch (health) {
       case 'starting':
@@ -322,17 +324,19 @@ export class Instance {
     const { clock, driver, crashed } = this.#options;
     const endedAt = clock.now().wall;
     const { readyAt } = run;
+    this.#readyAt = readyAt;
+    this.#isOutside = ending.isOutside === true;
     this.#enter(ending.problem === undefined ? 'CrashLoop' : 'Pending', reason);
     await run.died(`the ${this.#kind()} ${reason}`);
     await run.running.stop(this.#graceMs());
     const lines = await driver.lastLines(this.name, lastLinesShown).catch(() => []);
     const { code, signal } = ending;
     this.#last = { code, signal, reason, startedAt: this.#startedAt, endedAt, lines };
-    if (readyAt > 0 && endedAt - readyAt >= steadyMs) this.#crashes = 0;
-    this.#crashes += 1;
-    this.#isHopeless = ending.isFinal === true;
-    this.#log.warn({ reason, crashes: this.#crashes, lines }, 'an instance ended by itself');
-    this.#story.crashed(this.#last, this.#crashes, ending);
+    const readyMs = readyAt === 0 ? 0 : endedAt - readyAt;
+    this.#row.ended({ readyMs, isHopeless: ending.isFinal === true });
+    const crashes = this.#row.inARow;
+    this.#log.warn({ reason, crashes, lines }, 'an instance ended by itself');
+    this.#story.crashed(this.#last, crashes, ending);
     crashed(this.#key, ending, `${reason}${wroteText(lines)}`);
   }
 
@@ -343,10 +347,7 @@ export class Instance {
       // Until it is replaced, or wanted otherwise.
       return pause(clock, Number.MAX_SAFE_INTEGER, this.#leaving.signal);
     }
-    // What can never run is still tried now and then: an image may be there tomorrow.
-    const times = this.#isHopeless ? 16 : Math.min(this.#crashes - 1, 16);
-    const doubled = firstRestartMs * 2 ** times;
-    const delayMs = Math.min(doubled, longestRestartMs) * (0.75 + 0.25 * random.fraction());
+    const delayMs = this.#row.delayMs(random);
     this.#nextStartAt = clock.now().wall + delayMs;
     await pause(clock, delayMs, this.#leaving.signal);
     if (!this.isLeaving) this.#restarts += 1;
@@ -361,7 +362,7 @@ export class Instance {
     const { clock } = this.#options;
     const inMs = this.#nextStartAt === 0 ? undefined : this.#nextStartAt - clock.now().wall;
     const isKept = this.#wanted.instances.keepCrashed && this.#state === 'CrashLoop';
-    return crashText(this.#last, this.#crashes, isKept ? 'kept' : inMs);
+    return crashText(this.#last, this.#row.inARow, isKept ? 'kept' : inMs);
   }
 
   #kind(): 'process' | 'container' | 'endpoint' {

@@ -13,7 +13,7 @@ import { Ledger } from './host/ledger.ts';
 import type { Instance } from './instance.ts';
 import type { ManagerOptions } from './options.ts';
 import type { InstanceStatus } from './status.ts';
-import { launchKey } from './wanted.ts';
+import { isOfService, launchKey, sourceRevisionOf } from './wanted.ts';
 
 export interface StopOptions {
   /** How long work under way is waited for before it is given back. */
@@ -49,6 +49,7 @@ export class InstanceManager implements Component {
       record: () => undefined,
       rolloutFailed: () => undefined,
       proven: () => undefined,
+      earlier: () => undefined,
       ...options,
     };
   }
@@ -121,7 +122,7 @@ export class InstanceManager implements Component {
   /** What each ready instance of a service uses of the machine, as far as that is known. */
   async usage(name: string): Promise<ReadonlyMap<string, Usage>> {
     const fleet = this.#fleets.get(name);
-    const driver = fleet === undefined ? undefined : this.#driverOf(fleet);
+    const driver = fleet === undefined ? undefined : this.#driverOf(fleet.wanted);
     const found = new Map<string, Usage>();
     // At once: an engine of containers takes up to a second for each answer.
     const asked = (fleet?.copies() ?? []).map(async ({ isReady, name: instance }) => {
@@ -196,7 +197,8 @@ export class InstanceManager implements Component {
     this.#reconcile();
   }
 
-  /** Copies of launches that are wanted go on; all others end before anything is started. */
+  /** Copies of services that are wanted go on, those of an earlier launch until the update that was
+   * under way replaces them; all others end before anything is started. */
   async #takeOver(): Promise<void> {
     const drivers: readonly Driver[] = Object.values(this.#options.drivers);
     const found = await Promise.all(
@@ -205,31 +207,43 @@ export class InstanceManager implements Component {
     const ends: Promise<void>[] = [];
     for (const { driver, survivors } of found) {
       for (const survivor of survivors) {
-        const fleet = this.#fleetOf(survivor, driver);
-        if (fleet === undefined) ends.push(this.#endSurvivor(survivor));
-        else fleet.adopt(survivor, driver);
+        if (!this.#goOn(survivor, driver)) ends.push(this.#endSurvivor(survivor, driver));
       }
     }
     await Promise.all(ends);
   }
 
-  async #endSurvivor(survivor: Survivor): Promise<void> {
+  async #endSurvivor(survivor: Survivor, driver: Driver): Promise<void> {
     const { service, instance } = survivor;
     await survivor.end();
+    await driver.forget(instance);
     if (!this.#fleets.has(service)) return;
     const text = 'Left by an earlier server and not wanted any more: ended';
     this.#options.record({ service, kind: 'instance', what: 'gone', text, instance });
   }
 
-  #fleetOf(survivor: Survivor, driver: Driver): Fleet | undefined {
+  /** False: nobody wants it any more. */
+  #goOn(survivor: Survivor, driver: Driver): boolean {
     const fleet = this.#fleets.get(survivor.service);
-    if (fleet === undefined || fleet.isRemoved) return undefined;
-    const isWanted = survivor.key === launchKey(fleet.wanted) && this.#driverOf(fleet) === driver;
-    return isWanted && this.#stopped === undefined ? fleet : undefined;
+    if (fleet === undefined || fleet.isRemoved || this.#stopped !== undefined) return false;
+    const launched = this.#launchOf(survivor, fleet.wanted);
+    if (launched === undefined || this.#driverOf(launched) !== driver) return false;
+    if (fleet.find(survivor.instance) !== undefined) return false;
+    fleet.adopt(survivor, driver, launched);
+    return true;
   }
 
-  #driverOf({ wanted }: Fleet): Driver | undefined {
-    const { kind } = wanted.instances.source;
+  /** The service as it was declared for the launch that a survivor is of; undefined: not known. */
+  #launchOf({ key }: Survivor, wanted: DeployedService): DeployedService | undefined {
+    if (key === launchKey(wanted)) return wanted;
+    const { name, number, instances } = wanted;
+    if (instances.count === 0 || !isOfService(key, number)) return undefined;
+    const launched = this.#options.earlier(name, number, sourceRevisionOf(key));
+    return launched !== undefined && launchKey(launched) === key ? launched : undefined;
+  }
+
+  #driverOf({ instances }: DeployedService): Driver | undefined {
+    const { kind } = instances.source;
     return kind === 'none' || kind === 'pending' ? undefined : this.#options.drivers[kind];
   }
 

@@ -12,6 +12,7 @@ import { allowedEnvironment, type Environment } from './environment.ts';
 import { runBeside } from './exec.ts';
 import { KeptLogs } from './kept-logs.ts';
 import type { LogFile } from './log-file.ts';
+import { neverRan } from './never-ran.ts';
 import { instanceHost, Ports } from './port.ts';
 import { bootId, processEnd, processFacts } from './proc.ts';
 import { endGroup, signalGroup } from './process-group.ts';
@@ -210,6 +211,7 @@ export class ProcessDriver implements Driver {
       url: new URL(`http://${instanceHost}:${port}`),
       pid: group,
       port,
+      hasBegun: true,
       ended,
       stop: (graceMs) => end(graceMs),
       kill: () => {
@@ -255,18 +257,6 @@ function endOf({ child }: GatedProcess): Promise<Ending> {
       done({ code: code ?? undefined, signal: signal ?? undefined, problem: undefined });
     });
   });
-}
-
-function neverRan(problem: string): Running {
-  return {
-    url: new URL(`http://${instanceHost}`),
-    pid: undefined,
-    port: undefined,
-    ended: Promise.resolve({ code: undefined, signal: undefined, problem }),
-    stop: async () => undefined,
-    kill: () => undefined,
-    exec: undefined,
-  };
 }
 
 function problemWith(workDir: string | undefined): string | undefined {

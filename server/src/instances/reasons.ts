@@ -8,16 +8,20 @@ import type { LastRun } from './status.ts';
 const lineMax = 200;
 /** The code that stands for an end by SIGKILL. */
 const killed = 137;
+/** What is known when it was not Sluice that did it, and the engine or system names no cause. */
+const killedText = 'killed from outside, perhaps because memory ran out';
 
 /** How a run ended: "ended with code 1", "was ended by SIGKILL". */
 export function endingText(ending: Ending): string {
   if (ending.problem !== undefined) return ending.problem;
   if (ending.outOfMemory === true) return memoryText(ending);
+  if (ending.signal === 'SIGKILL') return `was ended by SIGKILL: ${killedText}`;
   if (ending.signal !== undefined) return `was ended by ${ending.signal}`;
   // Only the parent of a process is told its code.
   if (ending.code === undefined) return 'ended, its code is not known';
   // A shell reports the death of its program by a signal as 128 + the signal's number.
   const { code } = ending;
+  if (code === killed) return `ended with code ${code} (signal 9): ${killedText}`;
   const signal = code > 128 && code < 165 ? ` (signal ${code - 128})` : '';
   return `ended with code ${code}${signal}`;
 }

@@ -28,6 +28,8 @@ export function reportOf(
     wanted: wantedCount(wanted),
     running: count('Running', 'Busy'),
     pending: count('Pending', 'Pulling', 'Starting', 'Unhealthy'),
+    // One that is about to be started says nothing yet.
+    waiting: own.filter(({ state, reason }) => state === 'Pending' && reason !== '').length,
     failed: count('CrashLoop'),
     leaving: statuses.length - staying.length,
     rollout,

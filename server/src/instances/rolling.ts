@@ -48,11 +48,9 @@ export function rollingPlan(wanted: DeployedService, copies: readonly Copy[]): R
     return { start: Array(missing).fill(undefined), leave: extra.map(nameOf) };
   }
   const { surge, unavailable } = marginsOf(rolling, count);
-  const useless = old.filter(({ isReady }) => !isReady);
-  const useful = byWorth(old.filter(({ isReady }) => isReady));
-  const readyNew = current.filter(({ isReady }) => isReady).length - readyOf(extra);
-  const surplus = readyNew + useful.length - Math.max(0, count - unavailable);
-  const drained = useful.slice(0, Math.max(0, surplus));
+  const useless = old.filter(isUseless);
+  const readyNew = readyOf(current) - readyOf(extra);
+  const replaced = superseded(old, readyNew - Math.max(0, count - unavailable));
   const existing =
     current.length +
     old.length -
@@ -61,8 +59,23 @@ export function rollingPlan(wanted: DeployedService, copies: readonly Copy[]): R
   const room = Math.max(0, count + surge - existing);
   return {
     start: Array(Math.min(missing, room)).fill(undefined),
-    leave: [...useless, ...drained, ...extra].map(nameOf),
+    leave: [...replaced, ...extra.map(nameOf)],
   };
+}
+
+/**
+ * Which old instances go, `surplus` being how many more than needed are ready without them: those
+ * that are not ready at once, and of the others as many as are too many then.
+ */
+export function superseded(old: readonly Copy[], surplus: number): readonly string[] {
+  const useful = byWorth(old.filter(({ isReady }) => isReady));
+  const drained = useful.slice(0, Math.max(0, surplus + useful.length));
+  return [...old.filter(isUseless), ...drained].map(nameOf);
+}
+
+/** What has just been taken over may well be ready: its first check will tell. */
+function isUseless({ isReady, isUnchecked = false }: Copy): boolean {
+  return !isReady && !isUnchecked;
 }
 
 /**

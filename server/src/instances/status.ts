@@ -47,9 +47,11 @@ export interface InstanceStatus {
   readonly url: string;
   readonly pid: number | undefined;
   readonly revision: number;
-  /** Wall clock, 0 = not started. */
+  /** Wall clock, 0 = not started. Of the newest run, also when that has ended. */
   readonly startedAt: number;
   readonly readyAt: number;
+  /** An earlier server has started it. */
+  readonly isTakenOver: boolean;
   readonly restarts: number;
   /** How often in a row it ended by itself. */
   readonly crashes: number;

@@ -11,3 +11,8 @@ export function launchKey(service: DeployedService): string {
 export function isOfService(key: string, number: number): boolean {
   return key.startsWith(`${number}.`);
 }
+
+/** The source revision that a key names. */
+export function sourceRevisionOf(key: string): number {
+  return Number(key.slice(key.indexOf('.') + 1));
+}

@@ -54,6 +54,7 @@ export function createInstances(options: RuntimeOptions): InstanceManager {
     record,
     rolloutFailed: launches.rolloutFailed,
     proven: launches.proven,
+    earlier: launches.earlier,
     clock,
     random,
     log,

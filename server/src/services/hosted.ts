@@ -152,11 +152,17 @@ export function wantedCount({ phase, definition }: Hosted, { spec }: ParsedServi
   return definition.scaledTo ?? Math.min(Math.max(count, min), max);
 }
 
+export interface ViewFacts {
+  readonly report: RuntimeReport | undefined;
+  /** Requests that are being worked on; of use while it is being stopped. */
+  readonly leased: number;
+  readonly openAllowed: boolean;
+}
+
 /** The whole view for administrators. */
 export function serviceView(
   hosted: Hosted,
-  report: RuntimeReport | undefined,
-  openAllowed: boolean,
+  { report, leased, openAllowed }: ViewFacts,
 ): ServiceView {
   const { definition, parsed } = hosted;
   const fault = hosted.fault ?? exposedReason(hosted, openAllowed);
@@ -166,7 +172,7 @@ export function serviceView(
   return {
     number: hosted.number,
     name: hosted.name,
-    ...statusOf(situationOf(hosted, { fault, wanted, report })),
+    ...statusOf(situationOf(hosted, { fault, wanted, leased, report })),
     revision: definition.revision,
     createdAt: definition.createdAt,
     updatedAt: definition.updatedAt,
@@ -191,7 +197,7 @@ export function serviceView(
 
 function situationOf(
   { name, phase, definition, parsed }: Hosted,
-  now: Pick<Situation, 'fault' | 'wanted' | 'report'>,
+  now: Pick<Situation, 'fault' | 'wanted' | 'leased' | 'report'>,
 ): Situation {
   const { revision, history, scaledTo } = definition;
   const counted = history.at(-1)?.changed ?? [];

@@ -4,6 +4,7 @@
 
 import { PlatformError, type Scope, type ServiceChange } from '@sluice/sdk/wire';
 import type { Queues } from '../broker/queues.ts';
+import type { DeployedService } from '../deployment/service.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Component } from '../kernel/component.ts';
 import type { RecordEvent } from '../kernel/events.ts';
@@ -28,7 +29,7 @@ import { changedFile, withBlock } from './patch.ts';
 import type { DefinitionStore, QueueHost, ServiceRuntime } from './ports.ts';
 import { type RevisionView, revisionViews } from './revision-view.ts';
 import { type ScaledService, scaledService } from './scaled.ts';
-import { Switching } from './switching.ts';
+import { launched, Switching } from './switching.ts';
 import { addToken, mainTokenName, removeToken, rotateToken, type TokenSet } from './tokens.ts';
 import { Turns } from './turns.ts';
 import type { Tree } from './unfold.ts';
@@ -225,6 +226,12 @@ export class Registry implements Component {
     });
   }
 
+  /** A service as it was declared for an earlier launch of its instances; undefined: not known. */
+  launched(name: string, number: number, sourceRevision: number): DeployedService | undefined {
+    const hosted = this.#catalog.get(name);
+    return hosted?.number === number ? launched(hosted, sourceRevision) : undefined;
+  }
+
   /** What an autoscaler decided: durable, no revision. Refused where none has a say. */
   async scale(name: string, count: number, reason: string): Promise<void> {
     await this.#inTurn(name, async (found) => {
@@ -344,8 +351,10 @@ export class Registry implements Component {
   }
 
   #view(hosted: Hosted): ServiceView {
-    const { runtime, openAllowed } = this.#options;
-    return serviceView(hosted, runtime.report(hosted.name), openAllowed);
+    const { runtime, queues, openAllowed } = this.#options;
+    const { name, phase } = hosted;
+    const leased = phase === 'stopping' ? (queues.find(name)?.view('input').leased ?? 0) : 0;
+    return serviceView(hosted, { report: runtime.report(name), leased, openAllowed });
   }
 
   /** Calls of the instances' side: there is nobody to tell of a failure. */

@@ -23,6 +23,8 @@ export interface Situation {
   readonly isScaled: boolean;
   /** What one should know of the declaration itself. */
   readonly note: string | undefined;
+  /** Requests that are being worked on, by whomever; looked at while it is being stopped. */
+  readonly leased: number;
   /** undefined: nothing is known of its instances yet. */
   readonly report: RuntimeReport | undefined;
 }
@@ -49,10 +51,12 @@ export function statusOf(situation: Situation): StatusView {
   return fromReport(situation);
 }
 
-function leavingText({ report }: Situation): string {
+function leavingText({ report, leased }: Situation): string {
   const left = leftOf(report);
-  if (left > 0) return `${instances(left)} finishing work`;
-  return report === undefined ? '' : 'requests are still being worked on outside of its instances';
+  if (left > 0) return `${instances(left)} ${leased > 0 ? 'finishing work' : 'ending'}`;
+  if (report === undefined || leased === 0) return '';
+  const requests = leased === 1 ? 'one request is' : `${leased} requests are`;
+  return `${requests} still being worked on outside of the instances that Sluice runs`;
 }
 
 /** Instances that are not gone yet, those that are not wanted included. */
@@ -71,16 +75,20 @@ function fromReport({ wanted, ...situation }: Situation): StatusView {
     return { status: 'Running', message: note === '' ? none : `${none}; ${note}` };
   }
   if (report === undefined) return { status: 'Starting', message: note };
-  const { running, failed, rollout } = report;
+  const { running, waiting, failed, rollout } = report;
   const share = `${running} of ${report.wanted} instances are ready`;
   const message = report.message === '' ? share : report.message;
   if (rollout.state === 'failed') return { status: 'Failed', message: rollout.reason };
-  if (rollout.state === 'rolling') return { status: 'Updating', message: rollout.text };
+  if (rollout.state === 'rolling') {
+    const trouble = report.message === '' ? '' : `; ${report.message}`;
+    return { status: 'Updating', message: `${rollout.text}${trouble}` };
+  }
   if (report.revision < revision) return { status: 'Updating', message };
   if (running >= report.wanted) {
     return { status: 'Running', message: report.message === '' ? note : report.message };
   }
   if (running === 0 && failed > 0) return { status: 'Failed', message };
+  if (running + waiting >= report.wanted) return { status: 'Pending', message };
   return { status: isScaled && running > 0 ? 'Scaling' : 'Starting', message };
 }
 

@@ -2,13 +2,14 @@
 // never became ready. The earlier launch keeps its number, so that what still runs of it stays.
 
 import { PlatformError } from '@sluice/sdk/wire';
+import type { DeployedService } from '../deployment/service.ts';
 import type { RecordEvent } from '../kernel/events.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Catalog } from './catalog.ts';
 import type { ApplyOutcome, Declarations } from './declarations.ts';
 import { isObject } from './fields-tree.ts';
 import { fileOf, isProven, lastProven, rolledBackText, withNote } from './history.ts';
-import type { Hosted } from './hosted.ts';
+import { deployed, type Hosted } from './hosted.ts';
 import type { Ledger } from './ledger.ts';
 import { checkService, type ParsedService, type ParseOptions, parseService } from './parse.ts';
 import { type Tree, unfold } from './unfold.ts';
@@ -109,6 +110,19 @@ export class Switching {
     // The two don't fit together; the earlier file once passed as a whole.
     return parseService(withFieldsOf(present, earlier, ['token']), lenient);
   }
+}
+
+/** The service with the latest file of an earlier launch, as far as that is kept. */
+export function launched(hosted: Hosted, sourceRevision: number): DeployedService | undefined {
+  const { definition } = hosted;
+  const entry = definition.history.findLast((each) => each.sourceRevision === sourceRevision);
+  const file = entry && fileOf(definition, entry.revision);
+  if (entry === undefined || file === undefined) return undefined;
+  const outcome = checkService(file, lenient);
+  if (!outcome.ok) return undefined;
+  const { revision } = entry;
+  const then = { ...hosted, definition: { ...definition, revision, sourceRevision } };
+  return deployed(then, outcome.service);
 }
 
 /** The token stays as it is, so nothing is opened that was not open. */

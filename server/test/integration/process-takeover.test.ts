@@ -145,3 +145,19 @@ it('gives what a killed instance held to another one within a second', async () 
   const again = lines().find(({ what, pid }) => what === 'begin' && pid !== first);
   expect((again?.at ?? Number.NaN) - killedAt).toBeLessThan(1000);
 }, 60_000);
+
+it('goes on with what works of the launch before when it is killed while it updates', async () => {
+  const { world: server, lines, until, put, results } = await stage({ workMs: 10 });
+  await until((all) => all.some(({ what }) => what === 'up'));
+  const file = join(server.commands.home, 'service.json');
+  const definition = JSON.parse(readFileSync(file, 'utf8'));
+  const stuck = { ...definition, containers: [{ command: 'sleep 600' }] };
+  writeFileSync(file, JSON.stringify(stuck));
+  for (const count of [1, 2]) {
+    await server.kill();
+    await server.start();
+    await put('still there');
+    expect(await results(count)).toContain('did still there');
+  }
+  expect(lines().filter(({ what }) => what === 'up').length).toBe(1);
+}, 60_000);

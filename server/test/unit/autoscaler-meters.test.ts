@@ -3,6 +3,9 @@
 import { describe, expect, it } from 'vitest';
 import { Durations, Rate, StartUps } from '../../src/autoscaler/meters.ts';
 import { sumsOf } from '../../src/autoscaler/metrics-text.ts';
+import { nothingGathered, Observer } from '../../src/autoscaler/observer.ts';
+import type { InstanceFacts } from '../../src/autoscaler/ports.ts';
+import { policyOf } from './autoscaler-world.ts';
 
 describe('the rate of puts', () => {
   it('is that of the last minute', () => {
@@ -82,4 +85,24 @@ describe('metrics in the form of Prometheus', () => {
   it('may end lines as Windows does', () => {
     expect(sumsOf('a 1\r\na 2\r\n', new Set(['a'])).get('a')).toBe(3);
   });
+});
+
+it('how long an instance of an earlier server took to start is not counted', () => {
+  const facts = { state: 'Running', reason: '', url: '', feed: undefined } as const;
+  const queue = { waiting: 0, backingOff: 0, leased: 0, puts: 0 };
+  const observer = new Observer();
+  const look = (instances: readonly InstanceFacts[]) =>
+    observer.look(
+      {
+        service: { name: 'a', count: 1, window: 1, policy: policyOf() },
+        queue,
+        instances,
+        gathered: nothingGathered,
+        other: () => undefined,
+      },
+      { wall: 9_000_000, mono: 1 },
+    ).startUpMs;
+  const old = { ...facts, name: 'old', startedAt: 1, readyAt: 8_000_000, isTakenOver: true };
+  expect(look([old])).toBeUndefined();
+  expect(look([old, { ...facts, name: 'own', startedAt: 5000, readyAt: 7000 }])).toBe(2000);
 });

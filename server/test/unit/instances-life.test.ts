@@ -1,6 +1,6 @@
 // The life of instances on a virtual clock, with a driver and a model that live in the test.
 
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { InstanceManager } from '../../src/instances/manager.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { deployed } from '../deployed.ts';
@@ -43,7 +43,9 @@ it('shows what it wrote last, and starts the row anew once it was steady', async
   await clock.advance(2000 + 60_000);
   driver.crash(137);
   await clock.settle();
-  expect(status()?.reason).toMatch(/^ended with code 137 \(signal 9\), starts again/);
+  expect(status()?.reason).toMatch(
+    /^ended with code 137 \(signal 9\): killed from outside, perhaps because memory ran out, starts/,
+  );
   expect(status()?.last).toMatchObject({ code: 137, lines: ['first words', 'last words'] });
 });
 
@@ -163,4 +165,52 @@ it('starts no process before those of a killed server are gone', async () => {
   await clock.settle();
   expect(driver.launches.length).toBe(1);
   await clock.run(manager.stop({ deadlineMs: 0 }));
+});
+
+describe('a copy that could not be started', () => {
+  const problem = 'the folder /nowhere does not exist';
+  const ending = { code: undefined, signal: undefined, problem };
+
+  it('has no start, and nobody is told of one', async () => {
+    const { clock, driver, events, want, status } = await stage();
+    driver.failing = () => ending;
+    await want();
+    expect(status()).toMatchObject({ state: 'Pending', startedAt: 0, last: { startedAt: 0 } });
+    expect(events.map(({ what }) => what)).toEqual(['pending']);
+    driver.failing = () => undefined;
+    await clock.advance(1000);
+    expect(status()?.startedAt).toBeGreaterThan(0);
+  });
+
+  it('has no start while it waits for what runs it', async () => {
+    const { clock, driver, want, status } = await stage();
+    driver.trouble = 'no engine answers';
+    await want();
+    await clock.advance(20_000);
+    expect(status()).toMatchObject({ state: 'Pending', startedAt: 0 });
+  });
+});
+
+it('is not started any more when it has to leave before it could be', async () => {
+  const { clock, driver, want } = await stage();
+  let answer: () => void = () => undefined;
+  driver.problem = () =>
+    new Promise((resolve) => {
+      answer = () => resolve(undefined);
+    });
+  await want();
+  await want({ count: 0 }, 2);
+  answer();
+  await clock.settle();
+  expect(driver.launches).toEqual([]);
+});
+
+it('still tells when it was ready while it waits to be started again', async () => {
+  const { clock, driver, want, status } = await stage();
+  await want();
+  const { readyAt = 0, startedAt } = status() ?? {};
+  expect(readyAt).toBeGreaterThan(0);
+  driver.crash(1);
+  await clock.settle();
+  expect(status()).toMatchObject({ state: 'CrashLoop', readyAt, startedAt });
 });

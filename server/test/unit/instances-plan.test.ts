@@ -43,7 +43,7 @@ describe('processes', () => {
 
   it('all leave when none is wanted, old and new', () => {
     const copies = [copy('old'), copy('new', { key: '1.2' })];
-    expect(plan(wanted(process(), 0, 2), copies).leave).toEqual(['old', 'new']);
+    expect(plan(wanted(process(), 0, 2), copies).leave).toEqual(['new', 'old']);
   });
 });
 
@@ -67,8 +67,36 @@ describe('a fixed port', () => {
   });
 });
 
+describe('what nothing here can run', () => {
+  it('replaces nothing, so that what there is goes on', () => {
+    const missing = { kind: 'pending', missing: 'no processors here' } as const;
+    expect(plan(wanted(missing, 2, 2), [copy('a'), copy('b')])).toEqual({
+      start: [],
+      leave: [],
+      limit: 'no processors here',
+    });
+    expect(plan(wanted(missing, 0, 2), [copy('a')]).leave).toEqual(['a']);
+    expect(plan(wanted(missing, 1), [copy('another', { key: '7.1' })]).leave).toEqual(['another']);
+  });
+});
+
 describe('endpoints', () => {
   const source = { kind: 'endpoint', urls: ['http://a', 'http://b', 'http://a'] } as const;
+
+  it('take the place of processes when they are ready, one by one', () => {
+    const old = [copy('a', { key: '1.0' }), copy('b', { key: '1.0', held: 1 })];
+    const at = (url: string, isReady: boolean) => copy(url, { url: `http://${url}`, isReady });
+    expect(plan(wanted(source, 2), old)).toMatchObject({
+      start: ['http://a', 'http://b'],
+      leave: [],
+    });
+    expect(plan(wanted(source, 2), [...old, at('a', false), at('b', false)]).leave).toEqual([]);
+    expect(plan(wanted(source, 2), [...old, at('a', true), at('b', false)]).leave).toEqual(['a']);
+    expect(plan(wanted(source, 2), [...old, at('a', true), at('b', true)]).leave).toEqual([
+      'a',
+      'b',
+    ]);
+  });
 
   it('have one instance each', () => {
     expect(plan(wanted(source, 3), []).start).toEqual(['http://a', 'http://b']);
@@ -89,12 +117,7 @@ describe('endpoints', () => {
   });
 });
 
-it('what nothing can run has no instances and a reason', () => {
-  const source = { kind: 'pending', missing: 'images need a container driver' } as const;
-  expect(plan(wanted(source, 1), [copy('a')])).toEqual({
-    start: [],
-    leave: ['a'],
-    limit: 'images need a container driver',
-  });
-  expect(plan(wanted({ kind: 'none' }, 0), [])).toEqual({ start: [], leave: [], limit: undefined });
+it('queues alone have no instances', () => {
+  const without = plan(wanted({ kind: 'none' }, 0), [copy('a')]);
+  expect(without).toEqual({ start: [], leave: ['a'], limit: undefined });
 });

@@ -268,3 +268,28 @@ it('waits for its driver without counting that against anybody, and says why', a
   await clock.advance(6000);
   expect(status()).toMatchObject({ state: 'Running' });
 });
+
+describe('an update whose surroundings fail', () => {
+  it('is waited for while a registry does not answer', async () => {
+    const { clock, driver, failures, want } = await stage();
+    await want({ count: 1 });
+    const problem = 'registry.example does not answer';
+    driver.failing = ({ key }) =>
+      key === '1.2' ? { code: undefined, signal: undefined, problem, isOutside: true } : undefined;
+    await want({ count: 1 }, second);
+    await clock.advance(3_600_000);
+    expect(failures).toEqual([]);
+    driver.failing = () => undefined;
+    await clock.advance(60_000);
+    expect(driver.launches.at(-1)?.key).toBe('1.2');
+  });
+
+  it('fails at once where nothing can ever run it, and the old ones go on', async () => {
+    const { clock, manager, failures, want } = await stage();
+    await want({ count: 1 });
+    await want({ count: 1, source: { kind: 'pending', missing: 'no processors here' } }, second);
+    await clock.advance(1000);
+    expect(failures).toEqual([{ sourceRevision: 2, reason: 'no processors here' }]);
+    expect(manager.status('reader').map(({ state }) => state)).toEqual(['Running']);
+  });
+});

@@ -59,6 +59,7 @@ export class HandDriver implements Driver {
       url: new URL('http://127.0.0.1:1'),
       pid: this.launches.length,
       port: 1,
+      hasBegun: failure?.problem === undefined,
       ended: over,
       stop: async (graceMs) => {
         this.stops.push({ instance, graceMs });
@@ -84,8 +85,31 @@ export class HandDriver implements Driver {
 
   async forget(): Promise<void> {}
 
+  /** What an earlier server has left. */
+  left: readonly Survivor[] = [];
+  /** Of these, the ones that were ended. */
+  readonly endedLeft: string[] = [];
+
   async survivors(): Promise<readonly Survivor[]> {
-    return [];
+    const found = this.left;
+    this.left = [];
+    return found;
+  }
+
+  /** A copy that an earlier server started at 5 by the wall clock. */
+  survivor(instance: string, key: string): Survivor {
+    const number = Number(key.split('.')[0]);
+    return {
+      service: 'reader',
+      number,
+      instance,
+      key,
+      revision: number,
+      startedAt: 5,
+      devices: [],
+      adopt: async (launch) => this.run(launch),
+      end: async () => void this.endedLeft.push(instance),
+    };
   }
 
   async problem(): Promise<string | undefined> {
@@ -197,6 +221,8 @@ export interface Stage {
 export async function stage(
   options: Partial<ManagerOptions> = {},
   prepare: (driver: HandDriver) => void = () => undefined,
+  /** What is wanted before the manager starts. */
+  first?: DeployedService,
 ): Promise<Stage> {
   const random = new SeededRandom(4);
   const clock = new VirtualClock(random);
@@ -221,6 +247,7 @@ export async function stage(
     },
     ...options,
   });
+  if (first !== undefined) await manager.apply(first);
   const opened = manager.start();
   await clock.settle();
   await opened;

@@ -18,6 +18,7 @@ const nothingRuns: RuntimeReport = {
   wanted: 0,
   running: 0,
   pending: 0,
+  waiting: 0,
   failed: 0,
   leaving: 0,
   rollout: { state: 'done' },

@@ -104,6 +104,23 @@ describe('storage', () => {
   });
 });
 
+describe('what an image cannot be given', () => {
+  it('is told when the service is declared', () => {
+    const prepare = { pythonRequirements: ['torch'] };
+    expect(parsed(base(container({ prepare }))).warnings).toContain(
+      'accepted without effect here: containers[0].prepare',
+    );
+    const two = [
+      { image: 'a:1', port: 1 },
+      { image: 'b:1', port: 2 },
+    ];
+    expect(parsed(base({ containers: two })).warnings).toEqual([
+      'instances stay pending: 2 containers for one instance: this Sluice starts one; ' +
+        'put them in one image, or make services',
+    ]);
+  });
+});
+
 describe('a login', () => {
   it('has to be base64 of user and password, and is never shown', () => {
     for (const dockerAuth of ['user:secret', 'dXNlcg==', '!', 7]) {

@@ -18,6 +18,7 @@ const idle: RuntimeReport = {
   wanted: 0,
   running: 0,
   pending: 0,
+  waiting: 0,
   failed: 0,
   leaving: 0,
   rollout: { state: 'done' },
@@ -120,6 +121,24 @@ describe('revisions', () => {
     expect(revisions.at(-1)).toMatchObject({ file: model('run 22'), current: true });
     registry = await world.boot();
     expect(registry.revisions('a')).toEqual(revisions);
+  });
+
+  it('tell what an earlier launch was, with the latest settings it had', async () => {
+    await registry.apply(model('one'));
+    await registry.modify('a', { set: { 'metadata.rpc.worker_threads': '3' } });
+    await registry.apply(model('two'));
+    registry = await world.boot();
+    expect(registry.launched('a', 1, 1)).toMatchObject({
+      number: 1,
+      revision: 2,
+      sourceRevision: 1,
+      instances: { window: 3, source: { text: 'one' } },
+    });
+    expect(registry.launched('a', 1, 3)).toEqual(wanted());
+    expect([registry.launched('a', 1, 7), registry.launched('a', 2, 1)]).toEqual([
+      undefined,
+      undefined,
+    ]);
   });
 
   it('lose the files of the oldest when all together are too long', async () => {

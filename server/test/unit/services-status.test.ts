@@ -32,6 +32,32 @@ describe('status', () => {
     expect(statusOf(situation({})).status).toBe('Starting');
   });
 
+  it('is Pending when all that is not ready waits for something that is missing', () => {
+    const message = 'needs 4 cores, 1.5 of 8 are free';
+    const waiting = { running: 0, pending: 2, waiting: 2, message };
+    expect(word({ wanted: 2, ...waiting })).toEqual(['Pending', message]);
+    expect(word({ wanted: 3, ...waiting, running: 1 })).toEqual(['Pending', message]);
+    expect(word({ wanted: 3, ...waiting, pending: 3 })[0]).toBe('Starting');
+    const rollout = { state: 'rolling', text: '0 of 2 are new' } as const;
+    expect(word({ wanted: 2, ...waiting, rollout })).toEqual([
+      'Updating',
+      `0 of 2 are new; ${message}`,
+    ]);
+  });
+
+  it('says of a service that is being stopped what still goes on, and nothing that does not', () => {
+    const leaving = { ...ready, running: 0, leaving: 2 };
+    const text = (report: RuntimeReport, leased: number): string =>
+      statusOf(situation({ phase: 'stopping', report, leased })).message;
+    expect(text(leaving, 3)).toBe('2 instances are finishing work');
+    expect(text(leaving, 0)).toBe('2 instances are ending');
+    const none = { ...leaving, leaving: 0 };
+    expect(text(none, 0)).toBe('');
+    expect(text(none, 2)).toBe(
+      '2 requests are still being worked on outside of the instances that Sluice runs',
+    );
+  });
+
   it('says that instances are leaving when none is wanted', () => {
     const file = { endpoint: 'http://h', metadata: { instance: 0 } };
     const report = { ...ready, running: 1 };
@@ -57,6 +83,7 @@ const ready: RuntimeReport = {
   wanted: 1,
   running: 1,
   pending: 0,
+  waiting: 0,
   failed: 0,
   leaving: 0,
   rollout: { state: 'done' },
@@ -69,9 +96,10 @@ interface Parts {
   readonly fault?: string;
   readonly report?: RuntimeReport;
   readonly revision?: number;
+  readonly leased?: number;
 }
 
-function situation({ file, phase, fault, report, revision }: Parts): Situation {
+function situation({ file, phase, fault, report, revision, leased }: Parts): Situation {
   const isQueuesOnly = file?.labels !== undefined;
   const input = isQueuesOnly ? { metadata: { name: 'a', instance: 0 } } : base(file ?? {});
   const { spec } = parsed(input);
@@ -83,6 +111,7 @@ function situation({ file, phase, fault, report, revision }: Parts): Situation {
     spec,
     wanted: spec.instances.count,
     isScaled: false,
+    leased: leased ?? 0,
     note: undefined,
     report,
   };

@@ -18,6 +18,7 @@ const idle: RuntimeReport = {
   wanted: 0,
   running: 0,
   pending: 0,
+  waiting: 0,
   failed: 0,
   leaving: 0,
   rollout: { state: 'done' },
@@ -50,13 +51,13 @@ describe('stopping', () => {
     expect(world.queues.held.has('a')).toBe(true);
     expect(registry.get('a')).toMatchObject({
       status: 'Stopping',
-      message: '1 instance is finishing work',
+      message: '1 instance is ending',
     });
     expect(registry.find('a')?.stopped).toBeUndefined();
     world.queues.figures = { length: 7, leased: 2, firstIndex: 3, lastIndex: 9 };
     world.runtime.reports.set('a', idle);
     await pass(10 * lookMs);
-    expect(registry.get('a')?.message).toContain('outside of its instances');
+    expect(registry.get('a')?.message).toContain('outside of the instances');
     world.queues.figures = { ...world.queues.figures, leased: 0 };
     await pass(lookMs);
     expect(registry.get('a')).toMatchObject({

@@ -69,6 +69,7 @@ export class ContainerCopy {
       url: new URL(`http://${instanceHost}${facts.port === undefined ? '' : `:${facts.port}`}`),
       pid: facts.pid,
       port: facts.port,
+      hasBegun: true,
       ended: this.#ended,
       stop: (graceMs) => this.#stop(graceMs),
       kill: () => this.#hurry.abort(),

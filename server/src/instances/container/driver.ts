@@ -12,7 +12,7 @@ import type { Random } from '../../kernel/random.ts';
 import type { Driver, Launch, LogRequest, Running, Survivor, Usage } from '../driver.ts';
 import type { Environment } from '../environment.ts';
 import { KeptLogs } from '../kept-logs.ts';
-import { instanceHost } from '../port.ts';
+import { neverRan } from '../never-ran.ts';
 import { ContainerCopy } from './copy.ts';
 import { CopyLog } from './copy-log.ts';
 import { createOptions } from './create.ts';
@@ -80,14 +80,14 @@ export class ContainerDriver implements Driver {
         tell: (text) => launch.tell({ state: 'Pulling', text }),
         signal: launch.signal,
       });
-      if (answer.kind === 'refused') return neverRan(answer.refusal);
+      if (answer.kind === 'refused') return refused(answer.refusal);
       if (answer.kind === 'aborted' || launch.signal.aborted) return notWanted;
       launch.tell({ state: 'Starting', text: '' });
       return await this.#launch(launch, source);
     } catch (error) {
       const problem = await this.#engine.problem();
-      if (problem !== undefined) return neverRan({ text: problem, isFinal: false });
-      return neverRan(startRefusal(faultOf(error)));
+      if (problem !== undefined) return neverRan(problem, { isOutside: true });
+      return refused(startRefusal(faultOf(error)));
     }
   }
 
@@ -119,8 +119,11 @@ export class ContainerDriver implements Driver {
       const docker = await this.#engine.client();
       const left = await this.#list(docker, id);
       const found = await Promise.all(left.map((each) => this.#examine(docker, each)));
+      const survivors = found.filter((survivor) => survivor !== undefined);
+      // Before logs are thrown away: theirs are still written to.
+      for (const { instance } of survivors) this.#logs.begin(instance);
       await this.#logs.prune();
-      return found.filter((survivor) => survivor !== undefined);
+      return survivors;
     } catch (error) {
       log.warn({ error }, 'what an earlier server has left in containers is not known yet');
       // None of those that were found before it failed is gone on with.
@@ -137,20 +140,25 @@ export class ContainerDriver implements Driver {
     const name = `${launch.instance}.${random.secret(4)}`;
     this.#names.add(name);
     const options = createOptions({ launch, source, folder: id, name });
+    let output: CopyLog | undefined;
+    const drop = async (): Promise<void> => {
+      await this.#drop(docker, name);
+      output?.forget();
+    };
     try {
       const container = await this.#engine.within(startMs, (abortSignal) =>
         docker.createContainer({ ...options, abortSignal }),
       );
-      const output = this.#output(container, launch.instance);
+      output = this.#output(container, launch.instance);
       await this.#engine.within(startMs, (abortSignal) => container.start({ abortSignal }));
       const facts = factsOf(await container.inspect(), source.port);
       if (launch.signal.aborted) {
-        await this.#drop(docker, name);
+        await drop();
         return notWanted;
       }
       return this.#copy({ container, facts, output, name, ...launch, port: source.port });
     } catch (error) {
-      await this.#drop(docker, name);
+      await drop();
       throw error;
     }
   }
@@ -219,10 +227,7 @@ export class ContainerDriver implements Driver {
       revision,
       devices,
       startedAt: facts.startedAt,
-      adopt: async () => {
-        this.#logs.begin(instance);
-        return this.#copy(found);
-      },
+      adopt: async () => this.#copy(found),
       end: () => this.#endLeftover(found),
     };
   }
@@ -278,16 +283,8 @@ interface FoundCopy {
   readonly port: number;
 }
 
-function neverRan({ text, isFinal }: Refusal): Running {
-  return {
-    url: new URL(`http://${instanceHost}`),
-    pid: undefined,
-    port: undefined,
-    ended: Promise.resolve({ code: undefined, signal: undefined, problem: text, isFinal }),
-    stop: async () => undefined,
-    kill: () => undefined,
-    exec: undefined,
-  };
+function refused({ text, ...how }: Refusal): Running {
+  return neverRan(text, how);
 }
 
-const notWanted: Running = neverRan({ text: 'is not wanted any more', isFinal: false });
+const notWanted: Running = neverRan('is not wanted any more');

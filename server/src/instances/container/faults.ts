@@ -16,6 +16,8 @@ export interface Refusal {
   readonly text: string;
   /** Trying again cannot help: what was declared is wrong. */
   readonly isFinal: boolean;
+  /** Somebody does not answer now: that says nothing about what was declared. */
+  readonly isOutside?: boolean;
 }
 
 const textMax = 400;
@@ -75,7 +77,8 @@ export function pullRefusal(image: string, said: string): Refusal {
     return { text, isFinal: true };
   }
   if (/no such host|connection refused|no route|timeout|deadline|unreachable|EOF/i.test(said)) {
-    return { text: `${registry} does not answer: ${cut(said)}`, isFinal: false };
+    const text = `${registry} does not answer: ${cut(said)}`;
+    return { text, isFinal: false, isOutside: true };
   }
   return { text: `the image ${image} cannot be pulled: ${cut(said)}`, isFinal: false };
 }
