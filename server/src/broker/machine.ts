@@ -18,7 +18,7 @@ import type { BodyBook } from './body-book.ts';
 import type { NextInput } from './next-input.ts';
 import { recoverState } from './recovery.ts';
 import { Stored } from './stored.ts';
-import type { Turn } from './turn.ts';
+import { type Turn, touchedBy } from './turn.ts';
 import { type Item, type Reader, TurnRunner } from './turn-runner.ts';
 import { Writer } from './writer.ts';
 
@@ -271,10 +271,8 @@ export class Machine {
   #tellFollowers(turn: Turn): void {
     if (turn.outbox.length > 0) this.#events.outboxWritten(turn.outbox);
     for (const change of turn.changes) {
-      if (change.kind === 'complete') this.#events.touched(change.index);
-      else if ('index' in change && 'queue' in change && change.queue === 'input') {
-        this.#events.touched(change.index);
-      }
+      const index = touchedBy(change);
+      if (index > 0) this.#events.touched(index);
     }
   }
 

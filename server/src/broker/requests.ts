@@ -10,7 +10,7 @@ import { hashText } from '../queue/hash.ts';
 import type { MessageMeta, StoredMessage } from '../queue/message.ts';
 import type { RequestRecord } from '../queue/record.ts';
 import {
-  indexesBelow,
+  indexesWithin,
   type ResultRoom,
   resultRoomOf,
   type Standing,
@@ -34,14 +34,15 @@ export type Known =
 export interface Requests {
   /** undefined: there never was such a request, or its record is forgotten. */
   find(index: number): Promise<Known | undefined>;
-  /** Those that wait or run, below `below` (0 = all), newest first, at most 1,000. */
-  live(below: number, limit: number): Promise<readonly Known[]>;
+  /** Those that wait or run with indexes from `from` to below `below`, ascending. */
+  live(from: number, below: number): Promise<readonly Known[]>;
   /** Indexes of messages of the input with this request id. */
   withId(id: string): Promise<readonly number[]>;
   /** Records of indexes from `from` on, ascending; at most 1,000. */
   records(from: number, limit: number): Promise<readonly RequestRecord[]>;
-  /** The last index given out. */
+  /** The last index given out, and the first one that waits or runs (Infinity = none does). */
   lastIndex(): number;
+  firstLive(): number;
   resultOf(index: number): Promise<Uint8Array | undefined>;
   /** The result of home `sink`, as long as it is there. */
   inSink(index: number): Promise<StoredMessage | undefined>;
@@ -49,6 +50,10 @@ export interface Requests {
   resultRoom(): ResultRoom;
   /** False when it had come to rest before. */
   cancel(index: number, reason: string): Promise<boolean>;
+  /** The metas of the dead with indexes in the rear queue from `from` to below `below`. */
+  deadWithin(from: number, below: number): Promise<readonly MessageMeta[]>;
+  /** The last index given out in the rear queue. */
+  lastDead(): number;
   /** A dead message of the rear queue. */
   dead(rearIndex: number): Promise<StoredMessage | undefined>;
   /** Puts a dead message anew and takes it from the rear queue: both or nothing. */
@@ -95,8 +100,8 @@ export class ServiceRequests implements Requests {
     return undefined;
   }
 
-  live(below: number, limit: number): Promise<readonly Known[]> {
-    return this.#live((state) => indexesBelow(state, below, Math.min(limit, listMax)));
+  live(from: number, below: number): Promise<readonly Known[]> {
+    return this.#live((state) => indexesWithin(state.queues.input, from, below));
   }
 
   async #live(choose: (state: State) => readonly number[]): Promise<readonly Known[]> {
@@ -123,6 +128,10 @@ export class ServiceRequests implements Requests {
 
   lastIndex(): number {
     return this.#machine.state.queues.input.lastIndex;
+  }
+
+  firstLive(): number {
+    return this.#machine.state.queues.input.messages.firstFrom(1) || Number.POSITIVE_INFINITY;
   }
 
   resultOf(index: number): Promise<Uint8Array | undefined> {
@@ -157,6 +166,17 @@ export class ServiceRequests implements Requests {
     return isThere ? (await engine.payloads([ref]))[0] : undefined;
   }
 
+  async deadWithin(from: number, below: number): Promise<readonly MessageMeta[]> {
+    const { engine, number: service } = this.#options;
+    const indexes = await this.#read(({ queues }) => indexesWithin(queues.inputRear, from, below));
+    const refs = indexes.map((index) => ({ service, queue: 'inputRear' as const, index }));
+    return (await engine.metas(refs)).filter((meta) => meta !== undefined);
+  }
+
+  lastDead(): number {
+    return this.#machine.state.queues.inputRear.lastIndex;
+  }
+
   async redrive(rearIndex: number, request: PutRequest, source: number): Promise<PutAnswer> {
     checkPut(request);
     const { clock, random, engine } = this.#options;
@@ -167,7 +187,8 @@ export class ServiceRequests implements Requests {
     const put = {
       kind: 'put',
       queue: 'input',
-      meta: newMessage('input', request, about),
+      // Whoever waits for a result by this id gets it; but this is no repetition of the first put.
+      meta: { ...newMessage('input', request, about), callerId: false },
       payload,
       ...by,
       isDiskLow: !engine.hasRoom(),

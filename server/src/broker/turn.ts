@@ -44,3 +44,18 @@ export function createTurn(): Turn {
     outbox: [],
   };
 }
+
+/** The index of the input message that a change is about; 0 = it is about none. */
+export function touchedBy(change: Durable): number {
+  switch (change.kind) {
+    case 'complete':
+      return change.index;
+    case 'deliver':
+    case 'return':
+    case 'remove':
+    case 'dead':
+      return change.queue === 'input' ? change.index : 0;
+    default:
+      return 0;
+  }
+}

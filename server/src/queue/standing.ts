@@ -2,7 +2,7 @@
 // or runs can be told. Nothing here changes anything.
 
 import { hasPlace } from './choice.ts';
-import { recordLimitsOf, type State } from './state.ts';
+import { type QueueState, recordLimitsOf, type State } from './state.ts';
 import { isSuspect } from './suspects.ts';
 import type { Time } from './time.ts';
 import type { Mark } from './transition.ts';
@@ -56,15 +56,14 @@ export function resultRoomOf(state: State): ResultRoom {
   return { isFull };
 }
 
-/** Indexes of the input below `below` (0 = all), highest first, at most `limit`. */
-export function indexesBelow(state: State, below: number, limit: number): number[] {
-  const { messages, lastIndex } = state.queues.input;
+/** Indexes of visible messages of a queue from `from` to below `below`, ascending. */
+export function indexesWithin(queue: QueueState, from: number, below: number): number[] {
+  const { messages } = queue;
   const found: number[] = [];
-  let index = below === 0 ? lastIndex : Math.min(lastIndex, below - 1);
-  const first = messages.firstFrom(1);
-  while (first > 0 && index >= first && found.length < limit) {
-    if (messages.has(index) && !messages.isHidden(index)) found.push(index);
-    index -= 1;
+  let index = messages.firstFrom(Math.max(1, from));
+  while (index > 0 && index < below) {
+    if (!messages.isHidden(index)) found.push(index);
+    index = messages.firstFrom(index + 1);
   }
   return found;
 }

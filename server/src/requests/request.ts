@@ -91,6 +91,8 @@ export interface RequestView {
   readonly cancel: CancelFacts | undefined;
   /** Of a request made from a dead one: the index that one had; 0 = none. */
   readonly redriveOf: number;
+  /** Of a dead request: the index of the one that was made from it; 0 = none. */
+  readonly redrivenAs: number;
   /** The latest progress text of running work. */
   readonly progress: string | undefined;
 }

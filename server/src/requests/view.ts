@@ -1,0 +1,115 @@
+// A request as its owner sees it, made of what the rules and the record know.
+
+import type { Known } from '../broker/requests.ts';
+import { readAfterwards } from '../queue/afterwards.ts';
+import type { RequestRecord } from '../queue/record.ts';
+import { readTerms } from '../queue/terms.ts';
+import { publicId } from './ids.ts';
+import type { CancelFacts, Estimate, RequestView, WaitReason } from './request.ts';
+
+/** What is told about a request that is not at rest, beyond where it stands. */
+export interface Telling {
+  readonly why: WaitReason | undefined;
+  readonly estimate: Estimate | undefined;
+  /** The latest progress text. */
+  readonly progress: string | undefined;
+}
+
+/** The view of a request that waits or runs. */
+export function liveView(
+  service: string,
+  { meta, standing }: Extract<Known, { kind: 'live' }>,
+  telling: Telling,
+): RequestView {
+  const { mark, isRunning } = standing;
+  const { delayUntil, finishBy, callback } = readTerms(meta.terms);
+  return {
+    id: publicId(meta.index, meta.id),
+    index: meta.index,
+    requestId: meta.id,
+    service,
+    state: isRunning ? 'running' : 'queued',
+    cause: undefined,
+    why: telling.why,
+    position: isRunning ? undefined : standing.position,
+    estimate: telling.estimate,
+    acceptedAt: meta.acceptedAt,
+    firstDeliveredAt: mark?.firstDeliveredAt ?? 0,
+    lastDeliveredAt: mark?.deliveredAt ?? 0,
+    firstOutputAt: 0,
+    doneAt: 0,
+    retainUntil: 0,
+    instance: mark?.uid ?? '',
+    deliveries: mark?.deliveries ?? 0,
+    outcomes: mark?.outcomes ?? [],
+    code: '',
+    reason: '',
+    sizeIn: meta.size,
+    sizeOut: 0,
+    priority: meta.priority,
+    tags: meta.tags,
+    owner: meta.owner,
+    path: meta.path,
+    home: meta.home,
+    idempotencyKey: meta.idempotencyKey,
+    delayUntil,
+    finishBy,
+    callback,
+    cancel: undefined,
+    redriveOf: meta.source,
+    redrivenAs: 0,
+    progress: telling.progress,
+  };
+}
+
+/** The view of a request at rest. */
+export function restedView(service: string, record: RequestRecord): RequestView {
+  const { delayUntil, finishBy, callback } = readTerms(record.terms);
+  return {
+    id: publicId(record.index, record.id),
+    index: record.index,
+    requestId: record.id,
+    service,
+    state: record.state,
+    cause: record.cause,
+    why: undefined,
+    position: undefined,
+    estimate: undefined,
+    acceptedAt: record.acceptedAt,
+    firstDeliveredAt: record.firstDeliveredAt,
+    lastDeliveredAt: record.lastDeliveredAt,
+    firstOutputAt: record.firstOutputAt,
+    doneAt: record.doneAt,
+    retainUntil: record.retainUntil,
+    instance: record.uid,
+    deliveries: record.deliveries,
+    outcomes: record.outcomes,
+    code: record.code,
+    reason: record.reason,
+    sizeIn: record.sizeIn,
+    sizeOut: record.sizeOut,
+    priority: record.priority,
+    tags: record.tags,
+    owner: record.owner,
+    path: record.path,
+    home: record.home,
+    idempotencyKey: record.idempotencyKey,
+    delayUntil,
+    finishBy,
+    callback,
+    cancel: cancelOf(record),
+    redriveOf: record.source,
+    redrivenAs: readAfterwards(record.after).redrivenAs ?? 0,
+    progress: undefined,
+  };
+}
+
+/** When a request that was taken out really ended: only what was observed is said. */
+function cancelOf(record: RequestRecord): CancelFacts | undefined {
+  if (record.cause !== 'canceled' && record.cause !== 'deadline') return undefined;
+  const { wasRunning = false, freedAt } = readAfterwards(record.after);
+  const requestedAt = record.doneAt;
+  if (!wasRunning) return { requestedAt, effectiveAt: requestedAt, wastedMs: 0 };
+  const wastedMs = freedAt === undefined ? undefined : Math.max(0, freedAt - requestedAt);
+  return { requestedAt, effectiveAt: freedAt, wastedMs };
+}
