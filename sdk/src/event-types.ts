@@ -3,14 +3,16 @@
 
 /** service: declared, changed, stopped, started, deleted. rollout: an update of instances.
  * instance: started, ready, unhealthy, ended. scaling: the number of instances changed, or a change
- * was held back. message: convicted or cleared after instances died with it. missed: no event, but
- * the word that some are not told. */
+ * was held back. message: convicted or cleared after instances died with it. callback: an address
+ * was closed or opened again, a callback was given up. missed: no event, but the word that some are
+ * not told. */
 export const eventKinds = [
   'service',
   'rollout',
   'instance',
   'scaling',
   'message',
+  'callback',
   'missed',
 ] as const;
 

@@ -9,6 +9,7 @@ export * from './errors.ts';
 export * from './event-types.ts';
 export * from './frame-json.ts';
 export * from './payload-limit.ts';
+export * from './requests/callback-info.ts';
 export * from './requests/request-info.ts';
 export * from './stream/assembler.ts';
 export * from './stream/codec.ts';

@@ -12,7 +12,9 @@ export type EventKind =
   /** The number of instances was changed, or a change was held back. */
   | 'scaling'
   /** A message that was convicted or cleared after instances died with it. */
-  | 'message';
+  | 'message'
+  /** Callbacks: an address was closed or opened again, one was given up. */
+  | 'callback';
 
 export interface ServiceEvent {
   readonly service: string;
