@@ -217,13 +217,9 @@ export class Registry implements Component {
 
   /** An instance of a launch was ready: it is one to go back to. Never rejects. */
   async proven(name: string, number: number, sourceRevision: number): Promise<void> {
-    await this.#aboutLaunch(name, number, async (hosted) => {
-      const { history } = hosted.definition;
-      const news = history.some(
-        (entry) => entry.sourceRevision === sourceRevision && entry.proven !== true,
-      );
-      if (news) await this.#switching.note(hosted, sourceRevision, { proven: true });
-    });
+    await this.#aboutLaunch(name, number, (hosted) =>
+      this.#switching.proven(hosted, sourceRevision),
+    );
   }
 
   /** A service as it was declared for an earlier launch of its instances; undefined: not known. */

@@ -8,7 +8,14 @@ import type { Log } from '../kernel/log.ts';
 import type { Catalog } from './catalog.ts';
 import type { ApplyOutcome, Declarations } from './declarations.ts';
 import { isObject } from './fields-tree.ts';
-import { fileOf, isProven, lastProven, rolledBackText, withNote } from './history.ts';
+import {
+  fileOf,
+  isProven,
+  lastProven,
+  type Revision,
+  rolledBackText,
+  withNote,
+} from './history.ts';
 import { deployed, type Hosted } from './hosted.ts';
 import type { Ledger } from './ledger.ts';
 import { checkService, type ParsedService, type ParseOptions, parseService } from './parse.ts';
@@ -64,7 +71,7 @@ export class Switching {
     if (phase !== 'live' || definition.sourceRevision !== sourceRevision) return;
     // What worked before does not fail because, after a restart, the machine has a bad day.
     if (isProven(definition.history, sourceRevision)) return;
-    const noted = await this.note(hosted, sourceRevision, { failed: reason });
+    const noted = await this.#note(hosted, sourceRevision, { failed: reason });
     const target = lastProven(noted.definition, sourceRevision);
     const file = target === undefined ? undefined : fileOf(noted.definition, target.revision);
     if (target === undefined || file === undefined) return;
@@ -84,11 +91,26 @@ export class Switching {
     });
   }
 
+  /** An instance of a launch was ready. It may have been late: where it was given up and there was
+   * none to go back to, it has not failed after all. */
+  async proven(hosted: Hosted, sourceRevision: number): Promise<void> {
+    const { history, sourceRevision: wanted } = hosted.definition;
+    const isWanted = sourceRevision === wanted;
+    const isNews = history.some(
+      (entry) =>
+        entry.sourceRevision === sourceRevision &&
+        (entry.proven !== true || (isWanted && entry.failed !== undefined)),
+    );
+    if (!isNews) return;
+    const note = isWanted ? { proven: true, failed: undefined } : { proven: true };
+    await this.#note(hosted, sourceRevision, note);
+  }
+
   /** Notes durably what became of a launch. */
-  async note(
+  async #note(
     hosted: Hosted,
     sourceRevision: number,
-    note: { readonly failed?: string; readonly proven?: boolean },
+    note: Pick<Revision, 'failed' | 'proven'>,
   ): Promise<Hosted> {
     const { definition } = hosted;
     const history = withNote(definition.history, sourceRevision, note);

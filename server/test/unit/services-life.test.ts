@@ -209,10 +209,29 @@ describe('a launch that never gets ready', () => {
     await registry.apply(model('two'));
     await registry.rollBack('a', 1, 2, 'no such file');
     expect(launches()).toEqual([2, 2]);
-    await registry.proven('a', 1, 2);
     await registry.apply(model('three'));
     await registry.switchRevision('a', 2);
     expect(launches()).toEqual([4, 4]);
+  });
+
+  it('has not failed if it only was late: it is one to go back to like any other', async () => {
+    await registry.apply(model('slow'));
+    await registry.rollBack('a', 1, 1, 'none was ready in time');
+    await registry.proven('a', 1, 1);
+    expect(registry.revisions('a').map(({ text }) => text)).toEqual(['created']);
+    await registry.apply(model('broken'));
+    registry = await world.boot();
+    await registry.rollBack('a', 1, 2, 'no such file');
+    expect(launches()).toEqual([3, 1]);
+  });
+
+  it('stays given up when the last of its instances is ready after it was taken back', async () => {
+    await registry.apply(model('one'));
+    await registry.proven('a', 1, 1);
+    await registry.apply(model('two'));
+    await registry.rollBack('a', 1, 2, 'none was ready in time');
+    await registry.proven('a', 1, 2);
+    expect(registry.revisions('a')[1]?.text).toBe('applied; failed: none was ready in time');
   });
 
   it('is not one that worked before, nor of another service of that name', async () => {
