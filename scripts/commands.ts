@@ -14,15 +14,14 @@ Every command but \`serve\`, \`verify\`, \`init\` and \`mock-model\` speaks to a
 takes address and admin token from \`--url\` and \`--token\`, else from the file of \`-c\`, else
 from \`SLUICE_URL\` and \`SLUICE_TOKEN\`, else from the file that a server on loopback writes into
 its user's configuration folder (\`~/.config/sluice/servers\`, readable by nobody else, removed
-when the server ends). \`put\`, \`get\`, \`watch\` and \`attrs\` are content with a token of the
-service.
+when the server ends). Those about requests and messages are content with a token of the service.
 
 - Names, flags, tables and words are those of \`eascmd\` where it has them, so that what reads its
   output reads ours: \`[OK] Service is running\`, \`sluice ls | awk -F'|' '{print $2, $7}'\`.
 - Results, and steps that are done (\`[OK] ...\`), go to standard output; what is waited for,
   remarks and errors go to standard error. With \`--json\` the steps go there too.
-- \`--json\` makes every result JSON: one value, or for \`watch\`, \`logs\`, \`events\`, \`serve\`
-  and \`mock-model\` one value on each line.
+- \`--json\` makes every result JSON: one value, or for \`watch\`, \`logs\`, \`events\`, \`serve\`,
+  \`mock-model\`, and \`submit\` of several files one value on each line.
 - Exit codes: 0 done; 1 refused, failed, or nothing there; 2 \`--dry-run\` found something to
   change; 130 ended by Ctrl-C (143 by SIGTERM); 141 when whoever read the output has left.
   \`serve\` and \`mock-model\` end by Ctrl-C with 0.
@@ -37,11 +36,17 @@ export function commandPage(): string {
   const groups = new Map<string, string[]>();
   for (const command of root.commands) {
     const group = command.helpGroup().replace(/:$/, '');
-    const text = `### sluice ${command.name()}\n\n\`\`\`text\n${helpOf(command)}\n\`\`\``;
-    groups.set(group, [...(groups.get(group) ?? []), text]);
+    groups.set(group, [...(groups.get(group) ?? []), ...sectionsOf(command, 'sluice')]);
   }
   const parts = [...groups].map(([group, texts]) => [`## ${group}`, ...texts].join('\n\n'));
   return `${[head, table, ...parts].join('\n\n')}\n`;
+}
+
+/** A command, and those that it is made of. */
+function sectionsOf(command: Commands, parent: string): string[] {
+  const name = `${parent} ${command.name()}`;
+  const own = `### ${name}\n\n\`\`\`text\n${helpOf(command)}\n\`\`\``;
+  return [own, ...command.commands.flatMap((each) => sectionsOf(each, name))];
 }
 
 type Commands = ReturnType<typeof program>;

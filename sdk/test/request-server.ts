@@ -22,6 +22,8 @@ export interface RequestServer {
   readonly calls: SeenCall[];
   /** How many requests there are: a request that was doubled shows here. */
   readonly accepted: RequestInfo[];
+  /** What becomes of a request as soon as it is accepted; undefined: nothing yet. */
+  model: (body: string) => Ending | undefined;
   /** What happens to the next calls, one each. */
   readonly faults: Fault[];
   /** Brings a request to rest. */
@@ -65,6 +67,8 @@ export async function openRequestServer(): Promise<RequestServer> {
       keys.set(key, info.id);
       kept.set(info.id, { info, version: 1, ending: undefined, waiting: new Set() });
       accepted.push(info);
+      const ending = self.model(call.body);
+      if (ending !== undefined) setImmediate(() => self.finish(info.id, ending));
     }
     send(response, 202, info, known === undefined ? {} : { 'Sluice-Repeated': 'true' });
   };
@@ -73,6 +77,9 @@ export async function openRequestServer(): Promise<RequestServer> {
       calls.push(call);
       if (faults.shift()?.(call, response) === 'answered') return;
       if (call.method === 'POST' && !call.path.endsWith('/cancel')) return submit(call, response);
+      if (call.path.startsWith('/requests?')) {
+        return send(response, 200, { requests: [...accepted].reverse(), next: null });
+      }
       const [, id = '', what = ''] = /^\/requests\/([^/?]+)(?:\/(\w+))?/.exec(call.path) ?? [];
       const found = kept.get(id);
       if (found === undefined) return problem(response, 404, 'not_found', `no request ${id}`);
@@ -88,7 +95,8 @@ export async function openRequestServer(): Promise<RequestServer> {
   await once(server, 'listening');
   // What listens is an address with a port.
   const { port } = server.address() as AddressInfo;
-  return {
+  const self: RequestServer = {
+    model: () => undefined,
     url: `http://127.0.0.1:${port}`,
     calls,
     accepted,
@@ -105,6 +113,7 @@ export async function openRequestServer(): Promise<RequestServer> {
       await once(server, 'close');
     },
   };
+  return self;
 }
 
 /** The connection ends without an answer. */

@@ -12,7 +12,9 @@ import { attachCommand } from './commands/attach.ts';
 import { attrsCommand } from './commands/attrs.ts';
 import { autoscaleCommand } from './commands/autoscale.ts';
 import { backupCommand } from './commands/backup.ts';
+import { cancelCommand } from './commands/cancel.ts';
 import { createCommand } from './commands/create.ts';
+import { deadCommand } from './commands/dead.ts';
 import { deleteCommand } from './commands/delete.ts';
 import { descCommand } from './commands/desc.ts';
 import { dwCommand } from './commands/dw.ts';
@@ -26,9 +28,12 @@ import { modifyCommand } from './commands/modify.ts';
 import { putCommand } from './commands/put.ts';
 import { reopenCommand } from './commands/reopen.ts';
 import { restoreCommand } from './commands/restore.ts';
+import { resultCommand } from './commands/result.ts';
 import { serveCommand } from './commands/serve.ts';
 import { startCommand } from './commands/start.ts';
+import { statusCommand } from './commands/status.ts';
 import { stopCommand } from './commands/stop.ts';
+import { submitCommand } from './commands/submit.ts';
 import { tokenCommand } from './commands/token.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { versionCommand } from './commands/version.ts';
@@ -132,20 +137,37 @@ export function program(context: Context): Command {
     ],
     [
       'Requests:',
+      [
+        submitCommand(context),
+        statusCommand(context),
+        resultCommand(context),
+        cancelCommand(context),
+        deadCommand(context),
+      ],
+    ],
+    [
+      'Messages of the queues:',
       [putCommand(context), getCommand(context), watchCommand(context), attrsCommand(context)],
     ],
     ['Trying things out:', [mockModelCommand(context)]],
   ];
   for (const [heading, commands] of groups) {
     for (const command of commands) {
-      root.addCommand(command.helpGroup(heading).copyInheritedSettings(root));
-      command.showHelpAfterError(`(sluice ${command.name()} --help shows how)`);
+      root.addCommand(command.helpGroup(heading));
+      inherit(root, command, `sluice ${command.name()}`);
     }
   }
   root.hook('preAction', (_root, command) => {
     if (command.optsWithGlobals().json === true) context.output.useJson();
   });
   return root;
+}
+
+/** A command of commands hands on what it has from the program. */
+function inherit(parent: Command, command: Command, words: string): void {
+  command.copyInheritedSettings(parent);
+  command.showHelpAfterError(`(${words} --help shows how)`);
+  for (const each of command.commands) inherit(command, each, `${words} ${each.name()}`);
 }
 
 function fail(output: Output, error: unknown): number {

@@ -17,15 +17,18 @@ export interface ShownMessage {
 /** The form in which `--json` shows a message. */
 export function shownMessage(message: Message): ShownMessage {
   const { index, id, tags, payload } = message;
-  const head = { index, id, tags: Object.fromEntries(tags) };
-  const text = textOf(payload);
-  if (text !== undefined) return { ...head, text };
-  return { ...head, base64: Buffer.from(payload).toString('base64') };
+  return { index, id, tags: Object.fromEntries(tags), ...shownPayload(payload) };
 }
 
-/** Head on standard error, payload on standard output; one line of JSON with `--json`. A payload
- * that is the only one goes into a pipe or file as it is, byte for byte; of several, or on a
- * terminal, each text ends its line. */
+/** A payload as a member of JSON: as text when it is text. */
+export function shownPayload(
+  payload: Uint8Array,
+): { readonly text: string } | { readonly base64: string } {
+  const text = textOf(payload);
+  return text === undefined ? { base64: Buffer.from(payload).toString('base64') } : { text };
+}
+
+/** Head on standard error, payload on standard output; one line of JSON with `--json`. */
 export async function printMessage(
   context: Context,
   message: Message,
@@ -37,14 +40,24 @@ export async function printMessage(
     return;
   }
   output.note(headOf(message));
-  const text = textOf(message.payload);
+  await printPayload(context, message.payload, how);
+}
+
+/** To standard output. A payload that is the only one goes into a pipe or file as it is, byte for
+ * byte; of several, or on a terminal, each text ends its line. */
+export async function printPayload(
+  { output }: Context,
+  payload: Uint8Array,
+  how: 'only' | 'oneOfMany',
+): Promise<void> {
+  const text = textOf(payload);
   if (output.isTerminal && text === undefined) {
-    output.note(`(${message.payload.byteLength} bytes that are no text)`);
+    output.note(`(${payload.byteLength} bytes that are no text)`);
     return;
   }
   const isLine = output.isTerminal || how === 'oneOfMany';
   const lacksEnd = isLine && text !== undefined && !text.endsWith('\n');
-  await output.bytes(lacksEnd ? Buffer.concat([message.payload, lineEnd]) : message.payload);
+  await output.bytes(lacksEnd ? Buffer.concat([payload, lineEnd]) : payload);
 }
 
 /** The result of a request that failed makes the command fail, once it is printed. */

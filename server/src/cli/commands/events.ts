@@ -1,9 +1,17 @@
-// `sluice events`: what happened to services, and why.
+// `sluice events`: what happened to services, and why; or what happens to one request.
 
-import { AdminClient, type EventInfo, eventKinds, PlatformError } from '@sluice/sdk';
+import {
+  AdminClient,
+  type EventInfo,
+  eventKinds,
+  PlatformError,
+  type RequestClient,
+} from '@sluice/sdk';
 import { Command, Option } from 'commander';
 import { wholeNumber } from '../arguments.ts';
 import { CommandError, type Context, findServer, pause } from '../context.ts';
+import { printRequestEvents } from '../request-events.ts';
+import { withRequests } from '../requests.ts';
 import { explained } from '../services.ts';
 import { printable } from '../tables.ts';
 
@@ -12,6 +20,7 @@ interface EventsOptions {
   readonly after?: number;
   readonly tail?: number;
   readonly kind?: Exclude<EventInfo['kind'], 'missed'>;
+  readonly raw?: boolean;
 }
 
 const againMs = 1000;
@@ -22,23 +31,35 @@ export function eventsCommand(context: Context): Command {
   const kinds = eventKinds.filter((kind) => kind !== 'missed');
   const command = new Command('events');
   return command
-    .description('what happened to a service, or to all, and why')
+    .description('what happened to a service, or to all, and why; or what happens to one request')
     .argument('[service]', 'its name')
+    .argument('[request]', 'the id of a request: what happens to it, until it is at rest')
     .option('-f, --follow', 'go on with what happens from now on')
     .option('-n, --tail <count>', 'begin with that many of the latest', wholeNumber)
     .option('--after <number>', 'only events with a higher number', wholeNumber)
     .addOption(new Option('--kind <kind>', 'only those of one kind').choices(kinds))
+    .option('--raw', 'of a request: only what the model streams, as it comes')
     .addHelpText(
       'after',
       `
-The latest 1,000 events of each service are kept, and those of a deleted one for an hour.
+The latest 1,000 events of each service are kept, and those of a deleted one for an hour. Those of
+a request are there while it runs: its states, what the model streams, what its instance reports.
 
 Examples:
   sluice events demo
   sluice events demo --kind scaling --follow        why there are so many instances, until Ctrl-C
+  sluice events chat 12-3f0c11aa --follow           a request: states, output, progress
+  sluice events chat 12-3f0c11aa --raw              the text of its answer while it is made
   sluice events --json | jq -r 'select(.kind == "instance") | [.at, .instance, .text] | @tsv'`,
     )
-    .action(async (service: string | undefined, options: EventsOptions) => {
+    .action(async (service: string | undefined, id: string | undefined, options: EventsOptions) => {
+      if (service !== undefined && id !== undefined) {
+        const raw = options.raw === true;
+        const run = (requests: RequestClient): Promise<void> =>
+          printRequestEvents(context, requests, id, { raw });
+        return withRequests(context, command, service, run, { patient: true });
+      }
+      if (options.raw === true) throw new CommandError('--raw is for the events of a request');
       const server = await findServer(context, command);
       try {
         await printEvents(context, new AdminClient(server), service, options);
