@@ -22,6 +22,8 @@ export class Call {
   readonly #clock: Clock;
   readonly #startedMono: number;
   readonly #controller = new AbortController();
+  /** Nobody wants the result any more: the model should be told to stop. */
+  isUnwanted = false;
   #ending: CallEnding | undefined;
   #timer: Timer | undefined;
   /** The model has answered (or never will); what is left is to say so to the queue. */

@@ -1,6 +1,7 @@
-// One HTTP exchange on one connection: collects the answer up to a limit and says how it ended.
-// Whether a failure means refused, cut or a stale connection follows from two facts it notes: was
-// there a connection at all, and did any byte come back on it.
+// One HTTP exchange on one connection: collects the answer up to a limit, passes on what is
+// streamed of it as it comes, and says how it ended. Whether a failure means refused, cut or a
+// stale connection follows from two facts it notes: was there a connection at all, and did any byte
+// come back on it.
 
 import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
@@ -12,6 +13,9 @@ export type ExchangeEnd = ModelResult | { readonly kind: 'stale' };
 
 /** An answer of unknown length over the limit is read on up to here, to name its size. */
 const countedBytesMax = 64 * 2 ** 20;
+
+/** Streams by their type, also when their length is announced or they are there at once. */
+const streamed = /^(text\/event-stream|application\/(x-ndjson|jsonl|json-seq))\b/i;
 
 /** The socket of a connection as it is now; undefined: none, or destroyed. */
 export type CurrentSocket = () => Socket | undefined;
@@ -33,6 +37,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #size = 0;
   #firstOutputAt = 0;
   #ended = false;
+  /** Whether pieces are passed on: not, at once, or once it is seen that the body goes on. */
+  #passes: 'no' | 'later' | 'now' = 'no';
+  #held: Uint8Array[] | undefined;
 
   constructor(
     options: CallOptions,
@@ -66,7 +73,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#retryAfter = single(headers['retry-after']);
     this.#firstOutputAt = this.#clock.now().wall;
     const length = Number(single(headers['content-length']) ?? Number.NaN);
-    if (!Number.isSafeInteger(length)) return;
+    const isAnnounced = Number.isSafeInteger(length);
+    if (this.#options.onOutput !== undefined && status < 300) {
+      if (streamed.test(this.#contentType ?? '')) this.#passes = 'now';
+      else if (!isAnnounced) this.#passes = 'later';
+    }
+    if (!isAnnounced) return;
     this.#declared = length;
     // Its size is known already: nothing is won by reading it.
     if (length > this.#options.answerBytesMax) {
@@ -82,9 +94,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#size += piece.byteLength;
     if (this.#size <= this.#options.answerBytesMax) {
       this.#pieces.push(piece);
-      this.#options.onOutput?.(this.#contentType, piece);
+      if (this.#passes !== 'no') this.#pass(piece);
       return;
     }
+    this.#held = undefined;
     this.#pieces = [];
     if (this.#size > Math.max(countedBytesMax, this.#options.answerBytesMax)) {
       this.#end(this.#answer(undefined, false));
@@ -99,6 +112,27 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: unknown, error: Error): void {
     this.#end(this.#failure(error));
+  }
+
+  /** Many servers send short answers in chunks, and the end together with the only piece: such a
+   * body is over before the turn is, and is no stream. */
+  #pass(piece: Uint8Array): void {
+    if (this.#passes === 'now') {
+      this.#options.onOutput?.(this.#contentType, piece);
+      return;
+    }
+    if (this.#held !== undefined) {
+      this.#held.push(piece);
+      return;
+    }
+    this.#held = [piece];
+    this.#clock.defer(() => {
+      const held = this.#held;
+      this.#held = undefined;
+      if (this.#ended || held === undefined) return;
+      this.#passes = 'now';
+      for (const each of held) this.#options.onOutput?.(this.#contentType, each);
+    });
   }
 
   #answer(body: Uint8Array | undefined, sizeKnown: boolean): ModelAnswer {
@@ -138,6 +172,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#ended) return;
     this.#ended = true;
     this.#pieces = [];
+    this.#held = undefined;
     this.#finish(end);
   }
 }

@@ -40,7 +40,8 @@ export interface CallOptions {
   readonly signal: AbortSignal;
   /** A larger body is counted and thrown away. */
   readonly answerBytesMax: number;
-  /** Called for each piece of the body as it comes. */
+  /** Called for each piece of a successful body that is streamed, as it comes. A body whose length
+   * was announced, or that is there whole at once, is no stream. */
   readonly onOutput?: (contentType: string | undefined, piece: Uint8Array) => void;
 }
 

@@ -5,7 +5,12 @@ import { oversizedText } from '@sluice/sdk/wire';
 import type { ModelAnswer, ModelResult } from './model.ts';
 
 export type Outcome =
-  | { readonly kind: 'succeeded'; readonly payload: Uint8Array; readonly contentType?: string }
+  | {
+      readonly kind: 'succeeded';
+      readonly code: string;
+      readonly payload: Uint8Array;
+      readonly contentType?: string;
+    }
   | {
       readonly kind: 'failed';
       readonly code: string;
@@ -119,9 +124,10 @@ function answered(answer: ModelAnswer, facts: OutcomeFacts): Outcome {
   }
   if (answer.body === undefined) return tooLarge(answer, facts);
   const contentType = answer.contentType === undefined ? {} : { contentType: answer.contentType };
-  if (succeeded) return { kind: 'succeeded', payload: answer.body, ...contentType };
+  const code = String(status);
+  if (succeeded) return { kind: 'succeeded', code, payload: answer.body, ...contentType };
   const reason = misaddressed.has(status) ? said + hint(facts) : said;
-  return { kind: 'failed', code: String(status), reason, payload: answer.body, ...contentType };
+  return { kind: 'failed', code, reason, payload: answer.body, ...contentType };
 }
 
 function tooLarge(answer: ModelAnswer, facts: OutcomeFacts): Outcome {

@@ -1,5 +1,5 @@
-// The latest text of an answer that is being streamed, reported as progress of its request at a
-// steady pace: event streams and JSON lines only, since other bodies mean nothing in part.
+// The latest text about running work, reported as progress of its request at a steady pace: the end
+// of what it streams, where that is text, or what it said last.
 
 import { Buffer } from 'node:buffer';
 import type { Clock, Timer } from '../kernel/clock.ts';
@@ -7,7 +7,7 @@ import type { Clock, Timer } from '../kernel/clock.ts';
 export const progressBytesMax = 4096;
 const reportEveryMs = 1000;
 
-const streamed = /^(text\/event-stream|application\/(x-ndjson|jsonl|json-seq))\b/i;
+const isText = /^(text\/|application\/(json|x-ndjson|jsonl|json-seq))/i;
 
 export class OutputTail {
   readonly #clock: Clock;
@@ -21,17 +21,27 @@ export class OutputTail {
     this.#report = report;
   }
 
-  /** The first piece is reported at once, later ones at most once a second. */
+  /** A piece of output. The first is reported at once, later ones at most once a second. */
   add(contentType: string | undefined, piece: Uint8Array): void {
-    if (contentType === undefined || !streamed.test(contentType)) return;
+    if (contentType === undefined || !isText.test(contentType)) return;
     const joined = Buffer.concat([this.#tail, piece]);
     this.#tail = joined.subarray(wholeFrom(joined, Math.max(0, joined.length - progressBytesMax)));
-    this.#fresh = true;
-    if (this.#timer === undefined) this.#flush();
+    this.#changed();
+  }
+
+  /** A text that takes the place of all before. */
+  say(text: string): void {
+    this.#tail = Buffer.from(text).subarray(0, progressBytesMax);
+    this.#changed();
   }
 
   stop(): void {
     this.#timer?.cancel();
+  }
+
+  #changed(): void {
+    this.#fresh = true;
+    if (this.#timer === undefined) this.#flush();
   }
 
   #flush(): void {

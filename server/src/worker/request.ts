@@ -10,6 +10,8 @@ import type { WorkDelivery } from './source.ts';
 /** The tag whose value is handed on as the header `traceparent`. */
 export const traceTag = 'traceparent';
 /** How many deliveries of the request this is, from 1. */
+export const attemptHeader = 'sluice-attempt';
+/** The same, by an older name. */
 export const deliveryHeader = 'x-sluice-delivery';
 
 export type RequestChoice =
@@ -32,6 +34,7 @@ export function modelRequest(
     accept: '*/*',
     'x-request-id': id,
     'x-eas-queueservice-request-id': id,
+    [attemptHeader]: String(delivery.deliveries),
     [deliveryHeader]: String(delivery.deliveries),
     traceparent: traceparent(delivery.tags.get(traceTag), random),
   };

@@ -21,4 +21,17 @@ export interface WorkerSettings {
   readonly retryStatuses: readonly number[];
   /** How long after a call was abandoned a healthy check frees its slot. */
   readonly releaseAfterMs: number;
+  /** What stops the model when a request that it works on is canceled. */
+  readonly cancel?: CancelSettings | undefined;
+}
+
+export interface CancelSettings {
+  /** Called on the instance; an answer of 2xx says that it is free of the request. undefined: there
+   * is nothing to call. */
+  readonly path: string | undefined;
+  readonly method: string;
+  /** How long the model has to be free. */
+  readonly graceMs: number;
+  /** The instance is ended when it is not free by then. */
+  readonly endsInstance: boolean;
 }

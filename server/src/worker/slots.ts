@@ -77,6 +77,15 @@ export class Slots {
     this.#abandoned.set(call.delivery.deliveryId, slot);
   }
 
+  /** The model is known to be free of an abandoned call; false: it is none any more. */
+  release(deliveryId: number): boolean {
+    return this.#abandoned.delete(deliveryId);
+  }
+
+  isAbandoned(deliveryId: number): boolean {
+    return this.#abandoned.has(deliveryId);
+  }
+
   /** The source has taken the lease of an abandoned call away; false: it is none. */
   markVoided(deliveryId: number): boolean {
     const slot = this.#abandoned.get(deliveryId);

@@ -1,8 +1,8 @@
-// Where a worker gets its work and where its results go: the small interface that the queues of
-// the same process satisfy, and the SDK's client on another machine. The worker knows no more of
-// queues than this.
+// Where a worker gets its work, where its results go and what work says of itself under way: the
+// small interfaces that the queues of the same process satisfy, and the SDK's client on another
+// machine. The worker knows no more of queues than this.
 
-import type { Tags } from '@sluice/sdk/wire';
+import type { Tags, WorkNote } from '@sluice/sdk/wire';
 
 /** One message, leased to this worker. */
 export interface WorkDelivery {
@@ -62,6 +62,7 @@ export interface WorkCompletion {
   readonly payload: Uint8Array | undefined;
   readonly contentType: string | undefined;
   readonly outcome: 'succeeded' | 'failed';
+  /** The status that the model answered with, or a word of ours. */
   readonly code: string;
   readonly reason: string;
   /** Wall clock, 0 = unknown. */
@@ -89,4 +90,20 @@ export interface WorkSource {
   freed(queue: 'input', deliveryId: number): void;
   /** The latest output of work under way, at most 4 KiB. */
   progress(deliveryId: number, text: string): Promise<void>;
+  /** Work under way shows that it lives: its idle time begins anew. */
+  touch?(queue: 'input', deliveryId: number): Promise<void>;
+  /** Keeps a few bytes for the next delivery of the same request, instead of those before; durable
+   * when it resolves. Throws `stale_delivery` when the lease is gone. */
+  checkpoint?(deliveryId: number, data: Uint8Array): Promise<void>;
+  /** The latest checkpoint of a request. */
+  checkpointOf?(index: number): Promise<Uint8Array | undefined>;
+}
+
+/** Takes what running work says of itself, for whoever follows its request. */
+export interface WorkNews {
+  /** In order; `from` is the place of the first note: every byte of output and every other note
+   * before it took one. Returns at once. */
+  add(delivery: WorkDelivery, notes: readonly WorkNote[], from: number): void;
+  /** Nothing more comes of this delivery; what is still on its way goes before its completion. */
+  end(delivery: WorkDelivery): void;
 }

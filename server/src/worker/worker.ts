@@ -6,15 +6,17 @@ import type { Clock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import { Call, type RunningCall } from './call.ts';
+import { CancelHook } from './cancel-hook.ts';
 import { type Hold, Holds } from './holds.ts';
-import type { ModelClient, ModelRequest, ModelResult } from './model.ts';
+import type { ModelClient, ModelRequest } from './model.ts';
+import { ModelCalls } from './model-call.ts';
 import type { Outcome } from './outcome.ts';
-import { OutputTail } from './output-tail.ts';
+import type { ReportDesk } from './report-desk.ts';
 import { Reporter } from './reporter.ts';
 import { modelRequest } from './request.ts';
 import type { WorkerSettings } from './settings.ts';
 import { Slots } from './slots.ts';
-import type { WorkDelivery, WorkSource } from './source.ts';
+import type { WorkDelivery, WorkNews, WorkSource } from './source.ts';
 import { Subscription } from './subscription.ts';
 import { type CallFacts, verdictOf } from './verdict.ts';
 
@@ -35,6 +37,12 @@ export interface WorkerOptions {
   /** Calls of an earlier run of Sluice that the model may still be at work on: their slots are free
    * when a check passes `releaseAfterMs` from now. Default 0. */
   readonly leftBehind?: number;
+  /** Takes what the model streams and reports; undefined: nobody follows it. */
+  readonly news?: WorkNews | undefined;
+  /** Where the model reports; undefined: it could not reach that. */
+  readonly reports?: ReportDesk | undefined;
+  /** Ends the instance, whose death is told by `died`; undefined: it is not ours to end. */
+  readonly end?: ((reason: string) => void) | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -68,6 +76,8 @@ export class Worker {
   readonly #hurry = new AbortController();
   readonly #reporter: Reporter;
   readonly #death = new AbortController();
+  readonly #calls: ModelCalls;
+  readonly #cancels: CancelHook;
   #deathReason: string | undefined;
   #lostTo: 'replaced' | 'deleted' | undefined;
 
@@ -78,6 +88,18 @@ export class Worker {
     this.#slots.inherit(Math.min(leftBehind, options.settings.window), clock.now().mono);
     this.#holds = new Holds({ clock, random, changed: (held) => this.#held(held) });
     this.#reporter = new Reporter({ source, clock, log, hurry: this.#hurry.signal });
+    const { model, basePath, news, reports, cutGraceMs } = options;
+    const death = this.#death.signal;
+    this.#calls = new ModelCalls({ source, model, news, reports, cutGraceMs, death, clock, log });
+    this.#cancels = new CancelHook({
+      model,
+      basePath,
+      end: options.end === undefined ? undefined : (reason) => this.#end(reason),
+      free: (deliveryId) => this.#released(deliveryId),
+      isTaken: (deliveryId) => this.#slots.isAbandoned(deliveryId),
+      clock,
+      log,
+    });
     this.#subscription = new Subscription(
       {
         source,
@@ -206,43 +228,19 @@ export class Worker {
       return;
     }
     const answerBytesMax = this.#options.answerBytesMax();
-    const result = await this.#ask(call, made.request, settings, answerBytesMax);
+    const { keepaliveMs } = settings;
+    const result = await this.#calls.run(call, made.request, { keepaliveMs, answerBytesMax });
     const durationMs = this.#slots.answered(call);
     const { outcome, occupies } = verdictOf(
       call.ending,
       result,
       this.#facts(call, made.request, settings, answerBytesMax),
     );
-    this.#leave(call, occupies);
+    this.#leave(call, occupies, settings);
     const ending = result.kind === 'aborted' || outcome === undefined ? call.ending : undefined;
     this.#options.observe?.({ durationMs, outcome: ending ?? outcome?.kind ?? 'voided' });
     if (outcome === undefined) return;
     await this.#apply(call, outcome, result.kind === 'answer' ? result.firstOutputAt : 0);
-  }
-
-  async #ask(
-    call: Call,
-    request: ModelRequest,
-    settings: WorkerSettings,
-    answerBytesMax: number,
-  ): Promise<ModelResult> {
-    const { clock, model, source, log } = this.#options;
-    const { deliveryId } = call.delivery;
-    const output = new OutputTail(clock, (text) => {
-      source.progress(deliveryId, text).catch((error: unknown) => {
-        log.debug({ error }, 'progress not taken');
-      });
-    });
-    call.limit(settings.keepaliveMs);
-    const result = await model.call(request, {
-      signal: call.signal,
-      answerBytesMax,
-      onOutput: (contentType, piece) => output.add(contentType, piece),
-    });
-    output.stop();
-    const broken = result.kind === 'cut' || result.kind === 'refused';
-    if (broken && this.#options.cutGraceMs > 0) await this.#wordOfDeath(call);
-    return result;
   }
 
   #facts(
@@ -267,12 +265,13 @@ export class Worker {
   }
 
   /** The call is over for us; its slot stays taken while the model may still work on it. */
-  #leave(call: Call, occupies: boolean): void {
+  #leave(call: Call, occupies: boolean, { cancel }: WorkerSettings): void {
     const voided = call.ending === 'voided';
     const { deliveryId } = call.delivery;
     if (occupies) {
       this.#slots.abandon(call, { since: this.#options.clock.now().mono, voided });
       this.#fill();
+      if (call.isUnwanted && cancel !== undefined) this.#cancels.begin(call.delivery, cancel);
     } else if (voided) this.#options.source.freed('input', deliveryId);
   }
 
@@ -286,7 +285,7 @@ export class Worker {
           payload: outcome.payload.byteLength === 0 ? undefined : outcome.payload,
           contentType: outcome.contentType,
           outcome: 'succeeded',
-          code: '',
+          code: outcome.code,
           reason: '',
           firstOutputAt,
         });
@@ -313,10 +312,28 @@ export class Worker {
     const call = this.#slots.find(deliveryId);
     this.#options.log.info({ deliveryId, reason }, 'lease taken away');
     const isAtModel = call !== undefined && !call.isAnswered;
+    if (call !== undefined) call.isUnwanted = CancelHook.applies(reason);
     call?.end('voided');
     // A call under way says itself when its slot is free; one that is over has no slot any more.
     if (isAtModel || this.#slots.markVoided(deliveryId)) return;
     this.#options.source.freed('input', deliveryId);
+  }
+
+  /** The model has let go of an abandoned call. */
+  #released(deliveryId: number): void {
+    if (!this.#slots.release(deliveryId)) return;
+    this.#options.source.freed('input', deliveryId);
+    this.#fill();
+  }
+
+  /** Nothing more comes to this instance; what it works on beside goes back uncounted, and then it
+   * is ended: its death frees what is abandoned. */
+  #end(reason: string): void {
+    this.#holds.set('leaving');
+    for (const call of this.#slots.calls()) if (!call.isAnswered) call.end('shutdown');
+    this.#settle()
+      .then(() => this.#options.end?.(reason))
+      .catch((error: unknown) => this.#options.log.error({ error }, 'an instance was not ended'));
   }
 
   /** Slots abandoned at or before `until` (monotonic clock) are free again. */
@@ -347,26 +364,13 @@ export class Worker {
     for (const call of this.#slots.calls()) call.end('voided');
   }
 
-  #wordOfDeath(call: Call): Promise<void> {
-    const dead = this.#death.signal;
-    return new Promise((resolve) => {
-      if (dead.aborted || call.ending !== undefined) return resolve();
-      const done = (): void => {
-        timer.cancel();
-        dead.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = this.#options.clock.after(this.#options.cutGraceMs, done);
-      dead.addEventListener('abort', done, { once: true });
-    });
-  }
-
   async #settle(): Promise<void> {
     while (this.#runs.size > 0) await Promise.all(this.#runs);
   }
 
   async #close(): Promise<void> {
     this.#holds.stop();
+    this.#cancels.stop();
     await this.#options.model.close();
   }
 }

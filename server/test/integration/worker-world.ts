@@ -7,11 +7,13 @@ import { PlatformError } from '@sluice/sdk/wire';
 import { type Clock, systemClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { HttpModelClient } from '../../src/worker/model-client.ts';
+import type { ReportDesk } from '../../src/worker/report-desk.ts';
 import type { WorkerSettings } from '../../src/worker/settings.ts';
 import type {
   WorkCompletion,
   WorkDelivery,
   WorkEnd,
+  WorkNews,
   WorkReturn,
   WorkSink,
   WorkSource,
@@ -41,6 +43,9 @@ export class HandSource implements WorkSource {
   readonly returns: WorkReturn[] = [];
   readonly freedIds: number[] = [];
   readonly progressTexts: string[] = [];
+  readonly touched: number[] = [];
+  /** By input index. */
+  readonly checkpoints = new Map<number, Uint8Array>();
   readonly watches: WorkWatchRequest[] = [];
   readonly closes: string[] = [];
   /** Thrown by the next completions, one each. */
@@ -138,11 +143,27 @@ export class HandSource implements WorkSource {
     this.#changed();
   }
 
+  async touch(_queue: 'input', deliveryId: number): Promise<void> {
+    this.touched.push(deliveryId);
+    this.#changed();
+  }
+
+  async checkpoint(deliveryId: number, data: Uint8Array): Promise<void> {
+    const lease = this.#leases.get(deliveryId);
+    if (lease === undefined) throw new PlatformError('stale_delivery', 'no such lease');
+    this.checkpoints.set(lease.index, data);
+    this.#changed();
+  }
+
+  async checkpointOf(index: number): Promise<Uint8Array | undefined> {
+    return this.checkpoints.get(index);
+  }
+
   /** Takes a lease away, as a cancel or `max_idle` would. */
-  void(deliveryId: number): void {
+  void(deliveryId: number, reason = 'canceled'): void {
     this.#leases.delete(deliveryId);
     this.#occupied.add(deliveryId);
-    this.#sink?.voided(deliveryId, 'canceled');
+    this.#sink?.voided(deliveryId, reason);
   }
 
   /** Closes the watch from the queue's side. */
@@ -263,6 +284,11 @@ export async function startModel(answer: Answer): Promise<Model> {
   };
 }
 
+/** Resolves once `fact` holds; looked at in every turn of the event loop. */
+export async function until(fact: () => boolean): Promise<void> {
+  while (!fact()) await new Promise<void>((resolve) => systemClock.defer(resolve));
+}
+
 export const plainSettings: WorkerSettings = {
   window: 1,
   keepaliveMs: 600_000,
@@ -279,6 +305,9 @@ export interface WorldOptions {
   readonly answerBytesMax?: number;
   readonly cutGraceMs?: number;
   readonly leftBehind?: number;
+  readonly news?: WorkNews;
+  readonly reports?: ReportDesk;
+  readonly end?: (reason: string) => void;
 }
 
 export interface WorkerWorld {
@@ -303,6 +332,9 @@ export function startWorker(options: WorldOptions): WorkerWorld {
     answerBytesMax: () => options.answerBytesMax ?? 8192,
     cutGraceMs: options.cutGraceMs ?? 0,
     leftBehind: options.leftBehind ?? 0,
+    news: options.news,
+    reports: options.reports,
+    end: options.end,
     clock,
     random: new SeededRandom(1),
     log: silentLog,
