@@ -24,6 +24,7 @@ import { serviceLogRoutes } from './routes/service-logs.ts';
 import { serviceRoutes } from './routes/services.ts';
 import { systemRoutes } from './routes/system.ts';
 import { tokenRoutes } from './routes/tokens.ts';
+import { type WebhookHost, webhookRoutes } from './routes/webhooks.ts';
 
 /** Largest body of an administrative call; a service.json has a few KB. */
 export const apiBodyBytesMax: number = 2 ** 20;
@@ -33,6 +34,8 @@ export interface ApiOptions extends LineStreamBasics {
   readonly events: EventHost;
   readonly adminToken: string;
   readonly telemetry: Telemetry;
+  /** undefined: nothing sends callbacks. */
+  readonly webhooks?: WebhookHost | undefined;
   readonly log: Log;
 }
 
@@ -81,15 +84,17 @@ export function createApi(options: ApiOptions): Api {
 
 /** Every call of the API, in the order of the manual. */
 export function apiRoutes(options: ApiOptions): readonly Route[] {
-  const { administration } = options;
+  const { administration, webhooks } = options;
+  const isService = (name: string): boolean => administration.service(name) !== undefined;
   const routes: Route[] = [
     ...serviceRoutes(administration),
     ...lifeRoutes(administration),
     ...instanceRoutes(administration),
     ...serviceLogRoutes(options),
-    ...eventRoutes({ ...options, isService: (name) => administration.service(name) !== undefined }),
+    ...eventRoutes({ ...options, isService }),
     ...queueRoutes(administration),
     ...tokenRoutes(administration),
+    ...(webhooks === undefined ? [] : webhookRoutes({ webhooks, isService })),
     ...backupRoutes(administration),
   ];
   routes.push(...systemRoutes(options, routes));

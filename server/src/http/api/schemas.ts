@@ -16,7 +16,9 @@ import type {
   ServerInfo,
   ServiceDescription,
   ServiceSummary,
+  ServiceWebhooks,
   TokenInfo,
+  WebhookPublicKey,
 } from '@sluice/sdk/wire';
 import { z } from 'zod';
 
@@ -223,6 +225,28 @@ const token = z.object({
 
 const newToken = token.extend({ token: z.string() }) satisfies z.ZodType<NewToken>;
 
+const webhookKey = z.object({
+  key: z.string().describe('whpk_ and the key in base64.'),
+  createdAt: z.string(),
+  until: z.string().nullable().describe('Signs until then; null = until it is rotated.'),
+}) satisfies z.ZodType<WebhookPublicKey>;
+
+const webhooks = z.object({
+  service: z.string(),
+  keys: z.array(
+    z.object({
+      secret: z.string().describe('whsec_ and the secret in base64.'),
+      publicKey: z.string(),
+      createdAt: z.string(),
+      until: z.string().nullable(),
+    }),
+  ),
+  pending: count.describe('Callbacks that were not delivered yet.'),
+  closed: z
+    .array(z.object({ url: z.string(), at: z.string() }))
+    .describe('Addresses that answered 410 and get no more callbacks.'),
+}) satisfies z.ZodType<ServiceWebhooks>;
+
 const problem = z.object({
   type: z.string(),
   title: z.string(),
@@ -253,6 +277,8 @@ export const answers: Readonly<Record<AnswerName, z.ZodType>> = {
   QueueInfo: queue,
   TokenInfo: token,
   NewToken: newToken,
+  ServiceWebhooks: webhooks,
+  WebhookPublicKey: webhookKey,
   Problem: problem,
   ServerInfo: server,
 };
@@ -268,6 +294,8 @@ export type AnswerName =
   | 'QueueInfo'
   | 'TokenInfo'
   | 'NewToken'
+  | 'ServiceWebhooks'
+  | 'WebhookPublicKey'
   | 'Problem'
   | 'ServerInfo';
 
