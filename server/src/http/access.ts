@@ -26,6 +26,16 @@ const allowedHeaders = [
   'Last-Event-ID',
   'Prefer',
   'Traceparent',
+  'Sluice-Priority',
+  'Sluice-Tags',
+  'Sluice-Start-Within',
+  'Sluice-Finish-Within',
+  'Sluice-Delay',
+  'Sluice-Retention',
+  'Sluice-Callback',
+  'Sluice-Callback-Events',
+  'Sluice-Body-Address',
+  'Sluice-On-Leave',
   'X-EAS-QueueService-Redis-Uid',
   'X-EAS-QueueService-Redis-Gid',
   'X-EAS-QueueService-Priority',
@@ -41,6 +51,9 @@ const exposedHeaders = [
   'Retry-After',
   'Location',
   'ETag',
+  'Preference-Applied',
+  'Sluice-Repeated',
+  'Sluice-Model-Status',
 ].join(', ');
 
 /** Refuses a request whose Host (421) or Origin (403) is not one of ours; undefined = it passes. */

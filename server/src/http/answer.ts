@@ -5,6 +5,8 @@ import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { PlatformError } from '@sluice/sdk/wire';
 
+const plainText = 'text/plain; charset=utf-8';
+
 /** Names and values in turn. */
 export type FlatHeaders = readonly string[];
 
@@ -12,6 +14,8 @@ export type FlatHeaders = readonly string[];
 export interface TextAnswer {
   readonly status: number;
   readonly text: string;
+  /** Plain text unless it is said. */
+  readonly type?: string;
   readonly headers: FlatHeaders;
 }
 
@@ -46,7 +50,7 @@ export function answerText(
   if (response.headersSent || response.destroyed) return;
   response.writeHead(status, reasonPhrase(status), [
     'Content-Type',
-    'text/plain; charset=utf-8',
+    plainText,
     'Content-Length',
     String(Buffer.byteLength(text)),
     ...headers,
@@ -64,14 +68,13 @@ export function answerRefusal(response: ServerResponse, refusal: Refusal): void 
  * latin1. `connection`: header lines that say what becomes of the connection, each with its end.
  */
 export function answerMessage(answer: TextAnswer, connection: string): string {
-  const { status, text, headers } = answer;
+  const { status, text, headers, type = plainText } = answer;
   const bytes = Buffer.byteLength(text);
   let head = `HTTP/1.1 ${status} ${reasonPhrase(status)}\r\n`;
   for (let at = 0; at + 1 < headers.length; at += 2) {
     head += `${headers[at]}: ${headers[at + 1]}\r\n`;
   }
-  head += 'Content-Type: text/plain; charset=utf-8\r\n';
-  head += `Content-Length: ${bytes}\r\n${connection}\r\n`;
+  head += `Content-Type: ${type}\r\nContent-Length: ${bytes}\r\n${connection}\r\n`;
   // One string is one system call.
   return head + (bytes === text.length ? text : Buffer.from(text).toString('latin1'));
 }

@@ -18,6 +18,10 @@ export interface HostedService {
   readonly open: boolean;
   /** Why data operations answer 503 now; undefined = they work. */
   readonly stopped: string | undefined;
+  /** What becomes of a request whose submitter leaves while it waits, unless it says so itself. */
+  readonly onLeave?: 'cancel' | 'keep';
+  /** Largest body of a request, when it is more than the queue takes: it goes into a file. */
+  readonly bodyBytesMax?: number;
   /** The tokens that may be used, main token first; compared in constant time by the edge. */
   readonly tokens: readonly ServiceToken[];
 }

@@ -16,7 +16,11 @@ import { easPrefix, pathOf } from './eas/address.ts';
 import { EasHandler } from './eas/handler.ts';
 import { defaultEdgeLimits, type EdgeLimits } from './limits.ts';
 import { type BoundAddress, Listener, type ListenerHandler, type TlsFiles } from './listener.ts';
+import { RequestHandler } from './requests/handler.ts';
+import type { FollowEvents, RequestHost } from './requests/host.ts';
+import type { RequestMeters } from './requests/meters.ts';
 import { handshakeFlaw, WebSockets } from './socket.ts';
+import type { BodyHost } from './spill.ts';
 import { presentedToken } from './tokens.ts';
 
 /** Takes over a connection of the stream protocol; `credential` is the token of the handshake. */
@@ -47,8 +51,18 @@ export interface EdgeBasics {
 export interface EdgeOptions extends EdgeBasics {
   /** undefined: no stream protocol here. */
   readonly stream: StreamUpgrade | undefined;
+  /** undefined: no request API here. */
+  readonly requests?: RequestService | undefined;
   /** Answers every request that belongs to neither protocol; access has been checked. */
   readonly fallback: (request: IncomingMessage, response: ServerResponse) => void;
+}
+
+/** What the request API serves, and what it counts. */
+export interface RequestService {
+  readonly desk: RequestHost;
+  readonly events: FollowEvents;
+  readonly store: BodyHost;
+  readonly meters: RequestMeters;
 }
 
 export interface Edge extends Component {
@@ -75,6 +89,7 @@ export function createEdge(options: EdgeOptions): Edge {
     limits,
     messageBytesMax: limits.streamMessageBytesMax,
   });
+  const requests = requestHandler(options, limits, eas);
   const handler: ListenerHandler = {
     request(request, response) {
       const path = request.url ?? '/';
@@ -82,6 +97,7 @@ export function createEdge(options: EdgeOptions): Edge {
         eas.serve(request, response);
         return;
       }
+      if (requests?.serve(request, response) === true) return;
       if (request.headers.expect !== undefined) response.writeContinue();
       options.fallback(request, response);
     },
@@ -98,7 +114,7 @@ export function createEdge(options: EdgeOptions): Edge {
       refuseSocket(socket, { status: 404, text: 'no WebSocket here', headers: [] });
     },
     plain: {
-      admit: (head) => (head.url.startsWith(easPrefix) ? eas.admit(head) : undefined),
+      admit: (head) => (head.url.startsWith(easPrefix) ? eas.admit(head) : requests?.admit(head)),
       bodies: eas.bodies,
     },
     drain() {
@@ -107,6 +123,26 @@ export function createEdge(options: EdgeOptions): Edge {
     },
   };
   return edgeOf(handler, eas, { ...options, limits });
+}
+
+/** It shares the room for bodies and the bound of long polls with the EAS protocol. */
+function requestHandler(
+  options: EdgeOptions,
+  limits: EdgeLimits,
+  { bodies, polls }: EasHandler,
+): RequestHandler | undefined {
+  const { requests, directory, adminToken, clock, log } = options;
+  if (requests === undefined) return undefined;
+  return new RequestHandler({
+    ...requests,
+    directory,
+    adminToken,
+    clock,
+    log,
+    limits,
+    bodies,
+    polls,
+  });
 }
 
 /** The edge around one handler: its listener, with the access checks in front. */

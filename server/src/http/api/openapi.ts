@@ -1,14 +1,17 @@
 // The OpenAPI 3.1 document, made from the routes and their zod schemas.
 
 import { z } from 'zod';
+import { describePaths, describeShapes, securitySchemes } from '../requests/describe.ts';
+import { routes as requestRoutes } from '../requests/routes.ts';
 import type { Route, RouteAnswer } from './route.ts';
 import { type AnswerName, answers } from './schemas.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** A document in which every call, parameter, body and answer of `routes` is described. */
+/** A document in which every call, parameter, body and answer of `routes` and of the request API
+ * is described. */
 export function openApiDocument(routes: readonly Route[], version: string): Json {
-  const paths: Record<string, Record<string, unknown>> = {};
+  const paths: Record<string, Record<string, unknown>> = { ...describePaths(requestRoutes) };
   for (const route of routes) {
     const methods = paths[route.path] ?? {};
     methods[route.method.toLowerCase()] = operation(route);
@@ -19,20 +22,26 @@ export function openApiDocument(routes: readonly Route[], version: string): Json
     info: {
       title: 'Sluice',
       version,
-      description: 'Administrative API. Requests and results travel over the queue protocols.',
+      description:
+        'Requests as objects, and the administration of the server. The queue protocols are ' +
+        'described in the manual.',
     },
     paths,
     components: {
-      schemas: Object.fromEntries(
-        Object.entries(answers).map(([name, schema]) => [name, jsonSchema(schema, 'output')]),
-      ),
-      securitySchemes: { adminToken: { type: 'http', scheme: 'bearer' } },
+      schemas: {
+        ...describeShapes(),
+        ...Object.fromEntries(
+          Object.entries(answers).map(([name, schema]) => [name, jsonSchema(schema, 'output')]),
+        ),
+      },
+      securitySchemes: { ...securitySchemes, adminToken: { type: 'http', scheme: 'bearer' } },
     },
   };
 }
 
 function operation(route: Route): Json {
   return {
+    tags: ['Administration'],
     summary: route.summary,
     operationId: operationId(route),
     security: route.access === 'open' ? [] : [{ adminToken: [] }],

@@ -5,6 +5,7 @@ import { errorKinds, PlatformError, type Problem } from '@sluice/sdk/wire';
 import type { FastifyReply } from 'fastify';
 import type { z } from 'zod';
 import type { Log } from '../../kernel/log.ts';
+import type { FlatHeaders } from '../answer.ts';
 
 /** A body or parameter with several mistakes, all shown at once. */
 export class MistakesError extends PlatformError {
@@ -22,16 +23,19 @@ export function fromIssues(what: string, issues: readonly z.core.$ZodIssue[]): M
   return new MistakesError(what, lines);
 }
 
-/** Answers with an error's problem document; what nobody foresaw is logged and says nothing. */
-export async function answerProblem(
-  reply: FastifyReply,
-  failure: unknown,
-  log: Log,
-): Promise<FastifyReply> {
+/** The problem document of any failure, and the headers that go with it. */
+export function problemOf(failure: unknown): {
+  readonly problem: Problem;
+  readonly headers: FlatHeaders;
+} {
   const error = toPlatformError(failure);
-  if (error.code === 'internal') log.error({ error: failure }, 'request failed');
   const kind = errorKinds[error.code];
-  const problem: Problem = {
+  const headers: string[] = [];
+  if (error.retryAfterMs !== undefined) {
+    headers.push('Retry-After', String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))));
+  }
+  if (error.code === 'unauthorized') headers.push('WWW-Authenticate', 'Bearer realm="sluice"');
+  const problem = {
     type: `urn:sluice:error:${error.code}`,
     title: kind.description,
     status: kind.status,
@@ -39,11 +43,21 @@ export async function answerProblem(
     code: error.code,
     ...mistakesOf(failure),
   };
-  if (error.retryAfterMs !== undefined) {
-    reply.header('Retry-After', String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))));
+  return { problem, headers };
+}
+
+/** Answers with an error's problem document; what nobody foresaw is logged and says nothing. */
+export async function answerProblem(
+  reply: FastifyReply,
+  failure: unknown,
+  log: Log,
+): Promise<FastifyReply> {
+  const { problem, headers } = problemOf(failure);
+  if (problem.code === 'internal') log.error({ error: failure }, 'request failed');
+  for (let at = 0; at + 1 < headers.length; at += 2) {
+    reply.header(headers[at] ?? '', headers[at + 1]);
   }
-  if (error.code === 'unauthorized') reply.header('WWW-Authenticate', 'Bearer realm="sluice"');
-  return reply.code(kind.status).type('application/problem+json').send(JSON.stringify(problem));
+  return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
 }
 
 /** What a caller is told of any failure. */

@@ -94,6 +94,11 @@ export class EasHandler implements PlainHandler {
     }
   }
 
+  /** The polls that wait; the request API counts its own among them. */
+  get polls(): Polls {
+    return this.#parts.polls;
+  }
+
   /** Room for the bodies of what `admit` let in. */
   get bodies(): Bodies {
     return this.#parts.bodies;

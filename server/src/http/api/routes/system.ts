@@ -51,17 +51,20 @@ export function systemRoutes(parts: SystemParts, others: readonly Route[]): read
       answer: { kind: 'text', type: metricsType, description: 'Prometheus text format.' },
       run: () => telemetry.text(),
     }),
-    route({
-      method: 'GET',
-      path: '/openapi.json',
-      summary: 'This description',
-      access: 'open',
-      answer: { kind: 'json', description: 'An OpenAPI 3.1 document.' },
-      run: async () => {
-        document ??= openApiDocument([...others, ...routes], administration.server().version);
-        return document;
-      },
-    }),
+    // The first place is where it was before there was a request API.
+    ...['/openapi.json', '/v1/openapi.json'].map((path) =>
+      route({
+        method: 'GET',
+        path,
+        summary: 'This description',
+        access: 'open',
+        answer: { kind: 'json', description: 'An OpenAPI 3.1 document.' },
+        run: async () => {
+          document ??= openApiDocument([...others, ...routes], administration.server().version);
+          return document;
+        },
+      }),
+    ),
   ];
   return routes;
 }

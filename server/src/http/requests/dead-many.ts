@@ -1,0 +1,147 @@
+// Dead requests, many at a time: put anew at a rate, and taken out as lines. Whoever leaves stops
+// what has not been done.
+
+import type { DeadExport, RedriveStep, RedriveWish } from '@sluice/sdk/wire';
+import { PlatformError } from '@sluice/sdk/wire';
+import { z } from 'zod';
+import type { DeadRequest } from '../../requests/request.ts';
+import { failureOf } from './answer.ts';
+import type { RequestCall, RequestParts } from './call.ts';
+import { noDead } from './dead.ts';
+import { noEdit } from './host.ts';
+import { deadInfoOf, infoOf } from './info.ts';
+import { LineAnswer } from './line-answer.ts';
+import { receiveJson } from './receive.ts';
+
+/** Most of one call. */
+export const redriveMax = 100_000;
+const rateMax = 10_000;
+const pageLength = 200;
+
+type Wish = { readonly [Name in keyof RedriveWish]?: RedriveWish[Name] | undefined };
+
+/** As the SDK's `RedriveWish`. */
+export const redriveWish: z.ZodType<Wish> = z.strictObject({
+  indexes: z
+    .array(z.int().min(1))
+    .max(10_000)
+    .optional()
+    .describe('Indexes in the rear queue; all without it.'),
+  tags: z.record(z.string(), z.string()).optional().describe('Only those with these tags.'),
+  code: z.string().max(64).optional().describe('Only those that died with this code.'),
+  perSecond: z.number().min(0.01).max(rateMax).optional().describe('At most so many a second.'),
+});
+
+/** Answers a line for each one, the oldest first, and at the end the sums. */
+export async function serveDeadRedriveMany(parts: RequestParts, call: RequestCall): Promise<void> {
+  const wish = await receiveJson(parts, call, redriveWish);
+  const service = call.service.name;
+  const chosen = await choose(parts, service, wish);
+  const answer = new LineAnswer(call.response);
+  answer.begin();
+  const write = (step: RedriveStep): void => answer.write(step);
+  const gapMs = wish.perSecond === undefined ? 0 : 1000 / wish.perSecond;
+  const begunAt = parts.clock.now().mono;
+  let redriven = 0;
+  let failed = 0;
+  for (const [at, rearIndex] of chosen.entries()) {
+    await pause(parts, call, begunAt + at * gapMs);
+    await answer.taken();
+    if (!answer.isOpen) return;
+    const step = await redrive(parts, service, rearIndex);
+    if (step.kind === 'redriven') redriven += 1;
+    else failed += 1;
+    write(step);
+  }
+  write({ kind: 'done', redriven, failed });
+  answer.end();
+}
+
+/** Answers a line for each dead request, the newest first, with its body. */
+export async function serveDeadExport(parts: RequestParts, call: RequestCall): Promise<void> {
+  const service = call.service.name;
+  const answer = new LineAnswer(call.response);
+  for await (const { rearIndex } of eachDead(parts, service)) {
+    if (!answer.isOpen) return;
+    const found = await parts.desk.dead.look(service, rearIndex);
+    // It was put anew or dropped in the meantime.
+    if (found === undefined) continue;
+    const line: DeadExport = { ...deadInfoOf(found.dead), ...bodyOf(found.payload) };
+    answer.write(line);
+    await answer.taken();
+  }
+  answer.end();
+}
+
+async function* eachDead(
+  { desk }: Pick<RequestParts, 'desk'>,
+  service: string,
+): AsyncGenerator<DeadRequest> {
+  let below = 0;
+  do {
+    const page = await desk.dead.list(service, { below, limit: pageLength });
+    yield* page.dead;
+    below = page.next;
+  } while (below !== 0);
+}
+
+async function choose(parts: RequestParts, service: string, wish: Wish): Promise<number[]> {
+  const { indexes, tags = {}, code } = wish;
+  const wanted = indexes === undefined ? undefined : new Set(indexes);
+  const found: number[] = [];
+  for await (const dead of eachDead(parts, service)) {
+    if (wanted !== undefined && !wanted.delete(dead.rearIndex)) continue;
+    if (code !== undefined && dead.code !== code) continue;
+    if (Object.entries(tags).some(([name, value]) => dead.tags.get(name) !== value)) continue;
+    found.push(dead.rearIndex);
+    if (found.length >= redriveMax) break;
+  }
+  // Those that are named and not there are tried too: the answer says so of each.
+  if (wanted !== undefined && code === undefined && wish.tags === undefined) found.push(...wanted);
+  return found.sort((one, other) => one - other);
+}
+
+async function redrive(
+  { desk, log }: RequestParts,
+  service: string,
+  rearIndex: number,
+): Promise<RedriveStep> {
+  try {
+    const { id } = await desk.dead.redrive(service, rearIndex, noEdit);
+    const view = await desk.view(service, id);
+    if (view === undefined) throw noDead(rearIndex);
+    return { kind: 'redriven', rearIndex, request: infoOf(view) };
+  } catch (error) {
+    if (!(error instanceof PlatformError)) log.error({ err: error }, 'redrive failed');
+    return { kind: 'failed', rearIndex, problem: failureOf(error).problem };
+  }
+}
+
+/** Resolves at a time of the monotonic clock, or when the caller leaves. */
+function pause(
+  { clock }: RequestParts,
+  { response }: Pick<RequestCall, 'response'>,
+  until: number,
+): Promise<void> {
+  const ms = until - clock.now().mono;
+  if (ms <= 0 || response.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      timer.cancel();
+      response.removeListener('close', done);
+      resolve();
+    };
+    const timer = clock.after(ms, done);
+    response.once('close', done);
+  });
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function bodyOf(payload: Uint8Array): { readonly text: string } | { readonly base64: string } {
+  try {
+    return { text: utf8.decode(payload) };
+  } catch {
+    return { base64: Buffer.from(payload).toString('base64') };
+  }
+}
