@@ -51,11 +51,12 @@ export function signedHeaders(options: SignOptions): Readonly<Record<string, str
   const dayKey = hmac(`AWS4${credentials.secretAccessKey}`, stamp.slice(0, 8));
   const key = hmac(hmac(hmac(dayKey, region), service), 'aws4_request');
   const signature = hmac(key, text).toString('hex');
-  const credential = `${credentials.accessKeyId}/${scope}`;
-  return {
-    ...headers,
-    authorization: `${algorithm} Credential=${credential},SignedHeaders=${signed},Signature=${signature}`,
-  };
+  const parts = [
+    `Credential=${credentials.accessKeyId}/${scope}`,
+    `SignedHeaders=${signed}`,
+    `Signature=${signature}`,
+  ];
+  return { ...headers, authorization: `${algorithm} ${parts.join(',')}` };
 }
 
 /** As RFC 3986 and AWS encode: everything but unreserved characters. */

@@ -66,7 +66,7 @@ const leastBytes = 64 * 1024;
 const busyRetryMs = 1000;
 
 /**
- * Receives the body of a request. Rejects with `too_large` (at once when the sender says so itself),
+ * Receives the body of a request. Rejects with `too_large` (at once when the sender says so),
  * `disk_full`, `rate_limited`; when the sender goes away or drips, with an error that nobody can be
  * told of. Of a refused body the rest is still to be read away.
  */

@@ -46,6 +46,11 @@ export const effects: readonly Effect[] = [
   },
   {
     kind: 'live',
+    fields: ['requests', 'fetch'],
+    text: 'Holds for the next request, and for the next call of those that wait.',
+  },
+  {
+    kind: 'live',
     fields: ['metadata.eas', 'metadata.drain_timeout', 'runtime'],
     text: 'Holds for the next instance that ends.',
   },

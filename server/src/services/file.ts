@@ -124,6 +124,18 @@ export interface QueueFile {
   };
 }
 
+export interface RequestsFile {
+  readonly max_bytes: number;
+  readonly max_result_bytes: number;
+  readonly input: 'bytes' | 'address';
+  readonly on_leave: 'keep' | 'cancel';
+}
+
+export interface FetchFile {
+  readonly allow: readonly string[];
+  readonly s3_buckets: readonly string[];
+}
+
 export interface ServiceFile {
   readonly name?: string | undefined;
   readonly metadata: MetadataFile;
@@ -148,4 +160,6 @@ export interface ServiceFile {
   readonly release_after: number;
   readonly runtime: { readonly enable_crash_block: boolean };
   readonly queue: QueueFile;
+  readonly requests: RequestsFile;
+  readonly fetch: FetchFile;
 }

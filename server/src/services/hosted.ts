@@ -3,6 +3,7 @@
 
 import type { AutoscalerInfo, RolloutInfo, Scope, ServiceStatus } from '@sluice/sdk/wire';
 import type { InstanceSettings, InstanceSource, Resources } from '../deployment/instances.ts';
+import type { RequestSettings } from '../deployment/requests.ts';
 import type { DeployedService, Rollout, RuntimeReport } from '../deployment/service.ts';
 import type { ServiceSettings } from '../queue/settings.ts';
 import { autoscalerInfo } from './autoscaler-info.ts';
@@ -32,6 +33,8 @@ export interface DirectoryEntry {
   readonly open: boolean;
   /** Why the queues can't be used now; undefined = they can. */
   readonly stopped: string | undefined;
+  /** undefined while its file does not pass. */
+  readonly requests: RequestSettings | undefined;
   /** Main token first. */
   readonly tokens: readonly DirectoryToken[];
 }
@@ -111,6 +114,7 @@ export function directoryEntry(hosted: Hosted, openAllowed: boolean): DirectoryE
     name: hosted.name,
     open: main.kind === 'open' && openAllowed,
     stopped: stoppedReason(hosted) ?? exposedReason(hosted, openAllowed),
+    requests: hosted.parsed?.spec.requests,
     tokens,
   };
 }

@@ -3,6 +3,7 @@
 
 import { PlatformError } from '@sluice/sdk/wire';
 import { parseJsonc } from '../config/jsonc.ts';
+import type { RequestSettings } from '../deployment/requests.ts';
 import type { ScalingPolicy } from '../deployment/scaling.ts';
 import { isAtOrBelow } from './changes.ts';
 import { expectedAt, isObject } from './fields-tree.ts';
@@ -209,8 +210,19 @@ function specOf(file: ServiceFile, context: SpecContext): ServiceSpec {
     labels: file.labels,
     token: tokenWish(file.token, context),
     queues: queueSettings(file.queue, { ...context, declaresInstances }),
+    requests: requestSettings(file),
     instances,
     scaling: isScaled ? policy : undefined,
+  };
+}
+
+function requestSettings({ requests, fetch }: ServiceFile): RequestSettings {
+  return {
+    bytesMax: requests.max_bytes,
+    resultBytesMax: requests.max_result_bytes,
+    input: requests.input,
+    onLeave: requests.on_leave,
+    fetch: { allow: fetch.allow, buckets: fetch.s3_buckets },
   };
 }
 

@@ -10,6 +10,7 @@ import { autoscalerSchema } from './schema-autoscaler.ts';
 import { containerSchema, healthCheckSchema, storageSchema } from './schema-containers.ts';
 import { metadataSchema } from './schema-metadata.ts';
 import { queueSchema } from './schema-queue.ts';
+import { fetchSchema, requestsSchema } from './schema-requests.ts';
 
 const modelPath = z
   .string()
@@ -93,6 +94,8 @@ export const fileSchema: z.ZodType<ServiceFile> = z.object({
     text: 'After how long a healthy check frees the slot of a lease that was taken away.',
   }),
   queue: queueSchema.prefault({}),
+  requests: requestsSchema.prefault({}),
+  fetch: fetchSchema.prefault({}),
   autoscaler: autoscalerSchema
     .optional()
     .meta(about('How the number of instances follows the load.')),

@@ -3,6 +3,7 @@
 // knows how either is done.
 
 import type { InstanceSettings } from '../deployment/instances.ts';
+import type { RequestSettings } from '../deployment/requests.ts';
 import type { ScalingPolicy } from '../deployment/scaling.ts';
 import type { ServiceSettings } from '../queue/settings.ts';
 
@@ -20,6 +21,7 @@ export interface ServiceSpec {
   readonly labels: Readonly<Record<string, string>>;
   readonly token: TokenWish;
   readonly queues: ServiceSettings;
+  readonly requests: RequestSettings;
   readonly instances: InstanceSettings;
   /** undefined: as many instances as declared are wanted. */
   readonly scaling: ScalingPolicy | undefined;

@@ -81,7 +81,7 @@ class World {
   }
 }
 
-it('names a body while its message waits, runs or is dead, and its result in the record', async () => {
+it('names a body while its message waits, runs or is dead, and its result after it', async () => {
   const world = new World();
   const [queues] = await world.open(1);
   if (queues === undefined) throw new Error('one service');
@@ -118,7 +118,7 @@ it('names a body while its message waits, runs or is dead, and its result in the
   expect(await world.names()).toEqual([]);
 });
 
-it('knows the bodies of services that are closed, also those not opened since the start', async () => {
+it('knows the bodies of services that are closed, also of those never opened', async () => {
   const world = new World();
   const [one, two] = await world.open(2);
   if (one === undefined || two === undefined) throw new Error('two services');
