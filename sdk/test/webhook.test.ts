@@ -50,7 +50,7 @@ describe('trusts', () => {
     ['a clock that is four minutes off', input({ now: now + 240_000 })],
   ])('%s', async (_what, given) => {
     const trusted = await verifyWebhook(given);
-    expect(trusted).toEqual({ id: 'msg_1', sentAt: new Date(now), text: body });
+    expect(trusted).toEqual({ id: 'msg_1', sentAt: new Date(now), event: JSON.parse(body) });
   });
 
   it('headers as fetch and as frameworks have them', async () => {
@@ -92,6 +92,11 @@ describe('does not trust', () => {
     ['a header that came twice', input({ headers: { ...headersOf(), 'webhook-id': ['a', 'b'] } })],
   ])('%s', async (_what, given) => {
     await expect(verifyWebhook(given)).rejects.toMatchObject({ code: 'unauthorized' });
+  });
+
+  it('says of a signed body that it is no JSON', async () => {
+    const given = input({ body: 'x', signature: hmac('x') });
+    await expect(verifyWebhook(given)).rejects.toMatchObject({ code: 'bad_request' });
   });
 
   it('says that a secret is malformed instead', async () => {

@@ -4,6 +4,7 @@
 import { PlatformError } from '../errors.ts';
 import type { TagsInput } from '../queue-client.ts';
 import { submitBatch } from './batch.ts';
+import type { CallbackAttempt, RequestCallbacks } from './callback-info.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { followEvents, followState, isAtRest, pollMs, preferWait } from './following.ts';
 import type {
@@ -214,6 +215,18 @@ export class RequestClient {
     options: SignalOptions = {},
   ): AsyncGenerator<BatchOutcome> {
     return submitBatch(this.#transport, items, options.signal);
+  }
+
+  /** What was tried to deliver its callback. */
+  async callbacks(id: string, { signal }: SignalOptions = {}): Promise<RequestCallbacks> {
+    const path = `${pathOf(id)}/callbacks`;
+    return this.#transport.json({ method: 'GET', path, repeat: 'always', signal });
+  }
+
+  /** Sends its callback once more, whatever was tried before; answers what came of it. */
+  async replayCallback(id: string, { signal }: SignalOptions = {}): Promise<CallbackAttempt> {
+    const path = `${pathOf(id)}/callbacks/replay`;
+    return this.#transport.json({ method: 'POST', path, repeat: 'unchanged', signal });
   }
 
   #askResult(id: string, waitMs: number, signal: AbortSignal | undefined): Promise<Response> {

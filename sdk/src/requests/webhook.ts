@@ -4,6 +4,7 @@
 import { decodeBase64 } from '../base64.ts';
 import { PlatformError } from '../errors.ts';
 import { defaultClock } from '../platform.ts';
+import type { RequestInfo } from './request-info.ts';
 
 export interface WebhookInput {
   /** The body as it came, byte for byte: a JSON value that was parsed and written again differs. */
@@ -21,15 +22,32 @@ export interface Webhook {
   /** The same for every attempt to deliver it: what has been seen may be left aside. */
   readonly id: string;
   readonly sentAt: Date;
-  /** The body as text. */
-  readonly text: string;
+  /** What it tells. */
+  readonly event: CallbackEvent;
 }
+
+/** The body of a callback. */
+export interface CallbackEvent {
+  /** `request.succeeded` and the like. */
+  readonly type: string;
+  /** RFC 3339, UTC: when the request came to rest. */
+  readonly timestamp: string;
+  /** The request, with its result where that is small. */
+  readonly data: RequestInfo & { readonly result?: CallbackResult };
+}
+
+/** A result in one of three forms, by what it is. */
+export type CallbackResult = { readonly contentType: string | null } & (
+  | { readonly json: unknown }
+  | { readonly text: string }
+  | { readonly base64: string }
+);
 
 const toleranceMsDefault = 300_000;
 const signaturesMax = 32;
 
 /** Resolves with what was signed; rejects with `unauthorized` when a signature is missing, wrong,
- * or too old, and with `bad_request` when a secret is malformed. */
+ * or too old, and with `bad_request` when a secret or the body is malformed. */
 export async function verifyWebhook(input: WebhookInput): Promise<Webhook> {
   const { body, toleranceMs = toleranceMsDefault, now = defaultClock.now().wall } = input;
   const id = header(input.headers, 'webhook-id');
@@ -46,7 +64,7 @@ export async function verifyWebhook(input: WebhookInput): Promise<Webhook> {
   for (const key of keys) {
     for (const signature of signatures) {
       if (await isSignedBy(key, signature, signed)) {
-        return { id, sentAt: new Date(sentMs), text: new TextDecoder().decode(bytes) };
+        return { id, sentAt: new Date(sentMs), event: eventOf(bytes) };
       }
     }
   }
@@ -54,6 +72,15 @@ export async function verifyWebhook(input: WebhookInput): Promise<Webhook> {
 }
 
 type Subtle = typeof globalThis.crypto.subtle;
+
+function eventOf(bytes: Uint8Array): CallbackEvent {
+  try {
+    // It is signed: what Sluice writes is of this type.
+    return JSON.parse(new TextDecoder().decode(bytes)) as CallbackEvent;
+  } catch (cause) {
+    throw new PlatformError('bad_request', 'The callback is signed, and no JSON.', { cause });
+  }
+}
 
 interface Key {
   readonly version: 'v1' | 'v1a';
