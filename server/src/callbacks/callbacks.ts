@@ -14,6 +14,7 @@ import {
   type WebhookKeys,
   type WebhookPublicKey,
 } from '@sluice/sdk/wire';
+import { z } from 'zod';
 import type { AllowList, Resolve } from '../kernel/address-filter.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Component } from '../kernel/component.ts';
@@ -27,6 +28,7 @@ import { cachedResolve, checkCallback } from './check.ts';
 import { ClosedAddresses } from './closed-addresses.ts';
 import { Courier, noCallback, shownUrl } from './courier.ts';
 import { DeliveryLog, type LogLine } from './delivery-log.ts';
+import { readJson, writeJson } from './file.ts';
 import { Gate } from './gate.ts';
 import { type DatedKeys, KeyRing } from './key-ring.ts';
 import type { CallbackSource } from './source.ts';
@@ -48,6 +50,7 @@ export interface CallbacksOptions {
 const runningMax = 64;
 /** Attempts by hand at once. */
 const byHandMax = 8;
+const notAtRest = 'the request is not at rest yet, or its record is gone';
 
 interface Files {
   readonly keys: KeyRing;
@@ -92,6 +95,7 @@ export class Callbacks implements Component {
   open(service: string, source: CallbackSource): Promise<void> {
     return this.#inTurn(service, async () => {
       if (this.#stopped.signal.aborted || this.#opened.has(service)) return;
+      await this.#claim(service, source.number);
       const opening = this.#open(service, source);
       this.#opened.set(service, opening);
       const { backlog } = await opening.catch((error: unknown) => {
@@ -193,7 +197,7 @@ export class Callbacks implements Component {
 
   /**
    * One attempt now, whatever was tried before; when it is taken, a pending callback is delivered.
-   * Throws `not_found`, and `conflict` when there is nothing to tell or an attempt is under way.
+   * Throws `conflict` when there is nothing to tell, or an attempt is under way.
    */
   async replay(service: string, index: number): Promise<CallbackAttempt> {
     const opened = await this.#required(service);
@@ -205,7 +209,7 @@ export class Callbacks implements Component {
     this.#byHand++;
     try {
       const told = await source.tell(index, source.settings().resultBytesMax);
-      if (told === undefined) throw new PlatformError('not_found', 'there is no such request');
+      if (told === undefined) throw new PlatformError('conflict', notAtRest);
       const missing = noCallback(told);
       if (missing !== undefined) throw missing;
       const number = (await attempts.find(index)).length + 1;
@@ -243,6 +247,18 @@ export class Callbacks implements Component {
       if (opened === undefined) continue;
       yield { service, pending: opened.backlog.size, attempts: this.#countsOf(service) };
     }
+  }
+
+  /** What an earlier service of the same name left behind goes. */
+  async #claim(service: string, number: number): Promise<void> {
+    const path = join(this.#folder(service), 'service.json');
+    const before = await readJson(path, z.object({ number: z.int() }));
+    if (before?.number === number) return;
+    if (before !== undefined) {
+      this.#files.delete(service);
+      await rm(this.#folder(service), { recursive: true, force: true });
+    }
+    await writeJson(path, { number });
   }
 
   async #open(service: string, source: CallbackSource): Promise<Opened> {

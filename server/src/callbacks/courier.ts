@@ -241,12 +241,8 @@ export function shownUrl(url: string): string {
 
 /** Why a request has no callback to send by hand; undefined when it has one. */
 export function noCallback({ request }: Told): PlatformError | undefined {
-  if (request.callback === null) {
-    return new PlatformError('conflict', `request ${request.id} asked for no callback`);
-  }
-  return request.doneAt === null
-    ? new PlatformError('conflict', `request ${request.id} is not at rest yet`)
-    : undefined;
+  if (request.callback !== null) return undefined;
+  return new PlatformError('conflict', `request ${request.id} asked for no callback`);
 }
 
 function instant(wall: number): string {

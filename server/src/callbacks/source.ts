@@ -24,11 +24,13 @@ export interface Told {
 }
 
 export interface CallbackSource {
+  /** Of the service; never that of another one, not even of the same name. */
+  readonly number: number;
   settings(): CallbackSettings;
   /** Callbacks that were neither delivered nor given up, by index, ascending from `from`. */
   pending(from: number, limit: number): Promise<readonly OutboxEntry[]>;
   /** Delivered or given up: durable when it resolves. */
   done(index: number): Promise<void>;
-  /** undefined: its record is gone. */
+  /** undefined: it is not at rest, or its record is gone. */
   tell(index: number, resultBytesMax: number): Promise<Told | undefined>;
 }

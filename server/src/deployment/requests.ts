@@ -10,6 +10,7 @@ export interface RequestSettings {
   /** What becomes of a request whose submitter leaves while it waits for the result. */
   readonly onLeave: 'keep' | 'cancel';
   readonly fetch: FetchSettings;
+  readonly callbacks: CallbackPolicy;
 }
 
 /** Where bodies at addresses may be fetched from. */
@@ -18,4 +19,14 @@ export interface FetchSettings {
   readonly allow: readonly string[];
   /** Buckets that are read with the server's credentials. */
   readonly buckets: readonly string[];
+}
+
+/** Where callbacks may go, and what they may carry. */
+export interface CallbackPolicy {
+  /** Networks and host patterns that are allowed beside the internet. */
+  readonly allow: readonly string[];
+  /** A larger result is not in the callback itself. */
+  readonly resultBytesMax: number;
+  /** Of one attempt. */
+  readonly timeoutMs: number;
 }

@@ -54,6 +54,7 @@ export const effects: readonly Effect[] = [
     fields: ['metadata.eas', 'metadata.drain_timeout', 'runtime'],
     text: 'Holds for the next instance that ends.',
   },
+  { kind: 'live', fields: ['callbacks'], text: 'Holds for the next callback.' },
   { kind: 'live', fields: ['metadata.rolling_strategy'], text: 'Holds for the next update.' },
   { kind: 'live', fields: ['dockerAuth'], text: 'Used when an image is fetched next.' },
   {

@@ -136,6 +136,12 @@ export interface FetchFile {
   readonly s3_buckets: readonly string[];
 }
 
+export interface CallbacksFile {
+  readonly allow: readonly string[];
+  readonly max_result_size_kb: number;
+  readonly timeout: number;
+}
+
 export interface ServiceFile {
   readonly name?: string | undefined;
   readonly metadata: MetadataFile;
@@ -162,4 +168,5 @@ export interface ServiceFile {
   readonly queue: QueueFile;
   readonly requests: RequestsFile;
   readonly fetch: FetchFile;
+  readonly callbacks: CallbacksFile;
 }

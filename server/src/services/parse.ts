@@ -216,13 +216,18 @@ function specOf(file: ServiceFile, context: SpecContext): ServiceSpec {
   };
 }
 
-function requestSettings({ requests, fetch }: ServiceFile): RequestSettings {
+function requestSettings({ requests, fetch, callbacks }: ServiceFile): RequestSettings {
   return {
     bytesMax: requests.max_bytes,
     resultBytesMax: requests.max_result_bytes,
     input: requests.input,
     onLeave: requests.on_leave,
     fetch: { allow: fetch.allow, buckets: fetch.s3_buckets },
+    callbacks: {
+      allow: callbacks.allow,
+      resultBytesMax: callbacks.max_result_size_kb * 1024,
+      timeoutMs: callbacks.timeout,
+    },
   };
 }
 

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { about, duration, ignored, text, whole } from './fields.ts';
 import type { ServiceFile } from './file.ts';
 import { autoscalerSchema } from './schema-autoscaler.ts';
+import { callbacksSchema } from './schema-callbacks.ts';
 import { containerSchema, healthCheckSchema, storageSchema } from './schema-containers.ts';
 import { metadataSchema } from './schema-metadata.ts';
 import { queueSchema } from './schema-queue.ts';
@@ -96,6 +97,7 @@ export const fileSchema: z.ZodType<ServiceFile> = z.object({
   queue: queueSchema.prefault({}),
   requests: requestsSchema.prefault({}),
   fetch: fetchSchema.prefault({}),
+  callbacks: callbacksSchema.prefault({}),
   autoscaler: autoscalerSchema
     .optional()
     .meta(about('How the number of instances follows the load.')),

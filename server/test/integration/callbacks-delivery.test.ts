@@ -96,7 +96,7 @@ describe('a callback', () => {
   it('keeps its secrets to the owner of the files', async () => {
     const { callbacks, folder } = await callbackWorld();
     await callbacks.webhooks('ocr');
-    expect((await readdir(join(folder, 'ocr'))).sort()).toEqual(['keys.json']);
+    expect((await readdir(join(folder, 'ocr'))).sort()).toEqual(['keys.json', 'service.json']);
     expect((await stat(join(folder, 'ocr', 'keys.json'))).mode & 0o777).toBe(0o600);
     expect((await stat(join(folder, 'ocr'))).mode & 0o777).toBe(0o700);
     await callbacks.forget('ocr');

@@ -104,9 +104,9 @@ describe('by hand', () => {
     expect((await world.callbacks.webhooks('ocr')).closed).toEqual([]);
   });
 
-  it('says of a request that is not there that it is not there', async () => {
+  it('sends nothing of a request that is not at rest', async () => {
     const { callbacks } = await callbackWorld();
-    await expect(callbacks.replay('ocr', 9)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(callbacks.replay('ocr', 9)).rejects.toMatchObject({ code: 'conflict' });
   });
 });
 

@@ -108,6 +108,7 @@ export async function callbackWorld(options: WorldOptions = {}): Promise<Callbac
   const settings = { allow: ['127.0.0.0/8'], resultBytesMax: 16_384, timeoutMs: 20_000 };
   const failures = { done: 0 };
   const source: CallbackSource = {
+    number: 1,
     settings: () => ({ ...settings, allow: allowList(settings.allow, 'callbacks.allow') }),
     async pending(from, limit) {
       const rows = [...outbox].filter(([index]) => index >= from).sort((a, b) => a[0] - b[0]);
