@@ -34,6 +34,6 @@ export type {
   SubmitOptions,
 } from './requests/submission.ts';
 export * from './requests/webhook.ts';
-export type { WorkerReport, WorkTerms } from './stream/membership.ts';
+export type { CallOutcome, EndedCall, WorkerReport, WorkTerms } from './stream/membership.ts';
 export * from './tags.ts';
 export * from './work-client.ts';

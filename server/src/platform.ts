@@ -4,6 +4,7 @@
 
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import type { EndedCall } from '@sluice/sdk/wire';
 import type { Scaler } from './autoscaler/scaler.ts';
 import { Broker } from './broker/broker.ts';
 import { ensureAdminToken } from './config/admin-token.ts';
@@ -32,7 +33,7 @@ import { Telemetry } from './kernel/telemetry.ts';
 import { directoryOf, type Edges, isPrivate, openEdges, urlOf } from './platform/edges.ts';
 import { launchDesk } from './platform/launches.ts';
 import { createInstances, instanceHost } from './platform/runtime.ts';
-import { createScaler, noticing } from './platform/scaling.ts';
+import { countCall, createScaler, noticing } from './platform/scaling.ts';
 import { withJoined, workerDesk } from './platform/workers.ts';
 import { Registry } from './services/registry.ts';
 
@@ -161,13 +162,15 @@ export class Platform implements Component {
     const options = { engine, clock, random, log, record: events.record };
     const broker = await this.#begin(new Broker(options));
     const launches = launchDesk();
+    const called = (service: string, call: EndedCall): void => {
+      countCall(service, call, { telemetry, scaler: this.#running?.scaler });
+    };
     const instances = createInstances({
       launches,
-      served: (service, durationMs) => this.#running?.scaler.served(service, durationMs),
+      called,
       dataFolder: this.#config.dataFolder,
       environment,
       broker,
-      telemetry,
       record: events.record,
       capacity: this.#config.capacity,
       clock,
@@ -191,7 +194,7 @@ export class Platform implements Component {
     );
     launches.open(registry);
     events.keep(registry.list().map(({ name }) => name));
-    const workers = workerDesk({ registry, record: events.record, clock, log });
+    const workers = workerDesk({ registry, record: events.record, called, clock, log });
     const scaler = createScaler({ ...options, registry, broker, instances, environment });
     this.#started.push(scaler);
     const known = { engine, registry, broker, instances, events, telemetry, workers, scaler };

@@ -2,6 +2,7 @@
 // how the instance is, and what the service wants of its workers. On the wire both are names and
 // texts, so that either side may say more in a later version; unknown names are passed over.
 
+import type { LastExit } from '../admin-types.ts';
 import { PlatformError } from '../errors.ts';
 import type { Tags } from '../tags.ts';
 
@@ -28,6 +29,30 @@ export interface WorkerReport {
   readonly startedAt: number;
   /** The revision of the service whose terms the worker follows. */
   readonly revision: number;
+  /** How the run of the model server before this one ended; null: there was none. */
+  readonly lastExit: LastExit | null;
+  /** Calls to the model that have ended and were not told of yet; `callsBefore` were. */
+  readonly calls: readonly EndedCall[];
+  readonly callsBefore: number;
+  /** The number of the last order to be replaced that was followed; 0 = none. */
+  readonly replaced: number;
+}
+
+/** How a call to the model ended; `voided`: its lease was taken away; `shutdown`: it was cut to
+ * leave in time; `dead`: with its instance. */
+export type CallOutcome =
+  | 'succeeded'
+  | 'failed'
+  | 'retry'
+  | 'refused'
+  | 'timeout'
+  | 'voided'
+  | 'shutdown'
+  | 'dead';
+
+export interface EndedCall {
+  readonly outcome: CallOutcome;
+  readonly durationMs: number;
 }
 
 /** What a service wants of its workers, as its service.json says. */
@@ -47,13 +72,42 @@ export interface WorkTerms {
   readonly releaseAfterMs: number;
   /** The largest result that the sink takes now. */
   readonly resultBytesMax: number;
+  /** The instance is to end and to be started anew: once its work is done, or now, its work given
+   * back. Said until a report names its number. */
+  readonly replace?: ReplaceOrder | undefined;
 }
+
+export interface ReplaceOrder {
+  /** Rises. */
+  readonly number: number;
+  readonly how: 'drain' | 'now';
+}
+
+const callOutcomes: Readonly<Record<CallOutcome, true>> = {
+  ...{ succeeded: true, failed: true, retry: true, refused: true },
+  ...{ timeout: true, voided: true, shutdown: true, dead: true },
+};
+
+/** Calls told of in one report, most. */
+export const reportedCallsMax = 250;
+
+/** Last lines of a run, most, and characters of each. */
+const linesMax = 10;
+const lineMax = 200;
 
 /** Longest text of one fact; a longer one is cut. */
 const charactersMax = 512;
 
-export function writeReport(report: WorkerReport): Tags {
-  return new Map(Object.entries(report).map(([name, value]) => [name, cut(String(value))]));
+export function writeReport({ lastExit, calls, ...report }: WorkerReport): Tags {
+  const facts = new Map(
+    Object.entries(report).map(([name, value]) => [name, cut(String(value))] as const),
+  );
+  if (lastExit !== null) facts.set('lastExit', JSON.stringify(shortened(lastExit)));
+  if (calls.length > 0) {
+    const lines = calls.map(({ outcome, durationMs }) => `${outcome} ${Math.round(durationMs)}`);
+    facts.set('calls', lines.join('\n'));
+  }
+  return facts;
 }
 
 /** Throws `bad_request` when a number is none or the state is no word. */
@@ -74,10 +128,50 @@ export function readReport(facts: Tags): WorkerReport {
     restarts: number('restarts'),
     startedAt: number('startedAt'),
     revision: number('revision'),
+    lastExit: exitOf(facts.get('lastExit')),
+    calls: callsOf(facts.get('calls')),
+    callsBefore: number('callsBefore'),
+    replaced: number('replaced'),
   };
 }
 
-export function writeTerms({ paths, retryStatuses, ...terms }: WorkTerms): Tags {
+function shortened(exit: LastExit): LastExit {
+  const lines = exit.lines.slice(-linesMax).map((line) => cut(line).slice(0, lineMax));
+  return { ...exit, reason: cut(exit.reason), lines };
+}
+
+function exitOf(text: string | undefined): LastExit | null {
+  if (text === undefined) return null;
+  try {
+    // The shape is checked right below.
+    const { code, signal, reason, startedAt, endedAt, lines } = JSON.parse(text) as LastExit;
+    const isCode = code === null || Number.isSafeInteger(code);
+    const isWhole = isCode && Array.isArray(lines);
+    const texts = [reason, startedAt, endedAt, signal ?? '', ...(isWhole ? lines : [])];
+    if (isWhole && texts.every((each) => typeof each === 'string')) {
+      const instants = { startedAt: cut(startedAt), endedAt: cut(endedAt) };
+      return shortened({ code, signal: signal && cut(signal), reason, ...instants, lines });
+    }
+  } catch {
+    // Refused below.
+  }
+  throw mistake('lastExit', 'an end');
+}
+
+/** Outcomes that are not known here are passed over. */
+function callsOf(text: string | undefined): readonly EndedCall[] {
+  if (text === undefined || text === '') return [];
+  return text.split('\n', reportedCallsMax).flatMap((line) => {
+    const [word, duration = ''] = line.split(' ');
+    return isOutcome(word) ? [{ outcome: word, durationMs: wholeOf('calls', duration) }] : [];
+  });
+}
+
+function isOutcome(word: string | undefined): word is CallOutcome {
+  return word !== undefined && Object.hasOwn(callOutcomes, word);
+}
+
+export function writeTerms({ paths, retryStatuses, replace, ...terms }: WorkTerms): Tags {
   const facts = new Map(
     Object.entries(terms).map(([name, value]) => {
       return [name, typeof value === 'number' ? String(Math.round(value)) : value];
@@ -86,6 +180,7 @@ export function writeTerms({ paths, retryStatuses, ...terms }: WorkTerms): Tags 
   // No path has a line break in it.
   facts.set('paths', paths.join('\n'));
   facts.set('retryStatuses', retryStatuses.join(' '));
+  if (replace !== undefined) facts.set('replace', `${replace.number} ${replace.how}`);
   return facts;
 }
 
@@ -112,7 +207,14 @@ export function readTerms(facts: Tags): WorkTerms {
     retryStatuses: list('retryStatuses', ' ').map((item) => wholeOf('retryStatuses', item)),
     releaseAfterMs: number('releaseAfterMs'),
     resultBytesMax: number('resultBytesMax'),
+    replace: orderOf(facts.get('replace')),
   };
+}
+
+/** Passed over when it is of a kind that is not known here. */
+function orderOf(text: string | undefined): ReplaceOrder | undefined {
+  const [number = '', how] = (text ?? '').split(' ');
+  return how === 'drain' || how === 'now' ? { number: wholeOf('replace', number), how } : undefined;
 }
 
 function wholeOf(name: string, text: string): number {

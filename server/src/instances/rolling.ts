@@ -35,27 +35,22 @@ function amountOf(share: Share, count: number, round: (value: number) => number)
 }
 
 /**
- * With a surge of 0 the machine is said to hold no more than the wanted number: then those that
+ * With a surge of 0 the machine is said to hold no more than the wanted number: then all that
  * still finish their work count too. Otherwise they don't, or one request of a day would hold up
  * every update for a day; what the machine holds is then bounded by declared resources.
  */
 export function rollingPlan(wanted: DeployedService, copies: readonly Copy[]): RollingPlan {
   const { count, rolling } = wanted.instances;
-  const { current, old, leavingOld } = sorted(wanted, copies);
+  const { current, old } = sorted(wanted, copies);
   const extra = byWorth(current).slice(0, Math.max(0, current.length - count));
   const missing = Math.max(0, count - current.length);
-  if (old.length === 0 && leavingOld.length === 0) {
-    return { start: Array(missing).fill(undefined), leave: extra.map(nameOf) };
-  }
   const { surge, unavailable } = marginsOf(rolling, count);
   const useless = old.filter(isUseless);
   const readyNew = readyOf(current) - readyOf(extra);
   const replaced = superseded(old, readyNew - Math.max(0, count - unavailable));
-  const existing =
-    current.length +
-    old.length -
-    (surge === 0 ? 0 : useless.length) +
-    (surge === 0 ? leavingOld.length : 0);
+  const leaving = copies.filter(({ isLeaving }) => isLeaving).length;
+  const going = surge === 0 ? leaving : -useless.length;
+  const existing = current.length + old.length + going;
   const room = Math.max(0, count + surge - existing);
   return {
     start: Array(Math.min(missing, room)).fill(undefined),
@@ -103,7 +98,6 @@ export function roomMakers<One extends Copy>(
 interface Sorted<One extends Copy> {
   readonly current: readonly One[];
   readonly old: readonly One[];
-  readonly leavingOld: readonly One[];
 }
 
 function sorted<One extends Copy>(wanted: DeployedService, copies: readonly One[]): Sorted<One> {
@@ -111,7 +105,6 @@ function sorted<One extends Copy>(wanted: DeployedService, copies: readonly One[
   return {
     current: staying(copies).filter((copy) => copy.key === key),
     old: staying(copies).filter((copy) => copy.key !== key),
-    leavingOld: copies.filter((copy) => copy.isLeaving && copy.key !== key),
   };
 }
 

@@ -6,19 +6,20 @@ import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { PlatformError } from '@sluice/sdk';
-import type { WorkerReport, WorkTerms } from '@sluice/sdk/wire';
+import type { ReplaceOrder, WorkerReport, WorkTerms } from '@sluice/sdk/wire';
 import { lockFolder } from '../engine/lmdb/lock.ts';
 import { EndpointDriver } from '../instances/endpoint.ts';
 import type { Environment } from '../instances/environment.ts';
 import type { Feeder, FeedOrder } from '../instances/feeder.ts';
 import { InstanceManager } from '../instances/manager.ts';
 import { ProcessDriver } from '../instances/process.ts';
-import type { InstanceStatus } from '../instances/status.ts';
+import { type InstanceStatus, infoOf } from '../instances/status.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import { HttpModelClient } from '../worker/model-client.ts';
 import { Worker } from '../worker/worker.ts';
+import { EndedCalls } from './ended-calls.ts';
 import { Membership, type MembershipNews } from './membership.ts';
 import { type InstanceChoice, wantedInstance } from './wanted.ts';
 
@@ -56,7 +57,10 @@ export class JoinedWorker {
   readonly #membership: Membership;
   readonly #number: number;
   readonly #over = new AbortController();
+  readonly #calls = new EndedCalls();
   #manager: InstanceManager | undefined;
+  /** The last order to replace the instance that was followed. */
+  #replaced = 0;
   #told = '';
 
   constructor(options: JoinedWorkerOptions) {
@@ -72,6 +76,7 @@ export class JoinedWorker {
       agent: `sluice-worker/${version}`,
       report: () => this.#report(),
       changed: (terms) => this.#follow(terms),
+      heard: ({ callsBefore, calls }) => this.#calls.heard(callsBefore + calls.length),
       news: options.news,
       clock,
       random,
@@ -154,10 +159,19 @@ export class JoinedWorker {
 
   #follow(terms: WorkTerms): void {
     const { service, choice } = this.#options;
+    if (terms.replace !== undefined) this.#replace(terms.replace);
     const wanted = wantedInstance({ service, number: this.#number }, choice, terms);
     this.#manager?.apply(wanted).catch((error: unknown) => {
       this.#options.log.error({ error }, 'new settings not taken');
     });
+  }
+
+  /** An instance that has not been started yet is as new as one can be. */
+  #replace({ number, how }: ReplaceOrder): void {
+    if (number === this.#replaced) return;
+    this.#replaced = number;
+    const name = this.#status()?.name;
+    if (name !== undefined) this.#manager?.replace(this.#options.service, name, how);
   }
 
   #feeder(order: FeedOrder): Feeder {
@@ -175,6 +189,7 @@ export class JoinedWorker {
       clock,
       random,
       log: log.child({ service, instance: this.name }),
+      observe: (call) => this.#calls.add(call),
     });
   }
 
@@ -202,6 +217,9 @@ export class JoinedWorker {
       restarts: status?.restarts ?? 0,
       startedAt: Math.floor(status?.startedAt ?? 0),
       revision: this.#membership.terms?.revision ?? 0,
+      lastExit: status === undefined ? null : infoOf(status).lastExit,
+      replaced: this.#replaced,
+      ...this.#calls.next(),
     };
   }
 

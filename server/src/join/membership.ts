@@ -25,6 +25,8 @@ export interface MembershipOptions {
   readonly report: () => WorkerReport;
   /** What the service wants has changed, or was heard for the first time. */
   readonly changed: (terms: WorkTerms) => void;
+  /** A report has been heard. */
+  readonly heard: (report: WorkerReport) => void;
   readonly news: (news: MembershipNews) => void;
   readonly clock: Clock;
   readonly random: Random;
@@ -70,7 +72,9 @@ export class Membership {
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       try {
         this.#client ??= await this.#connect(signal);
-        this.#take(await this.#client.report(this.#options.report(), { timeoutMs: answerMs }));
+        const report = this.#options.report();
+        const terms = await this.#client.report(report, { timeoutMs: answerMs });
+        this.#take(terms, report);
         this.#isJoined = true;
         return true;
       } catch (error) {
@@ -90,9 +94,11 @@ export class Membership {
     let toldAt = this.#options.clock.now().mono;
     while (!signal.aborted) {
       const report = this.#options.report();
-      const text = JSON.stringify(report);
+      // What has ended is told once, and makes the next report no news.
+      const { calls, callsBefore: _, ...state } = report;
+      const text = JSON.stringify(state);
       const now = this.#options.clock.now().mono;
-      if (this.#isDue || text !== told || now - toldAt >= reportMs) {
+      if (this.#isDue || calls.length > 0 || text !== told || now - toldAt >= reportMs) {
         this.#isDue = false;
         told = text;
         toldAt = now;
@@ -115,7 +121,7 @@ export class Membership {
 
   async #tell(report: WorkerReport, signal: AbortSignal): Promise<void> {
     try {
-      this.#take(await this.client.report(report, { signal, timeoutMs: answerMs }));
+      this.#take(await this.client.report(report, { signal, timeoutMs: answerMs }), report);
     } catch (error) {
       if (signal.aborted) return;
       const refusal = asPlatformError(error);
@@ -127,7 +133,8 @@ export class Membership {
     }
   }
 
-  #take(terms: WorkTerms): void {
+  #take(terms: WorkTerms, report: WorkerReport): void {
+    this.#options.heard(report);
     const isNew = JSON.stringify(terms) !== JSON.stringify(this.#terms);
     this.#terms = terms;
     if (isNew) this.#options.changed(terms);

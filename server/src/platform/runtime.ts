@@ -2,6 +2,7 @@
 // from the queues of its service.
 
 import { join } from 'node:path';
+import type { EndedCall } from '@sluice/sdk/wire';
 import type { Broker } from '../broker/broker.ts';
 import type { Environment } from '../config/places.ts';
 import type { InstanceHost } from '../http/api/administrator.ts';
@@ -16,7 +17,6 @@ import type { Clock } from '../kernel/clock.ts';
 import type { RecordEvent } from '../kernel/events.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
-import type { Telemetry } from '../kernel/telemetry.ts';
 import { HttpModelClient } from '../worker/model-client.ts';
 import { Worker } from '../worker/worker.ts';
 import type { LaunchDesk } from './launches.ts';
@@ -26,11 +26,10 @@ export interface RuntimeOptions {
   /** Of this process; model processes get an allow-listed part of it. */
   readonly environment: Environment;
   readonly broker: Broker;
-  readonly telemetry: Telemetry;
   readonly record: RecordEvent;
   readonly launches: LaunchDesk;
   /** A call to the model of a service has ended. */
-  readonly served: (service: string, durationMs: number) => void;
+  readonly called: (service: string, call: EndedCall) => void;
   /** What the machine has for instances, as far as it is not measured. */
   readonly capacity?: GivenCapacity;
   readonly clock: Clock;
@@ -72,7 +71,7 @@ export function instanceHost(instances: InstanceManager): InstanceHost {
 
 /** The worker of one instance. */
 function feederOf(order: FeedOrder, options: RuntimeOptions): Feeder {
-  const { broker, telemetry, clock, random, log } = options;
+  const { broker, clock, random, log } = options;
   const { service, instance, url, settings, cutGraceMs, isTakenOver } = order;
   const queues = broker.find(service);
   if (queues === undefined) throw new Error(`instance ${instance} has no queues`);
@@ -90,11 +89,7 @@ function feederOf(order: FeedOrder, options: RuntimeOptions): Feeder {
     clock,
     random,
     log: log.child({ service, instance }),
-    observe: ({ durationMs, outcome }) => {
-      telemetry.inferenceDone(service, outcome, durationMs / 1000);
-      // Others say nothing of how long work takes.
-      if (outcome === 'succeeded' || outcome === 'failed') options.served(service, durationMs);
-    },
+    observe: (call) => options.called(service, call),
   });
   return worker;
 }

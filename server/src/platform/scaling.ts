@@ -1,5 +1,6 @@
 // The autoscaler among the other parts: what it is told by them, and whom it tells.
 
+import type { EndedCall } from '@sluice/sdk/wire';
 import { Scaler } from '../autoscaler/scaler.ts';
 import type { Broker } from '../broker/broker.ts';
 import type { Environment } from '../config/places.ts';
@@ -8,6 +9,7 @@ import type { InstanceManager } from '../instances/manager.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { RecordEvent } from '../kernel/events.ts';
 import type { Log } from '../kernel/log.ts';
+import type { Telemetry } from '../kernel/telemetry.ts';
 import type { ServiceRuntime } from '../services/ports.ts';
 import type { Registry } from '../services/registry.ts';
 
@@ -25,6 +27,17 @@ export function noticing(
     hurry: (name) => instances.hurry(name),
     report: (name) => instances.report(name),
   };
+}
+
+/** A call to the model of a service has ended, here or on another machine. */
+export function countCall(
+  service: string,
+  { outcome, durationMs }: EndedCall,
+  { telemetry, scaler }: { readonly telemetry: Telemetry; readonly scaler: Scaler | undefined },
+): void {
+  telemetry.inferenceDone(service, outcome, durationMs / 1000);
+  // Others say nothing of how long work takes.
+  if (outcome === 'succeeded' || outcome === 'failed') scaler?.served(service, durationMs);
 }
 
 /** Not started yet: before the instances of an earlier server are known there is nothing to say. */

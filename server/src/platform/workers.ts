@@ -1,10 +1,10 @@
 // Workers on other machines: what they are told of their service, and how they stand beside the
 // instances of this machine in every list.
 
-import { type InstanceInfo, PlatformError, type WorkTerms } from '@sluice/sdk/wire';
+import { type EndedCall, type InstanceInfo, PlatformError } from '@sluice/sdk/wire';
 import type { Broker } from '../broker/broker.ts';
 import type { InstanceHost } from '../http/api/administrator.ts';
-import type { WorkerDesk } from '../http/stream/calls.ts';
+import type { ServiceTerms, WorkerDesk } from '../http/stream/calls.ts';
 import { JoinedWorkers } from '../http/stream/joined.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { RecordEvent } from '../kernel/events.ts';
@@ -15,11 +15,13 @@ import type { Registry } from '../services/registry.ts';
 export function workerDesk(parts: {
   readonly registry: Registry;
   readonly record: RecordEvent;
+  /** A call to the model of a service has ended there. */
+  readonly called: (service: string, call: EndedCall) => void;
   readonly clock: Clock;
   readonly log: Log;
 }): WorkerDesk {
-  const { registry, record, clock, log } = parts;
-  const joined = new JoinedWorkers({ clock, log, record });
+  const { registry, ...rest } = parts;
+  const joined = new JoinedWorkers(rest);
   return { joined, terms: (service) => termsOf(registry, service) };
 }
 
@@ -44,6 +46,8 @@ export function withJoined(
   return {
     ...own,
     list: (service) => [...own.list(service), ...list(service)],
+    replace: (service, instance, how) =>
+      own.replace(service, instance, how) || joined.replace(service, instance, how),
     logs: async (service, instance, request) => {
       const found = list(service).find(({ name }) => name === instance);
       if (found === undefined) return own.logs(service, instance, request);
@@ -59,10 +63,7 @@ function waiting(instance: InstanceInfo): InstanceInfo {
   return { ...instance, state: 'Pending', message: 'its service is stopped', ready: false };
 }
 
-function termsOf(
-  registry: Registry,
-  service: string,
-): Omit<WorkTerms, 'resultBytesMax'> | undefined {
+function termsOf(registry: Registry, service: string): ServiceTerms | undefined {
   const view = registry.get(service);
   if (view?.declared === undefined) return undefined;
   const { window, keepaliveMs, request, retryStatuses, releaseAfterMs } = view.declared;

@@ -2,6 +2,7 @@
 // what became of it. Always: no more calls at the model than the window, abandoned ones that it may
 // still work on included; and every delivery is completed, given back or no longer ours.
 
+import type { EndedCall } from '@sluice/sdk/wire';
 import type { Clock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
@@ -47,11 +48,8 @@ export interface WorkerOptions {
   readonly random: Random;
   readonly log: Log;
   /** Every call that ended, for metrics. */
-  readonly observe?: (call: { readonly durationMs: number; readonly outcome: CallOutcome }) => void;
+  readonly observe?: (call: EndedCall) => void;
 }
-
-/** How a call ended; `voided`: its lease was taken away; `shutdown`: cut to leave in time. */
-export type CallOutcome = Outcome['kind'] | 'timeout' | 'voided' | 'shutdown' | 'dead';
 
 export interface WorkerView {
   readonly running: readonly RunningCall[];

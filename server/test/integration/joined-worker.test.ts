@@ -8,6 +8,7 @@ import type { InstanceInfo } from '@sluice/sdk';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isAlive as isLiving, processFacts } from '../../src/instances/proc.ts';
 import {
+  adminToken,
   type HeldModel,
   type JoinedWorld,
   openJoinedWorld,
@@ -125,7 +126,8 @@ test('starts and restarts a model server, and ends what a killed worker left', a
 
   // It died with the request, which may have one bad delivery only: an empty result says so.
   expect(await said('exit')).toBe('');
-  await seen(server, 'own', (each) => each.state === 'Running' && each.restarts > 0);
+  const back = await seen(server, 'own', (each) => each.state === 'Running' && each.restarts > 0);
+  expect(back.lastExit).toMatchObject({ code: 3, reason: 'ended with code 3' });
   const after = Number(await said('pid'));
   expect(isAlive(before)).toBe(false);
 
@@ -154,3 +156,37 @@ function isAlive(pid: number): boolean {
   const facts = processFacts(pid);
   return facts !== undefined && isLiving(facts);
 }
+
+test('starts its model server anew when it is told to, its work done first', async () => {
+  const token = await world.queues(server, 'anew');
+  const queues = await world.submit(server, 'anew');
+  const program = fileURLToPath(new URL('./process-model.js', import.meta.url));
+  const args = ['--command', `node ${program}`, '--grace', '1s'];
+  const own = [...args, '--data', join(world.commands.home, 'anew')];
+  const worker = world.worker({ url: server.url, service: 'anew', token, args: own });
+  const { name, address } = await seen(server, 'anew', isRunning);
+  const said = async (word: string): Promise<string> => {
+    await queues.input.put(word);
+    const [result] = await queues.sink.get({ waitMs: 20_000 });
+    return Buffer.from(result?.payload ?? []).toString();
+  };
+  const before = Number(await said('pid'));
+  const held = said('hold');
+  await seen(server, 'anew', ({ busy }) => busy === 1);
+  await server.client.deleteInstances('anew', [name]);
+  await seen(server, 'anew', ({ state }) => state === 'Draining');
+  await fetch(address, { method: 'PUT', body: 'release' });
+  expect(await held).toBe('held');
+  const ready = await seen(server, 'anew', isRunning);
+  expect(ready).toMatchObject({ name, pid: worker.child.pid, ready: true });
+  const after = Number(await said('pid'));
+  expect([isAlive(before), after === before]).toEqual([false, false]);
+  // What it did there is counted here.
+  const headers = { authorization: `Bearer ${adminToken}` };
+  const metrics = async (): Promise<string> =>
+    (await fetch(`${server.url}/metrics`, { headers })).text();
+  const counted = /^inference_request_duration_seconds_count\{.*service_name="anew".*\} 3$/m;
+  await expect.poll(metrics, { timeout: 10_000 }).toMatch(counted);
+  worker.child.kill('SIGTERM');
+  expect(await worker.ended).toMatchObject({ code: 0 });
+});

@@ -3,7 +3,7 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { PlatformError } from '@sluice/sdk/wire';
+import { type CallOutcome, PlatformError } from '@sluice/sdk/wire';
 import { type Clock, systemClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { HttpModelClient } from '../../src/worker/model-client.ts';
@@ -20,7 +20,7 @@ import type {
   WorkWatch,
   WorkWatchRequest,
 } from '../../src/worker/source.ts';
-import { type CallOutcome, Worker } from '../../src/worker/worker.ts';
+import { Worker } from '../../src/worker/worker.ts';
 import { SeededRandom } from '../simulation/seeded-random.ts';
 
 export interface Work {

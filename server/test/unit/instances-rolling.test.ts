@@ -40,6 +40,19 @@ describe('margins', () => {
   });
 });
 
+describe('a machine that holds no more than the wanted number', () => {
+  const how = rolling(count(0), count(1));
+
+  it('starts nothing in the place of one that still finishes its work', () => {
+    const current = (name: string, isLeaving: boolean) => copy(name, { key: '1.2', isLeaving });
+    const copies = [current('a', true), current('b', false)];
+    expect(plan(wanted(2, how), copies).start).toEqual([]);
+    expect(plan(wanted(2, how), copies.slice(1)).start).toEqual([undefined]);
+    // Where there is room it comes at once.
+    expect(plan(wanted(2, rolling(count(1), count(0))), copies).start).toEqual([undefined]);
+  });
+});
+
 /** A world in which copies become ready and finish leaving in an order that a test draws. */
 class Play {
   copies: Copy[];

@@ -45,7 +45,7 @@ describe('status', () => {
     ]);
   });
 
-  it('says of a service that is being stopped what still goes on, and nothing that does not', () => {
+  it('says what of a service that is being stopped still goes on, and nothing else', () => {
     const leaving = { ...ready, running: 0, leaving: 2 };
     const text = (report: RuntimeReport, leased: number): string =>
       statusOf(situation({ phase: 'stopping', report, leased })).message;

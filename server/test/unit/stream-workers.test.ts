@@ -1,7 +1,14 @@
 // Workers on other machines over the stream protocol: what they say of themselves, what they hear
 // of the service, what they hold and free across lost connections.
 
-import type { LeasedMessage, WorkerReport, WorkReceiver, WorkRequest } from '@sluice/sdk';
+import type {
+  EndedCall,
+  LastExit,
+  LeasedMessage,
+  WorkerReport,
+  WorkReceiver,
+  WorkRequest,
+} from '@sluice/sdk';
 import { afterEach, describe, expect, it } from 'vitest';
 import { JoinedWorkers } from '../../src/http/stream/joined.ts';
 import type { ServiceEvent } from '../../src/kernel/events.ts';
@@ -20,6 +27,19 @@ const report: WorkerReport = {
   restarts: 0,
   startedAt: 1_700_000_000_000,
   revision: 7,
+  lastExit: null,
+  calls: [],
+  callsBefore: 0,
+  replaced: 0,
+};
+
+const lastExit: LastExit = {
+  code: 3,
+  signal: null,
+  reason: 'ended with code 3',
+  startedAt: '2023-11-14T22:13:20.000Z',
+  endedAt: '2023-11-14T22:14:20.000Z',
+  lines: ['no such weights'],
 };
 
 const everything: WorkRequest = {
@@ -90,6 +110,48 @@ describe('a worker over the stream protocol', () => {
     ]);
     await worker.close();
     await until(() => !world.joined.has(service));
+  });
+
+  it('tells how its last run ended and what calls it made, each once', async () => {
+    world = await StreamWorld.open();
+    const worker = await world.work('one');
+    const call = (durationMs: number): EndedCall => ({ outcome: 'succeeded', durationMs });
+    const told = { ...report, lastExit, calls: [call(10), call(20)] };
+    await worker.report(told);
+    expect(world.joined.list(service, () => 0)).toMatchObject([{ lastExit }]);
+    // Its answer was lost, and there is more by now.
+    await worker.report({ ...told, calls: [call(10), call(20), call(30)] });
+    await worker.report({ ...told, calls: [{ outcome: 'failed', durationMs: 5 }], callsBefore: 3 });
+    expect(world.called).toEqual([
+      ...[10, 20, 30].map((durationMs) => [service, call(durationMs)]),
+      [service, { outcome: 'failed', durationMs: 5 }],
+    ]);
+  });
+
+  it('hears that it is to be replaced until it says that it has done so', async () => {
+    world = await StreamWorld.open();
+    const worker = await world.work('one');
+    expect(world.joined.replace(service, 'one', 'drain')).toBe(false);
+    expect((await worker.report(report)).replace).toBeUndefined();
+    expect(world.joined.replace(service, 'one', 'drain')).toBe(true);
+    const first = (await worker.report(report)).replace;
+    expect(first).toMatchObject({ how: 'drain' });
+    expect((await worker.report(report)).replace).toEqual(first);
+    world.joined.replace(service, 'one', 'now');
+    // What it says to the order before does not stand for the later one.
+    const second = (await worker.report({ ...report, replaced: first?.number ?? 0 })).replace;
+    expect(second).toMatchObject({ how: 'now' });
+    expect(second?.number).toBeGreaterThan(first?.number ?? 0);
+    const done = await worker.report({ ...report, replaced: second?.number ?? 0 });
+    expect(done.replace).toBeUndefined();
+  });
+
+  it('that was started anew has nothing to replace', async () => {
+    world = await StreamWorld.open();
+    const worker = await world.work('one');
+    await worker.report(report);
+    world.joined.replace(service, 'one', 'drain');
+    expect((await worker.report({ ...report, pid: 43 })).replace).toBeUndefined();
   });
 
   it('is refused with a word about what is wrong', async () => {
@@ -200,6 +262,13 @@ describe('the list of joined workers', () => {
       },
     ]);
     joined.report(service, by('one'), { ...report, state: 'Busy', reason: 'slow' }, next);
+    joined.report(service, by('one'), { ...report, state: 'Starting' }, next);
+    const crash = { ...report, state: 'CrashLoop', reason: 'ended with code 3' };
+    for (const restarts of [4, 5, 6]) {
+      joined.report(service, by('one'), { ...crash, restarts }, next);
+      joined.report(service, by('one'), { ...report, state: 'Starting', restarts }, next);
+    }
+    joined.report(service, by('one'), { ...report, state: 'Busy', reason: 'slow' }, next);
     expect(joined.list(service, busyOf)).toMatchObject([{ state: 'Busy', ready: true }]);
     // The old connection has nothing to say about it any more.
     joined.lost(home);
@@ -211,7 +280,8 @@ describe('the list of joined workers', () => {
       'joined: one joined from gpu-box, where its model listens at http://127.0.0.1:9000',
       'lost: one lost its connection; gpu-box may come back',
       'back: one is connected again',
-      'state: one is Busy: slow',
+      // Neither what comes and goes with the work, nor each end of many.
+      'state: one is CrashLoop: ended with code 3',
       'lost: one lost its connection; gpu-box may come back',
     ]);
   });

@@ -11,13 +11,14 @@ import {
   type SocketEvents,
   type WorkClient,
 } from '@sluice/sdk';
-import { PlatformError, type WorkTerms } from '@sluice/sdk/wire';
+import { type EndedCall, PlatformError } from '@sluice/sdk/wire';
 import { Broker } from '../../src/broker/broker.ts';
 import type { Queues } from '../../src/broker/queues.ts';
 import { MemoryEngine } from '../../src/engine/memory.ts';
 import type { Connection } from '../../src/http/connection.ts';
 import type { HostedService, ServiceToken, TokenScope } from '../../src/http/directory.ts';
 import { attributesOf } from '../../src/http/eas/inspect.ts';
+import type { ServiceTerms } from '../../src/http/stream/calls.ts';
 import { JoinedWorkers } from '../../src/http/stream/joined.ts';
 import type { StreamLimits } from '../../src/http/stream/limits.ts';
 import { StreamServer } from '../../src/http/stream/server.ts';
@@ -30,7 +31,7 @@ export const service = 'ocr';
 export const mainToken = 'main-token';
 
 /** What the service wants of workers elsewhere. */
-export const terms: Omit<WorkTerms, 'resultBytesMax'> = {
+export const terms: ServiceTerms = {
   revision: 7,
   window: 3,
   keepaliveMs: 600_000,
@@ -55,6 +56,8 @@ export class StreamWorld {
   readonly #streams: StreamServer;
   readonly #clients: { close(): Promise<void> }[] = [];
   readonly joined: JoinedWorkers;
+  /** Calls to models that workers told of. */
+  readonly called: [service: string, call: EndedCall][] = [];
   stopped: string | undefined;
   /** New connections are refused. */
   isDown = false;
@@ -68,7 +71,8 @@ export class StreamWorld {
   }) {
     this.#broker = parts.broker;
     this.queues = parts.queues;
-    this.joined = new JoinedWorkers({ clock: parts.clock, log: silentLog });
+    const called = (name: string, call: EndedCall) => void this.called.push([name, call]);
+    this.joined = new JoinedWorkers({ clock: parts.clock, log: silentLog, called });
     this.#streams = new StreamServer({
       directory: { find: (name) => (name === service ? this.#hosted() : undefined) },
       clock: parts.clock,

@@ -163,7 +163,8 @@ export class Administrator implements Administration {
       (instance) => !this.#options.instances.replace(name, instance, how),
     );
     if (foreign.length === 0) return;
-    const text = `${foreign.join(', ')} can't be replaced: not started here, or not started yet`;
+    const why = 'not started yet, or on a machine whose connection is lost';
+    const text = `${foreign.join(', ')} can't be replaced now: ${why}`;
     throw new PlatformError('conflict', text);
   }
 

@@ -45,11 +45,14 @@ export interface Place {
 /** Every attribute of a queue by its EAS name. */
 export type Describe = (service: string, view: QueueView) => Tags;
 
+/** What a service wants of all its workers. */
+export type ServiceTerms = Omit<WorkTerms, 'resultBytesMax' | 'replace'>;
+
 /** What workers on other machines are told, and where they say how they are. */
 export interface WorkerDesk {
   readonly joined: JoinedWorkers;
   /** What a service wants of its workers; undefined: it is not known now. */
-  terms(service: string): Omit<WorkTerms, 'resultBytesMax'> | undefined;
+  terms(service: string): ServiceTerms | undefined;
 }
 
 export function callPut({ link, channel, queues }: Place, call: Put, payload: Uint8Array): void {
@@ -183,9 +186,9 @@ export function callReport({ link, channel, queues, workers }: Place, call: Repo
     const text = `what ${service} wants of its workers is not known now`;
     throw new PlatformError('unavailable', text, { retryAfterMs: 1000 });
   }
-  workers.joined.report(service, channel.by, report, link);
+  const replace = workers.joined.report(service, channel.by, report, link);
   const resultBytesMax = queues.payloadBytesMax('sink');
-  const attributes = writeTerms({ ...terms, resultBytesMax });
+  const attributes = writeTerms({ ...terms, resultBytesMax, replace });
   link.answer(call, { kind: 'described', number: call.number, attributes });
 }
 

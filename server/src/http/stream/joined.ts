@@ -2,7 +2,13 @@
 // service over a connection of the stream protocol. Nothing here rules: what such a worker holds,
 // the queues know. An entry outlives its connection for a while, so that a cut is seen as one.
 
-import { type InstanceInfo, PlatformError, type WorkerReport } from '@sluice/sdk/wire';
+import {
+  type EndedCall,
+  type InstanceInfo,
+  PlatformError,
+  type ReplaceOrder,
+  type WorkerReport,
+} from '@sluice/sdk/wire';
 import type { Identity } from '../../broker/queues.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { RecordEvent, ServiceEvent } from '../../kernel/events.ts';
@@ -13,12 +19,18 @@ export interface JoinedOptions {
   readonly log: Log;
   /** Where joining, leaving and losing a worker are recorded. */
   readonly record?: RecordEvent | undefined;
+  /** Hears of each call to a model that has ended, once. */
+  readonly called?: ((service: string, call: EndedCall) => void) | undefined;
 }
 
 interface Entry {
   readonly service: string;
   readonly instance: string;
   report: WorkerReport;
+  /** Calls of its worker that were told on. */
+  callsSeen: number;
+  /** What it is told until it says that it has done so. */
+  order: ReplaceOrder | undefined;
   /** The connection that speaks for it; undefined: it is lost. */
   home: object | undefined;
   /** Both clocks at which the connection was lost. */
@@ -39,14 +51,20 @@ export class JoinedWorkers {
   readonly #homes = new Map<object, Set<Entry>>();
   /** In the order in which they were lost. */
   readonly #lost = new Set<Entry>();
+  #lastOrder = 0;
 
   constructor(options: JoinedOptions) {
     this.#options = options;
   }
 
-  /** A worker says how it is over the connection `home`. Throws `bad_request` when it is not of
-   * the service's own group, which alone works. */
-  report(service: string, by: Identity, report: WorkerReport, home: object): void {
+  /** A worker says how it is over the connection `home`; answers whether it is to be replaced.
+   * Throws `bad_request` when it is not of the service's own group, which alone works. */
+  report(
+    service: string,
+    by: Identity,
+    report: WorkerReport,
+    home: object,
+  ): ReplaceOrder | undefined {
     if (by.gid !== service) {
       const text = `a worker of ${service} is of the group ${service}, not of ${by.gid}`;
       throw new PlatformError('bad_request', text);
@@ -57,14 +75,37 @@ export class JoinedWorkers {
       const entry = this.#add(service, by.uid, report);
       this.#settle(entry, home);
       this.#tell(entry, 'joined', `joined from ${report.host}${atAddress(report)}`);
-      return;
+      this.#count(entry);
+      return undefined;
     }
     const before = known.report;
     const wasLost = known.home === undefined;
     known.report = report;
     this.#settle(known, home);
     if (wasLost) this.#tell(known, 'back', 'is connected again');
-    if (before.state !== report.state) this.#tell(known, 'state', stateText(report));
+    if (before.state !== report.state && isTold(report)) {
+      this.#tell(known, 'state', stateText(report));
+    }
+    if (isOther(before, report)) {
+      known.callsSeen = 0;
+      known.order = undefined;
+    }
+    if (report.replaced === known.order?.number) known.order = undefined;
+    this.#count(known);
+    return known.order;
+  }
+
+  /** Has the worker start its instance anew; it hears of it with its next report. False: there is
+   * none of that name, or it is not connected now. */
+  replace(service: string, instance: string, how: ReplaceOrder['how']): boolean {
+    const entry = this.#services.get(service)?.get(instance);
+    if (entry?.home === undefined) return false;
+    // Above those of a server before this one.
+    this.#lastOrder = Math.max(this.#lastOrder + 1, Math.floor(this.#options.clock.now().wall));
+    entry.order = { number: this.#lastOrder, how };
+    const work = how === 'drain' ? 'when its work is done' : 'now, giving its work back';
+    this.#tell(entry, 'replaced', `is told to start anew ${work}`);
+    return true;
   }
 
   /** A connection is lost; its workers may come back. */
@@ -115,9 +156,18 @@ export class JoinedWorkers {
       throw new PlatformError('rate_limited', text, { retryAfterMs: 5000 });
     }
     const lostAt = { wall: 0, mono: 0 };
-    const entry: Entry = { service, instance, report, home: undefined, lostAt };
+    const nothing = { callsSeen: 0, order: undefined, home: undefined };
+    const entry: Entry = { service, instance, report, ...nothing, lostAt };
     this.#services.set(service, workers.set(instance, entry));
     return entry;
+  }
+
+  /** Tells on what calls of its worker have ended. A report that came twice counts once. */
+  #count(entry: Entry): void {
+    const { calls, callsBefore } = entry.report;
+    const fresh = calls.slice(Math.max(0, entry.callsSeen - callsBefore));
+    entry.callsSeen = Math.max(entry.callsSeen, callsBefore + calls.length);
+    for (const call of fresh) this.#options.called?.(entry.service, call);
   }
 
   /** `home` speaks for it from now on. */
@@ -167,6 +217,21 @@ function atAddress({ address }: WorkerReport): string {
   return address === '' ? '' : `, where its model listens at ${address}`;
 }
 
+/** Ends in a row that are told one by one, then every so many. */
+const endsTold = 5;
+const endsBetween = 20;
+
+/** Not what comes and goes with the work, nor each end of an instance that ends for ever. */
+function isTold({ state, restarts }: WorkerReport): boolean {
+  if (state === 'Busy' || state === 'Starting' || state === 'Pending') return false;
+  return restarts < endsTold || restarts % endsBetween === 0;
+}
+
+/** Whether another process has taken the place of a worker under its name. */
+function isOther(before: WorkerReport, { pid, host }: WorkerReport): boolean {
+  return before.pid !== pid || before.host !== host;
+}
+
 function stateText({ state, reason }: WorkerReport): string {
   return `is ${state}${reason === '' ? '' : `: ${reason}`}`;
 }
@@ -190,6 +255,6 @@ function infoOf({ instance, report, home, lostAt }: Entry, busy: number): Instan
     ready: !isLost && (state === 'Running' || state === 'Busy'),
     host: report.host,
     version: report.version,
-    lastExit: null,
+    lastExit: report.lastExit,
   };
 }
