@@ -31,10 +31,12 @@ import { LoopDelay } from './kernel/loop-delay.ts';
 import type { Random } from './kernel/random.ts';
 import { Telemetry } from './kernel/telemetry.ts';
 import { directoryOf, type Edges, isPrivate, openEdges, urlOf } from './platform/edges.ts';
+import { Following } from './platform/following.ts';
 import { launchDesk } from './platform/launches.ts';
 import { createInstances, instanceHost } from './platform/runtime.ts';
 import { countCall, createScaler, noticing } from './platform/scaling.ts';
 import { withJoined, workerDesk } from './platform/workers.ts';
+import type { EventBook } from './requests/events/event-book.ts';
 import { Registry } from './services/registry.ts';
 
 export interface PlatformParts {
@@ -63,6 +65,7 @@ interface KnownParts {
   readonly broker: Broker;
   readonly instances: InstanceManager;
   readonly events: EventLog;
+  readonly book: EventBook;
   readonly telemetry: Telemetry;
   readonly workers: WorkerDesk;
   readonly scaler: Scaler;
@@ -165,8 +168,10 @@ export class Platform implements Component {
     const called = (service: string, call: EndedCall): void => {
       countCall(service, call, { telemetry, scaler: this.#running?.scaler });
     };
+    const following = await this.#begin(new Following({ clock, random, log }));
     const instances = createInstances({
       launches,
+      following,
       called,
       dataFolder: this.#config.dataFolder,
       environment,
@@ -185,9 +190,7 @@ export class Platform implements Component {
         store: engine,
         queues: broker,
         runtime: noticing(instances, (service) => this.#running?.scaler.changed(service)),
-        clock,
-        random,
-        log,
+        ...this.#parts,
         openAllowed: isPrivate(this.#config),
         record: events.record,
       }),
@@ -197,7 +200,8 @@ export class Platform implements Component {
     const workers = workerDesk({ registry, record: events.record, called, clock, log });
     const scaler = createScaler({ ...options, registry, broker, instances, environment });
     this.#started.push(scaler);
-    const known = { engine, registry, broker, instances, events, telemetry, workers, scaler };
+    const { book } = following;
+    const known = { engine, registry, broker, instances, events, book, telemetry, workers, scaler };
     const administration = this.#administrator(known);
     const loopDelay = await this.#begin(new LoopDelay(clock));
     pullMetrics(telemetry, { administration, events, loopDelay });
@@ -215,9 +219,7 @@ export class Platform implements Component {
       telemetry,
       isDraining: () => this.#isDraining,
       begin: (component) => this.#begin(component),
-      clock,
-      random,
-      log,
+      ...this.#parts,
     });
     this.#running = { adminToken, administration, instances, scaler, ...edges };
     this.#notReady = undefined;
@@ -229,7 +231,7 @@ export class Platform implements Component {
   }
 
   #administrator(known: KnownParts): Administrator {
-    const { engine, registry, broker, instances, events, telemetry, workers, scaler } = known;
+    const { engine, registry, broker, instances, events, book, telemetry, workers, scaler } = known;
     const { name, survivesProcess, survivesPower } = engine.capabilities;
     const facts = { engine: name, survivesProcess, survivesPower };
     const startedAt = new Date(this.#parts.clock.now().wall).toISOString();
@@ -247,6 +249,7 @@ export class Platform implements Component {
       deleted: (service) => {
         events.gone(service);
         workers.joined.deleted(service);
+        book.deleted(service);
         return telemetry.forget(service);
       },
     });

@@ -115,6 +115,18 @@ export interface ModelRequest {
   readonly contentType: string;
 }
 
+/** What stops the model when a request that it works on is canceled. */
+export interface CancelSettings {
+  /** Called on the instance; an answer of 2xx says that it is free of the request. undefined: there
+   * is nothing to call. */
+  readonly path: string | undefined;
+  readonly method: string;
+  /** How long the model has to be free. */
+  readonly graceMs: number;
+  /** The instance is ended when it is not free by then. */
+  readonly endsInstance: boolean;
+}
+
 /** What the feeder of an instance acts on; changed while it works. */
 export interface FeedSettings {
   /** Most requests that one instance works on at a time: 1 to 65,536. */
@@ -126,6 +138,8 @@ export interface FeedSettings {
   readonly retryStatuses: readonly number[];
   /** How long after a lease was taken away a healthy check frees its slot. */
   readonly releaseAfterMs: number;
+  /** undefined: nothing is done but to abort the call. */
+  readonly cancel?: CancelSettings | undefined;
 }
 
 /** How instances are run and fed. */

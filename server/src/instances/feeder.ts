@@ -43,6 +43,9 @@ export interface FeedOrder {
   readonly cutGraceMs: number;
   /** The model server ran before this server did: it may still work on calls of an earlier one. */
   readonly isTakenOver: boolean;
+  readonly kind: 'process' | 'container' | 'endpoint';
+  /** Ends the copy, and tells of its death; undefined: it is not ours to end. */
+  readonly end: ((reason: string) => void) | undefined;
 }
 
 /** Makes the feeder of one running copy. */

@@ -28,6 +28,8 @@ export interface ProcessDriverOptions {
   readonly environment: Environment;
   readonly clock: Clock;
   readonly log: Log;
+  /** Where models report how their work goes, given as SLUICE_REPORT_URL; undefined: nowhere. */
+  readonly reportUrl?: () => string | undefined;
   /** An instance's log is cut at this size; one older piece of it is kept. */
   readonly logBytesMax?: number;
   /** From SIGTERM to SIGKILL for what a killed server has left. */
@@ -173,6 +175,7 @@ export class ProcessDriver implements Driver {
     source: ProcessSource,
     port: number,
   ): Readonly<Record<string, string>> {
+    const reportUrl = this.#options.reportUrl?.();
     const own = { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: devices.join(',') };
     return {
       ...this.#environment,
@@ -181,6 +184,7 @@ export class ProcessDriver implements Driver {
       PORT: String(port),
       HOST: instanceHost,
       SLUICE_SERVICE: service,
+      ...(reportUrl === undefined ? {} : { SLUICE_REPORT_URL: reportUrl }),
       [instanceVariable]: instance,
     };
   }

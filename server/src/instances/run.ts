@@ -155,11 +155,13 @@ export class Run {
   /** Why it cannot be fed: its queues are not there now; the next check tries again. */
   #feed(): string | undefined {
     if (this.#feeder !== undefined) return undefined;
-    const { makeFeeder, instance, cutGraceMs, isTakenOver, clock, log } = this.#options;
+    const { makeFeeder, instance, cutGraceMs, isTakenOver, kind, clock, log } = this.#options;
     const { name: service, instances: settings } = this.#options.wanted();
     const { url } = this.running;
     try {
-      this.#feeder = makeFeeder({ service, instance, url, settings, cutGraceMs, isTakenOver });
+      const end = kind === 'endpoint' ? undefined : (reason: string) => this.#end(reason);
+      const order = { service, instance, url, settings, cutGraceMs, isTakenOver, kind, end };
+      this.#feeder = makeFeeder(order);
     } catch (error) {
       log.warn({ error }, 'an instance cannot be fed');
       return `it cannot be fed: ${error instanceof Error ? error.message : ''}`;
@@ -167,5 +169,14 @@ export class Run {
     this.#readyAt = clock.now().wall;
     this.#feeder.start();
     return undefined;
+  }
+
+  /** Its feeder wants it gone: it ends as if by itself, and another one takes its place. */
+  #end(reason: string): void {
+    const { log, wanted } = this.#options;
+    log.warn({ reason }, 'ending an instance');
+    this.running
+      .stop(wanted().instances.terminationGraceMs)
+      .catch((error: unknown) => log.error({ error }, 'an instance was not ended'));
   }
 }

@@ -4,6 +4,7 @@
 import { join } from 'node:path';
 import type { EndedCall } from '@sluice/sdk/wire';
 import type { Broker } from '../broker/broker.ts';
+import { isLoopback } from '../config/address.ts';
 import type { Environment } from '../config/places.ts';
 import type { InstanceHost } from '../http/api/administrator.ts';
 import { ContainerDriver } from '../instances/container/driver.ts';
@@ -19,6 +20,7 @@ import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import { HttpModelClient } from '../worker/model-client.ts';
 import { Worker } from '../worker/worker.ts';
+import type { Following } from './following.ts';
 import type { LaunchDesk } from './launches.ts';
 
 export interface RuntimeOptions {
@@ -28,6 +30,7 @@ export interface RuntimeOptions {
   readonly broker: Broker;
   readonly record: RecordEvent;
   readonly launches: LaunchDesk;
+  readonly following: Following;
   /** A call to the model of a service has ended. */
   readonly called: (service: string, call: EndedCall) => void;
   /** What the machine has for instances, as far as it is not measured. */
@@ -42,9 +45,10 @@ export function createInstances(options: RuntimeOptions): InstanceManager {
   const { dataFolder, environment, record, launches, clock, random, log } = options;
   const folder = join(dataFolder, 'instances');
   const containers = join(dataFolder, 'containers');
+  const reportUrl = (): string | undefined => options.following.reports.url;
   return new InstanceManager({
     drivers: {
-      process: new ProcessDriver({ folder, environment, clock, log }),
+      process: new ProcessDriver({ folder, environment, reportUrl, clock, log }),
       endpoint: new EndpointDriver(),
       container: new ContainerDriver({ folder: containers, environment, clock, random, log }),
     },
@@ -71,8 +75,8 @@ export function instanceHost(instances: InstanceManager): InstanceHost {
 
 /** The worker of one instance. */
 function feederOf(order: FeedOrder, options: RuntimeOptions): Feeder {
-  const { broker, clock, random, log } = options;
-  const { service, instance, url, settings, cutGraceMs, isTakenOver } = order;
+  const { broker, following, clock, random, log } = options;
+  const { service, instance, url, settings, cutGraceMs, isTakenOver, kind, end } = order;
   const queues = broker.find(service);
   if (queues === undefined) throw new Error(`instance ${instance} has no queues`);
   const model = new HttpModelClient({ origin: url.origin, clock });
@@ -85,6 +89,10 @@ function feederOf(order: FeedOrder, options: RuntimeOptions): Feeder {
     settings,
     answerBytesMax: () => queues.view('sink').payloadBytesMax,
     cutGraceMs,
+    news: following.news(service),
+    // A container and another machine have a loopback of their own.
+    reports: kind !== 'container' && isLoopback(url.hostname) ? following.reports : undefined,
+    end,
     leftBehind: isTakenOver ? (queues.view('input').leftBehind.get(instance) ?? 0) : 0,
     clock,
     random,

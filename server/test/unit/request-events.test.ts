@@ -92,6 +92,7 @@ const queued: RequestView = {
   callback: undefined,
   cancel: undefined,
   redriveOf: 0,
+  redrivenAs: 0,
   progress: undefined,
 };
 

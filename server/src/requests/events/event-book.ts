@@ -27,6 +27,7 @@ export const defaultEventLimits: EventLimits = {
 /** What a log counts for beside what is in it. */
 const logBytes = 512;
 
+/** The events of all requests that have any; one for a server. */
 export class EventBook {
   readonly #clock: Clock;
   readonly #limits: EventLimits;
