@@ -9,13 +9,7 @@ import type {
   ServiceChange,
 } from './admin-change-types.ts';
 import { type EventOptions, parameters, type ServiceLogOptions, valuesOf } from './admin-lines.ts';
-import {
-  type AdminClientOptions,
-  AdminTransport,
-  isCode,
-  linesOf,
-  textOf,
-} from './admin-transport.ts';
+import { type AdminClientOptions, AdminTransport, isCode, linesOf } from './admin-transport.ts';
 import type {
   BackupInfo,
   BackupProgress,
@@ -168,14 +162,10 @@ export class AdminClient {
     await this.#transport.call({ method: 'POST', path, body });
   }
 
-  /** What an instance wrote, as it comes, in pieces that may end in the middle of a line. */
+  /** What an instance wrote, as it comes: whole lines. As `serviceLogs` of that instance. */
   async *logs(name: string, instance: string, options: LogOptions = {}): AsyncGenerator<string> {
-    const query = new URLSearchParams();
-    if (options.tail !== undefined) query.set('tail', String(options.tail));
-    if (options.follow === true) query.set('follow', 'true');
-    const path = `${service(name)}/instances/${encodeURIComponent(instance)}/logs?${query}`;
-    const response = await this.#transport.call({ method: 'GET', path, signal: options.signal });
-    yield* textOf(response, options.signal);
+    const lines = this.serviceLogs(name, { ...options, instance });
+    for await (const { line } of lines) yield `${line}\n`;
   }
 
   /**

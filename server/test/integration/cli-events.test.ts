@@ -73,15 +73,42 @@ test('followed events tell of a crash and go on after a restart of the server', 
   await logs.says(/^(demo-\w{5}) \| hello from \d+\n\1 \| hello from \d+$/m);
   server.child.kill('SIGINT');
   expect((await server.ended).code).toBe(0);
-  expect(await logs.ended).toMatchObject({ code: 1 });
-  await follow.says(/Waiting for the server/);
+  await Promise.all([follow, logs].map((each) => each.says(/does not answer/)));
   await serve();
   await follow.says(/ instance {2}gone [\s\S]* instance {2}ready /);
-  follow.child.kill('SIGINT');
-  const ended = await follow.ended;
-  expect(ended.code).toBe(130);
-  const lines = ended.stdout.trim().split('\n');
-  expect(new Set(lines).size).toBe(lines.length);
+  await logs.says(/^(demo-\w{5}) [\s\S]*\n(?!\1)demo-\w{5} \| hello from \d+$/m);
+  for (const each of [follow, logs]) {
+    each.child.kill('SIGINT');
+    const { code, stdout, stderr } = await each.ended;
+    expect(code).toBe(130);
+    expect(stderr).toMatch(/^Waiting for the server: [\s\S]*^The server is back$/m);
+    const lines = stdout.trim().split('\n');
+    expect(new Set(lines).size).toBe(lines.length);
+  }
+});
+
+test('a log that is followed goes on where it was when the server was killed', async () => {
+  const { stdout } = await world.run(['w', 'demo', '--json']);
+  const [{ name, pid }] = JSON.parse(stdout);
+  const logs = [
+    world.start(['logs', 'demo', name, '-f', '-n', '1']),
+    world.start(['logs', 'demo', '-f', '-n', '1']),
+  ];
+  for (const each of logs) await each.says(new RegExp(`hello from ${pid}`));
+  server.child.kill('SIGKILL');
+  await server.ended;
+  for (const each of logs) await each.says(/does not answer/);
+  await serve();
+  for (const each of logs) await each.says(/The server is back/);
+  expect((await pids())[0]).toBe(pid);
+  process.kill(pid, 'SIGKILL');
+  for (const each of logs) {
+    await each.says(/hello from \d+\n[\s\S]*hello from \d+\n/);
+    each.child.kill('SIGINT');
+    const lines = (await each.ended).stdout.trim().split('\n');
+    expect(lines.filter((line) => line.endsWith(`hello from ${pid}`))).toHaveLength(1);
+    expect(lines).toHaveLength(2);
+  }
 });
 
 test('followed logs take up instances that start later, and end with the service', async () => {

@@ -1,15 +1,10 @@
 // `sluice events`: what happened to services, and why; or what happens to one request.
 
-import {
-  AdminClient,
-  type EventInfo,
-  eventKinds,
-  PlatformError,
-  type RequestClient,
-} from '@sluice/sdk';
+import { AdminClient, type EventInfo, eventKinds, type RequestClient } from '@sluice/sdk';
 import { Command, Option } from 'commander';
 import { wholeNumber } from '../arguments.ts';
-import { CommandError, type Context, findServer, pause } from '../context.ts';
+import { isAway, untilBack } from '../coming-back.ts';
+import { CommandError, type Context, findServer } from '../context.ts';
 import { printRequestEvents } from '../request-events.ts';
 import { withRequests } from '../requests.ts';
 import { explained } from '../services.ts';
@@ -23,7 +18,6 @@ interface EventsOptions {
   readonly raw?: boolean;
 }
 
-const againMs = 1000;
 const kindWidth = Math.max(...eventKinds.map((kind) => kind.length));
 const whatWidth = 12;
 
@@ -44,6 +38,7 @@ export function eventsCommand(context: Context): Command {
       `
 The latest 1,000 events of each service are kept, and those of a deleted one for an hour. Those of
 a request are there while it runs: its states, what the model streams, what its instance reports.
+Followed, those of services wait for a server that is gone, say so, and go on where they were.
 
 Examples:
   sluice events demo
@@ -91,9 +86,8 @@ async function printEvents(
         after = event.number;
       }
     } catch (error) {
-      if (!(error instanceof PlatformError) || error.code !== 'unavailable') throw error;
-      context.output.progress(`Waiting for the server: ${error.message}`);
-      await pause(context, againMs);
+      if (!isAway(error)) throw error;
+      await untilBack(context, client, error.message);
     }
   }
   if (signal.aborted) throw new CommandError('interrupted');
