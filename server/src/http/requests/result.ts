@@ -50,6 +50,10 @@ export async function answerResult(
       answerJson(response, 202, infoOf(view), ['Retry-After', retryAfter(view), ...headers]);
       return;
     case 'result': {
+      if (result.body === undefined && result.payload.length === 0) {
+        answerEmpty(response, view, headers);
+        return;
+      }
       const type = headerSafe(result.contentType) ?? 'application/octet-stream';
       const all = [...resultHeaders, ...modelStatus(view), ...headers];
       if (result.body === undefined) {
@@ -64,7 +68,7 @@ export async function answerResult(
       return;
     }
     case 'empty':
-      answerNothing(response, 204, [...modelStatus(view), ...headers]);
+      answerEmpty(response, view, headers);
       return;
     case 'none':
       answerWithout(response, view, absence(view), headers);
@@ -84,6 +88,16 @@ const resultHeaders: FlatHeaders = [
   'Content-Security-Policy',
   "default-src 'none'; sandbox",
 ];
+
+/** A failure leaves a result of no bytes, too: that is none to anybody who asks for it. */
+function answerEmpty(
+  response: RequestCall['response'],
+  view: RequestView,
+  headers: FlatHeaders,
+): void {
+  if (view.state !== 'succeeded') answerWithout(response, view, absence(view), headers);
+  else answerNothing(response, 204, [...modelStatus(view), ...headers]);
+}
 
 function fileOf(place: BodyPlace, how: Pick<BodyAnswer, 'type' | 'headers'>): BodyAnswer {
   invariant(place.kind === 'file', 'results lie in files of our own');
