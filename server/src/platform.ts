@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { EndedCall } from '@sluice/sdk/wire';
 import type { Scaler } from './autoscaler/scaler.ts';
 import { Broker } from './broker/broker.ts';
+import type { Callbacks } from './callbacks/callbacks.ts';
 import { ensureAdminToken } from './config/admin-token.ts';
 import type { Config } from './config/load.ts';
 import type { Environment } from './config/places.ts';
@@ -30,6 +31,7 @@ import type { Log } from './kernel/log.ts';
 import { LoopDelay } from './kernel/loop-delay.ts';
 import type { Random } from './kernel/random.ts';
 import { Telemetry } from './kernel/telemetry.ts';
+import { CallbackHub, createCallbacks } from './platform/callbacks.ts';
 import { directoryOf, type Edges, isPrivate, openEdges, urlOf } from './platform/edges.ts';
 import { Following } from './platform/following.ts';
 import { launchDesk } from './platform/launches.ts';
@@ -37,6 +39,7 @@ import { createInstances, instanceHost } from './platform/runtime.ts';
 import { countCall, createScaler, noticing } from './platform/scaling.ts';
 import { withJoined, workerDesk } from './platform/workers.ts';
 import type { EventBook } from './requests/events/event-book.ts';
+import type { QueueHost } from './services/ports.ts';
 import { Registry } from './services/registry.ts';
 
 export interface PlatformParts {
@@ -63,6 +66,7 @@ interface KnownParts {
   readonly engine: Engine;
   readonly registry: Registry;
   readonly broker: Broker;
+  readonly callbacks: Callbacks;
   readonly instances: InstanceManager;
   readonly events: EventLog;
   readonly book: EventBook;
@@ -70,6 +74,8 @@ interface KnownParts {
   readonly workers: WorkerDesk;
   readonly scaler: Scaler;
 }
+
+const ignore = (): void => undefined;
 
 export class Platform implements Component {
   readonly #config: Config;
@@ -160,10 +166,13 @@ export class Platform implements Component {
     const engine = await this.#openEngine();
     const adminToken = this.#config.adminToken ?? (await this.#ownToken());
     const telemetry = new Telemetry();
-    const eventFolder = join(this.#config.dataFolder, 'events');
+    const { dataFolder } = this.#config;
+    const eventFolder = join(dataFolder, 'events');
     const events = await this.#begin(new EventLog({ folder: eventFolder, clock, log }));
     const options = { engine, clock, random, log, record: events.record };
     const broker = await this.#begin(new Broker(options));
+    const callbacks = await this.#begin(createCallbacks({ ...options, dataFolder }));
+    const hub = new CallbackHub(callbacks, log);
     const launches = launchDesk();
     const called = (service: string, call: EndedCall): void => {
       countCall(service, call, { telemetry, scaler: this.#running?.scaler });
@@ -173,7 +182,7 @@ export class Platform implements Component {
       launches,
       following,
       called,
-      dataFolder: this.#config.dataFolder,
+      dataFolder,
       environment,
       broker,
       record: events.record,
@@ -185,23 +194,17 @@ export class Platform implements Component {
     // Stopped before the broker, but started last: what a killed server left running is taken over
     // or ended first, and the queues need not wait for that.
     this.#started.push(instances);
-    const registry = await this.#begin(
-      new Registry({
-        store: engine,
-        queues: broker,
-        runtime: noticing(instances, (service) => this.#running?.scaler.changed(service)),
-        ...this.#parts,
-        openAllowed: isPrivate(this.#config),
-        record: events.record,
-      }),
-    );
+    const queues = hub.noticing(broker);
+    const registry = await this.#openRegistry({ engine, queues, instances, events });
     launches.open(registry);
+    hub.open(registry);
     events.keep(registry.list().map(({ name }) => name));
     const workers = workerDesk({ registry, record: events.record, called, clock, log });
     const scaler = createScaler({ ...options, registry, broker, instances, environment });
     this.#started.push(scaler);
     const { book } = following;
-    const known = { engine, registry, broker, instances, events, book, telemetry, workers, scaler };
+    const seen = { engine, registry, broker, callbacks, instances, events, book, telemetry };
+    const known = { ...seen, workers, scaler };
     const administration = this.#administrator(known);
     const loopDelay = await this.#begin(new LoopDelay(clock));
     pullMetrics(telemetry, { administration, events, loopDelay });
@@ -214,6 +217,7 @@ export class Platform implements Component {
       adminToken: adminToken.reveal(),
       administration,
       events,
+      webhooks: callbacks,
       workers,
       closing: this.#closing.signal,
       telemetry,
@@ -223,15 +227,49 @@ export class Platform implements Component {
     });
     this.#running = { adminToken, administration, instances, scaler, ...edges };
     this.#notReady = undefined;
+    this.#startInstances(instances, scaler);
+  }
+
+  #openRegistry(parts: {
+    readonly engine: Engine;
+    readonly queues: QueueHost;
+    readonly instances: InstanceManager;
+    readonly events: EventLog;
+  }): Promise<Registry> {
+    const { engine, queues, instances, events } = parts;
+    return this.#begin(
+      new Registry({
+        store: engine,
+        queues,
+        runtime: noticing(instances, (service) => this.#running?.scaler.changed(service)),
+        ...this.#parts,
+        openAllowed: isPrivate(this.#config),
+        record: events.record,
+      }),
+    );
+  }
+
+  #startInstances(instances: InstanceManager, scaler: Scaler): void {
     const begun = instances.start().then(() => scaler.start());
     begun.catch((error: unknown) => {
-      log.error({ error }, 'instances not started');
+      this.#parts.log.error({ error }, 'instances not started');
       this.#notReady = 'instances could not be started; the log says why';
     });
   }
 
   #administrator(known: KnownParts): Administrator {
-    const { engine, registry, broker, instances, events, book, telemetry, workers, scaler } = known;
+    const {
+      engine,
+      registry,
+      broker,
+      callbacks,
+      instances,
+      events,
+      book,
+      telemetry,
+      workers,
+      scaler,
+    } = known;
     const { name, survivesProcess, survivesPower } = engine.capabilities;
     const facts = { engine: name, survivesProcess, survivesPower };
     const startedAt = new Date(this.#parts.clock.now().wall).toISOString();
@@ -250,7 +288,7 @@ export class Platform implements Component {
         events.gone(service);
         workers.joined.deleted(service);
         book.deleted(service);
-        return telemetry.forget(service);
+        return Promise.all([telemetry.forget(service), callbacks.forget(service)]).then(ignore);
       },
     });
   }

@@ -117,15 +117,14 @@ export class Callbacks implements Component {
     });
   }
 
-  /** A service is gone, with everything that is kept of it. */
+  /** A service is gone: so is everything that is kept of it, unless there is a new one already. */
   async forget(service: string): Promise<void> {
-    await this.close(service);
     await this.#inTurn(service, async () => {
+      if (this.#opened.has(service)) return;
       this.#files.delete(service);
       this.#counts.delete(service);
       await rm(this.#folder(service), { recursive: true, force: true });
     });
-    this.#turns.delete(service);
   }
 
   /** A callback was written to a service's outbox; durable. */

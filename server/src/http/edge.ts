@@ -16,6 +16,7 @@ import { easPrefix, pathOf } from './eas/address.ts';
 import { EasHandler } from './eas/handler.ts';
 import { defaultEdgeLimits, type EdgeLimits } from './limits.ts';
 import { type BoundAddress, Listener, type ListenerHandler, type TlsFiles } from './listener.ts';
+import type { CallbackHost } from './requests/callbacks.ts';
 import { RequestHandler } from './requests/handler.ts';
 import type { FollowEvents, RequestHost } from './requests/host.ts';
 import type { RequestMeters } from './requests/meters.ts';
@@ -63,6 +64,8 @@ export interface RequestService {
   readonly events: FollowEvents;
   readonly store: BodyHost;
   readonly meters: RequestMeters;
+  /** undefined: nothing sends callbacks. */
+  readonly callbacks?: CallbackHost | undefined;
 }
 
 export interface Edge extends Component {

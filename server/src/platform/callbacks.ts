@@ -66,7 +66,6 @@ export class CallbackHub {
       drop: async (name) => {
         await this.#end(name);
         await broker.drop(name);
-        await this.#callbacks.forget(name);
       },
       find: (name) => broker.find(name),
     };

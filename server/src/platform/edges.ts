@@ -10,6 +10,7 @@ import { version } from '../config/version.ts';
 import type { Administration } from '../http/api/administration.ts';
 import { createApi } from '../http/api/app.ts';
 import type { EventHost } from '../http/api/routes/events.ts';
+import type { WebhookHost } from '../http/api/routes/webhooks.ts';
 import type { Directory, HostedService } from '../http/directory.ts';
 import { attributesOf } from '../http/eas/inspect.ts';
 import { createEdge, type Edge, type EdgeBasics } from '../http/edge.ts';
@@ -35,6 +36,7 @@ export interface EdgesOptions {
   readonly adminToken: string;
   readonly administration: Administration;
   readonly events: EventHost;
+  readonly webhooks: WebhookHost;
   readonly workers: WorkerDesk;
   /** Aborted: the server is about to stop, and answers that go on for ever end. */
   readonly closing: AbortSignal;
@@ -137,9 +139,15 @@ export function directoryOf(registry: Registry, broker: Broker): Directory {
         const reason = entry.stopped ?? `the queues of ${name} are not open`;
         throw new PlatformError('unavailable', reason, { retryAfterMs: 1000 });
       }
-      const service: HostedService = { ...entry, queues };
+      const service: HostedService = { ...entry, ...settingsOf(entry), queues };
       known.set(entry, service);
       return service;
     },
   };
+}
+
+/** What the request API has to know of a service's settings. */
+function settingsOf({ requests }: DirectoryEntry): Partial<HostedService> {
+  if (requests === undefined) return {};
+  return { bodyBytesMax: requests.bytesMax, onLeave: requests.onLeave };
 }

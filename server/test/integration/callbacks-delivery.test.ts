@@ -100,6 +100,9 @@ describe('a callback', () => {
     expect((await stat(join(folder, 'ocr', 'keys.json'))).mode & 0o777).toBe(0o600);
     expect((await stat(join(folder, 'ocr'))).mode & 0o777).toBe(0o700);
     await callbacks.forget('ocr');
+    expect(await readdir(folder)).toEqual(['ocr']);
+    await callbacks.close('ocr');
+    await callbacks.forget('ocr');
     expect(await readdir(folder)).toEqual([]);
   });
 });
