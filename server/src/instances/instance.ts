@@ -9,7 +9,7 @@ import type { FeederView } from './feeder.ts';
 import type { Hold } from './host/ledger.ts';
 import type { InstanceOptions } from './options.ts';
 import { pause } from './pause.ts';
-import { crashText, drainText, endingText, feedText, wroteText } from './reasons.ts';
+import { crashText, drainText, feedText, wroteText } from './reasons.ts';
 import { Restarts } from './restarts.ts';
 import type { JudgedCopy } from './rollout.ts';
 import { Run, type RunEnd } from './run.ts';
@@ -282,7 +282,7 @@ export class Instance {
   async #finish(run: Run, end: RunEnd): Promise<void> {
     switch (end.kind) {
       case 'ended':
-        return this.#crashed(run, end.ending, endingText(end.ending));
+        return this.#crashed(run, end.ending, end.reason);
       case 'unfit': {
         this.#log.warn({ reason: end.reason }, 'ending an instance that fails its checks');
         this.#enter('Unhealthy', end.reason);

@@ -31,7 +31,7 @@ export interface RunOptions {
 
 /** Why a run is over. */
 export type RunEnd =
-  | { readonly kind: 'ended'; readonly ending: Ending }
+  | { readonly kind: 'ended'; readonly ending: Ending; readonly reason: string }
   | { readonly kind: 'leave' }
   | { readonly kind: 'unfit'; readonly reason: string };
 
@@ -39,6 +39,8 @@ export class Run {
   readonly running: Running;
   readonly #options: RunOptions;
   #feeder: Feeder | undefined;
+  /** Why its feeder wanted it to end. */
+  #endedFor: string | undefined;
   /** Wall clock of its first success, 0 = none yet. */
   #readyAt = 0;
 
@@ -81,7 +83,7 @@ export class Run {
     const feeder = this.#feeder;
     if (feeder === undefined) return;
     this.running.ended
-      .then((ending) => this.died(`the ${this.#options.kind} ${endingText(ending)}`))
+      .then((ending) => this.died(`the ${this.#options.kind} ${this.#reasonOf(ending)}`))
       .catch((error: unknown) => this.#options.log.error({ error }, 'reporting a death failed'));
     await feeder.drain(hurry);
     this.#feeder = undefined;
@@ -96,7 +98,9 @@ export class Run {
 
   #firstEnd(leaving: AbortSignal, over: AbortSignal): Promise<RunEnd> {
     return new Promise((resolve, reject) => {
-      this.running.ended.then((ending) => resolve({ kind: 'ended', ending }), reject);
+      this.running.ended.then((ending) => {
+        resolve({ kind: 'ended', ending, reason: this.#reasonOf(ending) });
+      }, reject);
       const leave = (): void => resolve({ kind: 'leave' });
       if (leaving.aborted) leave();
       leaving.addEventListener('abort', leave, { once: true });
@@ -171,10 +175,16 @@ export class Run {
     return undefined;
   }
 
+  /** What we have done to it ourselves is not put down to others. */
+  #reasonOf(ending: Ending): string {
+    return this.#endedFor === undefined ? endingText(ending) : `was ended: ${this.#endedFor}`;
+  }
+
   /** Its feeder wants it gone: it ends as if by itself, and another one takes its place. */
   #end(reason: string): void {
     const { log, wanted } = this.#options;
     log.warn({ reason }, 'ending an instance');
+    this.#endedFor = reason;
     this.running
       .stop(wanted().instances.terminationGraceMs)
       .catch((error: unknown) => log.error({ error }, 'an instance was not ended'));

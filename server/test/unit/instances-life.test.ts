@@ -214,3 +214,13 @@ it('still tells when it was ready while it waits to be started again', async () 
   await clock.settle();
   expect(status()).toMatchObject({ state: 'CrashLoop', readyAt, startedAt });
 });
+
+it('says of what its feeder wanted to end why, and puts it down to nobody else', async () => {
+  const { clock, driver, want, feeder: only, status } = await stage();
+  await want();
+  only().order?.end?.('its request was canceled');
+  await clock.settle();
+  expect(status()?.reason).toMatch(/^was ended: its request was canceled, starts again in 1 s/);
+  expect(only().said).toContain('died: the process was ended: its request was canceled');
+  expect(driver.stops.length).toBeGreaterThan(0);
+});
