@@ -6,7 +6,7 @@ import type { Queues } from '../broker/queues.ts';
 import type { Known } from '../broker/requests.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { readAfterwards } from '../queue/afterwards.ts';
-import { writeTerms } from '../queue/terms.ts';
+import { type CallbackWish, writeTerms } from '../queue/terms.ts';
 import { DeadDesk } from './dead.ts';
 import { indexOf, isIdOf, publicId } from './ids.ts';
 import { listRequests } from './list.ts';
@@ -28,6 +28,8 @@ export interface DeskOptions {
   readonly tell: (service: string, live: Extract<Known, { kind: 'live' }>) => Telling;
   /** How long an end that somebody is to be told of by callback has to be kept for that. */
   readonly callbackMs: number;
+  /** Rejects when a request may not ask for this callback; all may without it. */
+  readonly checkCallback?: (service: string, wish: CallbackWish) => Promise<void>;
   readonly clock: Clock;
 }
 
@@ -45,11 +47,13 @@ export class RequestDesk {
   }
 
   /** Durable when it resolves. With an idempotency key that was used before, for the same body, it
-   * answers the first request; for another body it rejects with `key_reused`. */
+   * answers the first request; for another body it rejects with `key_reused`, for a callback to
+   * where none may go with `unprocessable`. */
   async submit(service: string, submission: Submission): Promise<Submitted> {
     const queues = this.#options.find(service);
     const { startBy, delayUntil, finishBy, callback, body, trace, ...rest } = submission;
     const { retainMs: wantedMs, bodyHash, ...message } = rest;
+    if (callback !== undefined) await this.#options.checkCallback?.(service, callback);
     const retainMs =
       callback === undefined ? wantedMs : Math.max(wantedMs, this.#options.callbackMs);
     const answer = await queues.put('input', {
