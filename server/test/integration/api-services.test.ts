@@ -239,7 +239,7 @@ describe('the server', () => {
   });
 
   test('describes every call of its API', async () => {
-    const response = await fetch(`${world.url}/openapi.json`);
+    const response = await fetch(`${world.url}/v1/openapi.json`);
     const { openapi, paths, components } = await json(response);
     expect(openapi).toBe('3.1.0');
     expect(Object.keys(paths['/v1/services/{name}'])).toEqual(['get', 'put', 'patch', 'delete']);

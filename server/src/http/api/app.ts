@@ -16,6 +16,7 @@ import { followersMax, type LineStreamBasics } from './line-stream.ts';
 import { answerProblem, fromIssues } from './problem.ts';
 import type { Call, Route } from './route.ts';
 import { backupRoutes } from './routes/backup.ts';
+import { docsRoutes } from './routes/docs.ts';
 import { type EventHost, eventRoutes } from './routes/events.ts';
 import { instanceRoutes } from './routes/instances.ts';
 import { lifeRoutes } from './routes/life.ts';
@@ -96,6 +97,7 @@ export function apiRoutes(options: ApiOptions): readonly Route[] {
     ...tokenRoutes(administration),
     ...(webhooks === undefined ? [] : webhookRoutes({ webhooks, isService })),
     ...backupRoutes(administration),
+    ...docsRoutes(),
   ];
   routes.push(...systemRoutes(options, routes));
   return routes;
