@@ -257,7 +257,7 @@ export interface BackupOptions {
 }
 
 export interface ApplyOptions {
-  /** Refuse fields that Sluice does not act on, instead of naming them in the warnings. */
+  /** Refuse fields that nobody knows, instead of naming them in the warnings. */
   readonly strict?: boolean;
   /** Check everything and answer what would change, and change nothing. */
   readonly dryRun?: boolean;

@@ -31,7 +31,7 @@ export function addWaitOptions(command: Command, until: string): Command {
 
 /** `--strict`. */
 export function strictOption(): Option {
-  return new Option('--strict', 'refuse fields that Sluice does not act on');
+  return new Option('--strict', 'refuse fields that nobody knows');
 }
 
 /** `--dry-run`. */

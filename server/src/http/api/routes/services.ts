@@ -9,7 +9,7 @@ import { pathName, truth } from '../schemas.ts';
 const params = z.object({ name: pathName });
 /** How a definition is taken. */
 export const applyQuery: z.ZodType<ChangeHow, Readonly<Record<string, unknown>>> = z.object({
-  strict: truth.describe('Refuse fields that Sluice does not act on.'),
+  strict: truth.describe('Refuse fields that nobody knows.'),
   dryRun: truth.describe('Check everything, answer what would change, and change nothing.'),
 });
 const change = z.object({
