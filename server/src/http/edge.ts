@@ -62,7 +62,7 @@ export interface EdgeOptions extends EdgeBasics {
 export interface RequestService {
   readonly desk: RequestHost;
   readonly events: FollowEvents;
-  readonly store: BodyHost;
+  readonly store: BodyHost | undefined;
   readonly meters: RequestMeters;
   /** undefined: nothing sends callbacks. */
   readonly callbacks?: CallbackHost | undefined;

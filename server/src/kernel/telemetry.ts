@@ -32,6 +32,8 @@ export type MetricName =
   | 'sluice_messages_evicted_total'
   | 'sluice_messages_expired_total'
   | 'sluice_completions_stale_total'
+  | 'sluice_requests_submitted_total'
+  | 'sluice_request_waits'
   | 'sluice_service_status'
   | 'sluice_instances'
   | 'sluice_instances_wanted'
@@ -136,6 +138,16 @@ export const metricTable: Readonly<Record<MetricName, Metric>> = {
     kind: 'counter',
     help: 'Completions refused because their delivery was no longer current.',
     labels: queueLabels,
+  },
+  sluice_requests_submitted_total: {
+    kind: 'counter',
+    help: 'Submissions over the request API: accepted, or repeated ones of a key used before.',
+    labels: ['service', 'outcome'],
+  },
+  sluice_request_waits: {
+    kind: 'gauge',
+    help: 'Answers of the request API held back now: for results, changes and events.',
+    labels: [],
   },
   sluice_service_status: {
     kind: 'gauge',

@@ -13,7 +13,7 @@ import type { EventHost } from '../http/api/routes/events.ts';
 import type { WebhookHost } from '../http/api/routes/webhooks.ts';
 import type { Directory, HostedService } from '../http/directory.ts';
 import { attributesOf } from '../http/eas/inspect.ts';
-import { createEdge, type Edge, type EdgeBasics } from '../http/edge.ts';
+import { createEdge, type Edge, type EdgeBasics, type RequestService } from '../http/edge.ts';
 import type { Limits } from '../http/limit-table.ts';
 import { createRootQueue } from '../http/root-queue.ts';
 import type { WorkerDesk } from '../http/stream/calls.ts';
@@ -37,6 +37,8 @@ export interface EdgesOptions {
   readonly administration: Administration;
   readonly events: EventHost;
   readonly webhooks: WebhookHost;
+  /** What the request API serves. */
+  readonly requests?: RequestService;
   readonly workers: WorkerDesk;
   /** Aborted: the server is about to stop, and answers that go on for ever end. */
   readonly closing: AbortSignal;
@@ -81,6 +83,7 @@ export async function openEdges(options: EdgesOptions): Promise<Edges> {
   const edge = await begin(
     createEdge({
       ...edgeBasics(options, config.listen),
+      requests: options.requests,
       stream: (_request, connection) => {
         // A client that comes back during a drain would be given work again.
         if (options.isDraining()) connection.close(1001, 'the server is stopping');

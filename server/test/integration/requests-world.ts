@@ -10,7 +10,6 @@ import type { HostedService } from '../../src/http/directory.ts';
 import type { EdgeLimits } from '../../src/http/limits.ts';
 import type { RequestHost } from '../../src/http/requests/host.ts';
 import { RequestMeters } from '../../src/http/requests/meters.ts';
-import type { BodyHost } from '../../src/http/spill.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { systemRandom } from '../../src/kernel/random.ts';
@@ -58,15 +57,6 @@ export interface RequestsWorld {
   echo(): Promise<Model>;
 }
 
-/** A world without files: what is too large for the queue is refused. */
-const noStore: BodyHost = {
-  receive: async () => {
-    throw new Error('no body is that large');
-  },
-  open: async () => undefined,
-  mayGo: () => undefined,
-};
-
 type Method = Exclude<keyof RequestHost, 'dead'>;
 
 type DeskChange = {
@@ -103,7 +93,7 @@ export async function openRequests(options: RequestsWorldOptions = {}): Promise<
   const events = async function* (): AsyncGenerator<never> {};
   const { edge, port } = await startEdge([serviceOf(queues, options.service)], {
     adminToken,
-    requests: { desk, meters, events, store: noStore },
+    requests: { desk, meters, events, store: undefined },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   const ask = async (method: string, path: string, how: CallOptions = {}): Promise<ApiAnswer> => {

@@ -43,6 +43,14 @@ export interface MetricSources {
   readonly administration: Administration;
   readonly events: { tallies(): Iterable<Tally> };
   readonly loopDelay: LoopDelay;
+  /** undefined: no request API here. */
+  readonly requests?: RequestFigures;
+}
+
+/** What the request API counts. */
+export interface RequestFigures {
+  readonly waiting: number;
+  counts(): Iterable<readonly [service: string, outcome: string, count: number]>;
 }
 
 /** Connects the table of metrics to the parts. Once for each Telemetry. */
@@ -60,6 +68,7 @@ export function pullMetrics(telemetry: Telemetry, sources: MetricSources): void 
   }
   pullInstances(telemetry, administration);
   pullEvents(telemetry, sources);
+  if (sources.requests !== undefined) pullRequests(telemetry, sources, sources.requests);
   pullProcess(telemetry, administration, loopDelay);
 }
 
@@ -113,6 +122,20 @@ function pullEvents(telemetry: Telemetry, { administration, events }: MetricSour
     });
   each('sluice_events_total', ({ count }) => count);
   each('sluice_last_event_timestamp_seconds', ({ lastAt }) => lastAt / 1000);
+}
+
+function pullRequests(
+  telemetry: Telemetry,
+  { administration }: MetricSources,
+  requests: RequestFigures,
+): void {
+  telemetry.pull('sluice_request_waits', () => [{ labels: [], value: requests.waiting }]);
+  telemetry.pull('sluice_requests_submitted_total', function* () {
+    const known = new Set(administration.observed().map((service) => service.name));
+    for (const [service, outcome, value] of requests.counts()) {
+      if (known.has(service)) yield { labels: [service, outcome], value };
+    }
+  });
 }
 
 function pullProcess(

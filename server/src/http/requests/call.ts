@@ -19,8 +19,8 @@ import type { RequestMeters } from './meters.ts';
 export interface RequestParts {
   readonly desk: RequestHost;
   readonly events: FollowEvents;
-  /** Where bodies lie that are too large for the queues. */
-  readonly store: BodyHost;
+  /** Where bodies lie that are too large for the queues; undefined: they are refused. */
+  readonly store: BodyHost | undefined;
   /** undefined: nothing sends callbacks. */
   readonly callbacks?: CallbackHost | undefined;
   readonly directory: Directory;

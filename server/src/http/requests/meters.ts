@@ -27,6 +27,11 @@ export class RequestMeters {
     return this.#waiting;
   }
 
+  /** The service is gone. */
+  deleted(service: string): void {
+    this.#submitted.delete(service);
+  }
+
   /** Since the start of the process. */
   *counts(): Generator<readonly [service: string, how: string, count: number]> {
     for (const [service, counts] of this.#submitted) {

@@ -3,7 +3,7 @@
 import { PlatformError } from '@sluice/sdk/wire';
 import type { z } from 'zod';
 import { limitText } from '../limits.ts';
-import { type TakenBody, takeBody } from '../spill.ts';
+import { type BodyHost, type TakenBody, takeBody } from '../spill.ts';
 import type { RequestCall, RequestParts } from './call.ts';
 import { checked } from './mistakes.ts';
 
@@ -19,10 +19,20 @@ export function receiveBody(
   { request, response, service }: RequestCall,
 ): Promise<TakenBody> {
   const inlineBytesMax = service.queues.payloadBytesMax('input');
-  const bytesMax = Math.max(inlineBytesMax, service.bodyBytesMax ?? 0);
-  const parts = { bodies, limits, host: store, clock };
+  const largest = store === undefined ? 0 : (service.bodyBytesMax ?? 0);
+  const bytesMax = Math.max(inlineBytesMax, largest);
+  const parts = { bodies, limits, host: store ?? noStore, clock };
   return takeBody(parts, request, response, { inlineBytesMax, bytesMax });
 }
+
+/** Where nothing is kept: on the engine in memory, and in tests. */
+const noStore: BodyHost = {
+  receive: async () => {
+    throw new PlatformError('too_large', 'the body is over the payload limit of the queue');
+  },
+  open: async () => undefined,
+  mayGo: () => undefined,
+};
 
 /** Receives a body of JSON, `{}` when there is none, and checks it. */
 export async function receiveJson<Schema extends z.ZodType>(

@@ -61,8 +61,10 @@ export async function answerResult(
         return;
       }
       const file = fileOf(result.body, { type, headers: ['Cache-Control', 'no-store', ...all] });
-      const host = { host: parts.store, limits: parts.limits };
-      if (await answerBody(host, request, response, file)) return;
+      const { store: host, limits } = parts;
+      if (host !== undefined && (await answerBody({ host, limits }, request, response, file))) {
+        return;
+      }
       const gone = new PlatformError('gone', 'the file of the result is not there any more');
       answerWithout(response, view, gone, headers);
       return;

@@ -1,5 +1,5 @@
-// The page to read and try the API: one document, put together from the files in pages/docs when the
-// server starts. Nothing on it comes from elsewhere, and the browser holds it to that.
+// The page to read and try the API: one document, put together from the files in pages/docs at its
+// first reading. Nothing on it comes from elsewhere, and the browser holds it to that.
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
