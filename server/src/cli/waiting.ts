@@ -148,8 +148,10 @@ class Watcher {
       .map((each) => printable(`${each.name} is ${each.state}: ${each.message}`));
     const ended = instances.find(({ lastExit }) => lastExit !== null && lastExit.lines.length > 0);
     const words = (ended?.lastExit?.lines ?? []).slice(-quotedLines).map(quote);
+    const hasBegun = instances.some(({ ready, startedAt }) => !ready && startedAt !== '');
+    const where = hasBegun ? ` (sluice logs ${name} shows what it wrote)` : '';
     return [
-      `${text} (sluice logs ${name} shows what it wrote)`,
+      `${text}${where}`,
       ...lacking,
       ...(ended === undefined ? [] : [`the last that ${ended.name} wrote:`, ...words]),
     ].join('\n');

@@ -126,6 +126,11 @@ function tell({ output }: Context, { service }: WorkerOptions, news: WorkerNews)
     case 'back':
       output.note(`Connected again after ${showDuration(Math.ceil(news.afterMs))}`);
       return;
+    case 'replaced': {
+      const when = news.how === 'drain' ? 'when its work is done' : 'now';
+      output.note(`The server wants the instance started anew, ${when}`);
+      return;
+    }
     case 'instance': {
       const why = news.reason === '' ? '' : `: ${printable(news.reason)}`;
       output.note(`Instance is ${news.state}${why}`);

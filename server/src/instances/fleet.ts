@@ -256,7 +256,7 @@ export class Fleet {
     };
     switch (news.kind) {
       case 'begun':
-        tell('begun', `Update to revision ${revision} begun: ${news.text}`);
+        tell('begun', `Update to revision ${revision} ${news.text}`);
         return;
       case 'done':
         tell('done', `Update to revision ${revision} done: ${news.text}`);

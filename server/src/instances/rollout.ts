@@ -90,11 +90,13 @@ export class RolloutJudge {
     const old = staying(copies).length - current.length;
     const ready = current.filter(({ isReady }) => isReady).length;
     const news: RolloutNews[] = [];
-    if (old > 0 && count > 0) this.#isUpdate = true;
-    if (this.#isUpdate && old > 0 && count > 0 && !this.#hasBegun) {
-      this.#hasBegun = true;
+    if (old > 0 && count > 0 && !this.#hasBegun) {
       const who = old === 1 ? 'one instance is' : `${old} instances are`;
-      news.push({ kind: 'begun', text: `${who} to be replaced` });
+      // Without a change that we have seen it is one that an earlier server has begun.
+      const verb = this.#isUpdate ? 'begun' : 'goes on';
+      news.push({ kind: 'begun', text: `${verb}: ${who} to be replaced` });
+      this.#isUpdate = true;
+      this.#hasBegun = true;
     }
     if (ready > 0 && !this.#isProven) {
       this.#isProven = true;

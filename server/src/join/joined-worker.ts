@@ -26,6 +26,8 @@ import { type InstanceChoice, wantedInstance } from './wanted.ts';
 /** What is worth telling whoever watches the worker. */
 export type WorkerNews =
   | MembershipNews
+  /** The server wants a fresh instance. */
+  | { readonly kind: 'replaced'; readonly how: ReplaceOrder['how'] }
   /** The model server: where its output goes is told with the first of these. */
   | { readonly kind: 'instance'; readonly state: string; readonly reason: string };
 
@@ -171,7 +173,9 @@ export class JoinedWorker {
     if (number === this.#replaced) return;
     this.#replaced = number;
     const name = this.#status()?.name;
-    if (name !== undefined) this.#manager?.replace(this.#options.service, name, how);
+    if (name === undefined) return;
+    this.#options.news({ kind: 'replaced', how });
+    this.#manager?.replace(this.#options.service, name, how);
   }
 
   #feeder(order: FeedOrder): Feeder {

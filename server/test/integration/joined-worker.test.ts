@@ -175,6 +175,7 @@ test('starts its model server anew when it is told to, its work done first', asy
   await seen(server, 'anew', ({ busy }) => busy === 1);
   await server.client.deleteInstances('anew', [name]);
   await seen(server, 'anew', ({ state }) => state === 'Draining');
+  await worker.says(/The server wants the instance started anew, when its work is done/);
   await fetch(address, { method: 'PUT', body: 'release' });
   expect(await held).toBe('held');
   const ready = await seen(server, 'anew', isRunning);

@@ -115,6 +115,7 @@ describe('a service that comes up', () => {
 describe('a service that does not come up', () => {
   const crashed = {
     ...{ name: 'ocr-a1', ready: false, state: 'CrashLoop', message: 'ended with code 1' },
+    startedAt: '2026-01-01T00:00:00Z',
     lastExit: {
       ...{ code: 1, signal: null, reason: 'ended with code 1', startedAt: '', endedAt: '' },
       lines: ['1', '2', '3', '4', '5', 'Error: no model\u001b[2J'],
@@ -140,19 +141,21 @@ describe('a service that does not come up', () => {
     const services = [described('Pending', { message: 'no Docker Engine answers' })];
     const verdict = await open({ services }).running();
     expect(verdict).toMatch(/^Service is Pending .*no Docker Engine answers; its queues take req/);
+    // Where nothing was started nothing was written.
+    expect(verdict).not.toContain('sluice logs');
   });
 
   test('is not waited for beyond the time-out; what instances lack is said', async () => {
     const services = [described('Updating', { message: '0 of 2 are ready' })];
     const lacks = (name: string, message: string) => {
-      return { name, message, ready: false, state: 'Starting', lastExit: null };
+      return { name, message, ready: false, state: 'Starting', startedAt: '', lastExit: null };
     };
     const instances = [
       ...[lacks('ocr-a', 'no port'), { ...lacks('ocr-b', 'well'), ready: true }],
       ...[lacks('ocr-c', '0 of 2 are ready'), lacks('ocr-d', ''), lacks('ocr-e', 'no memory')],
     ];
     const verdict = await open({ services, instances }).running({ timeoutMs: 3000 });
-    expect(verdict).toMatch(/^Service is Updating .*0 of 2 are ready; not waiting longer /);
+    expect(verdict).toMatch(/^Service is Updating .*0 of 2 are ready; not waiting longer$/m);
     expect(verdict.split('\n').slice(1)).toEqual([
       ...['ocr-a is Starting: no port', 'ocr-e is Starting: no memory'],
     ]);

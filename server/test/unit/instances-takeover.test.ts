@@ -45,6 +45,9 @@ describe('a server that was killed in the middle of an update', () => {
       ['reader-left2', 2, 'Starting'],
     ]);
     expect(now.manager.report('reader')?.rollout).toMatchObject({ state: 'rolling' });
+    expect(now.events.find(({ kind }) => kind === 'rollout')?.text).toBe(
+      'Update to revision 2 goes on: 2 instances are to be replaced',
+    );
     // As they were declared, not as the new ones are.
     expect(now.feeder(0).order?.settings.window).toBe(3);
     now.driver.health = 'passes';
