@@ -26,6 +26,7 @@ import type {
 } from './admin-types.ts';
 import { PlatformError } from './errors.ts';
 import type { EventInfo, LogLine } from './event-types.ts';
+import type { ServiceWebhooks } from './requests/callback-info.ts';
 
 export interface LogOptions {
   /** Lines from the end to begin with; undefined = all that is kept. */
@@ -224,6 +225,26 @@ export class AdminClient {
   /** Replaces the main token; the old one is refused from now on. */
   async rotateToken(name: string): Promise<NewToken> {
     return this.#transport.json({ method: 'POST', path: `${service(name)}/tokens/main/rotate` });
+  }
+
+  /** What the callbacks of a service are signed with, and how they fare. */
+  async webhooks(name: string): Promise<ServiceWebhooks> {
+    return this.#transport.json({ method: 'GET', path: `${service(name)}/webhooks` });
+  }
+
+  /** New secrets sign from now on; those before sign too for `overlap` more, 24 h unless given. */
+  async rotateWebhooks(
+    name: string,
+    options: { readonly overlap?: string } = {},
+  ): Promise<ServiceWebhooks> {
+    const path = `${service(name)}/webhooks/rotate`;
+    return this.#transport.json({ method: 'POST', path, body: options });
+  }
+
+  /** Callbacks go again to an address that answered 410; `not_found` when it is not closed. */
+  async openWebhookAddress(name: string, url: string): Promise<ServiceWebhooks> {
+    const path = `${service(name)}/webhooks/open`;
+    return this.#transport.json({ method: 'POST', path, body: { url } });
   }
 
   /**

@@ -39,6 +39,7 @@ import { verifyCommand } from './commands/verify.ts';
 import { versionCommand } from './commands/version.ts';
 import { wCommand } from './commands/w.ts';
 import { watchCommand } from './commands/watch.ts';
+import { webhooksCommand } from './commands/webhooks.ts';
 import { workerCommand } from './commands/worker.ts';
 import { CommandError, type Context } from './context.ts';
 import { Output, OutputClosed, type Terminal } from './output.ts';
@@ -101,7 +102,20 @@ export function program(context: Context): Command {
     })
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(sluice --help shows what there is)');
-  const groups: readonly (readonly [string, readonly Command[]])[] = [
+  for (const [heading, commands] of commandGroups(context)) {
+    for (const command of commands) {
+      root.addCommand(command.helpGroup(heading));
+      inherit(root, command, `sluice ${command.name()}`);
+    }
+  }
+  root.hook('preAction', (_root, command) => {
+    if (command.optsWithGlobals().json === true) context.output.useJson();
+  });
+  return root;
+}
+
+function commandGroups(context: Context): readonly (readonly [string, readonly Command[]])[] {
+  return [
     [
       'Server:',
       [
@@ -127,6 +141,7 @@ export function program(context: Context): Command {
         versionCommand(context),
         autoscaleCommand(context),
         tokenCommand(context),
+        webhooksCommand(context),
         reopenCommand(context),
         deleteCommand(context),
       ],
@@ -151,16 +166,6 @@ export function program(context: Context): Command {
     ],
     ['Trying things out:', [mockModelCommand(context)]],
   ];
-  for (const [heading, commands] of groups) {
-    for (const command of commands) {
-      root.addCommand(command.helpGroup(heading));
-      inherit(root, command, `sluice ${command.name()}`);
-    }
-  }
-  root.hook('preAction', (_root, command) => {
-    if (command.optsWithGlobals().json === true) context.output.useJson();
-  });
-  return root;
 }
 
 /** A command of commands hands on what it has from the program. */
