@@ -88,6 +88,10 @@ export interface Delivery extends Message {
   readonly deliveryId: number;
   /** How many deliveries this is, from 1. */
   readonly deliveries: number;
+  /** Where the body lies when it is not the payload. */
+  readonly body?: BodyPlace | undefined;
+  /** Where its result stays; undefined: in the sink. */
+  readonly home?: Home;
 }
 
 export interface WatchRequest {

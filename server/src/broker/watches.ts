@@ -5,6 +5,7 @@ import { PlatformError } from '@sluice/sdk/wire';
 import type { GiveBackCommand } from '../queue/decide-lease.ts';
 import type { Effect } from '../queue/decision.ts';
 import type { QueueName, StoredMessage } from '../queue/message.ts';
+import { readTerms } from '../queue/terms.ts';
 import type { Loader } from './loader.ts';
 import type { Delivery, WatchEnd, WatchRequest, WatchSink } from './queues.ts';
 
@@ -249,5 +250,7 @@ function deliveryOf(
     acceptedAt: meta.acceptedAt,
     deliveryId: effect.deliveryId,
     deliveries: effect.deliveries,
+    body: meta.terms === undefined ? undefined : readTerms(meta.terms).body,
+    home: meta.home,
   };
 }

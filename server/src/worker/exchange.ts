@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../kernel/clock.ts';
+import { bodyFailure, type KeptResult, ResultFile, type ResultKeeper } from './body.ts';
 import type { CallOptions, ModelAnswer, ModelResult } from './model.ts';
 
 /** `stale`: a reused connection was closed before the first byte of an answer. */
@@ -40,6 +41,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** Whether pieces are passed on: not, at once, or once it is seen that the body goes on. */
   #passes: 'no' | 'later' | 'now' = 'no';
   #held: Uint8Array[] | undefined;
+  /** Where the body goes once it is too large for memory. */
+  #file: ResultFile | undefined;
 
   constructor(
     options: CallOptions,
@@ -81,7 +84,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (!isAnnounced) return;
     this.#declared = length;
     // Its size is known already: nothing is won by reading it.
-    if (length > this.#options.answerBytesMax) {
+    if (length > Math.max(this.#options.answerBytesMax, this.#keeper?.bytesMax ?? 0)) {
       this.#size = length;
       this.#end(this.#answer(undefined, true));
       controller.abort(new Error('the answer is over the limit'));
@@ -97,6 +100,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
       if (this.#passes !== 'no') this.#pass(piece);
       return;
     }
+    const keeper = this.#keeper;
+    if (keeper !== undefined && this.#size <= keeper.bytesMax) {
+      this.#keep(controller, keeper, piece);
+      return;
+    }
+    this.#file?.giveUp();
+    this.#file = undefined;
     this.#held = undefined;
     this.#pieces = [];
     if (this.#size > Math.max(countedBytesMax, this.#options.answerBytesMax)) {
@@ -106,12 +116,34 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
+    const file = this.#file;
+    this.#file = undefined;
+    if (file !== undefined) {
+      file.end().then(
+        (kept) => this.#end(this.#answer(undefined, true, kept), () => kept.done()),
+        (error: unknown) => this.#end(bodyFailure(error)),
+      );
+      return;
+    }
     const whole = this.#size <= this.#options.answerBytesMax;
     this.#end(this.#answer(whole ? Buffer.concat(this.#pieces, this.#size) : undefined, true));
   }
 
   onResponseError(_controller: unknown, error: Error): void {
     this.#end(this.#failure(error));
+  }
+
+  get #keeper(): ResultKeeper | undefined {
+    return this.#status < 300 ? this.#options.keeper : undefined;
+  }
+
+  #keep(controller: Dispatcher.DispatchController, keeper: ResultKeeper, piece: Uint8Array): void {
+    if (this.#file === undefined) {
+      this.#file = new ResultFile(keeper.keep);
+      for (const before of this.#pieces.splice(0)) this.#file.write(before, () => undefined);
+    }
+    if (!this.#file.write(piece, () => controller.resume())) controller.pause();
+    if (this.#passes !== 'no') this.#pass(piece);
   }
 
   /** Many servers send short answers in chunks, and the end together with the only piece: such a
@@ -135,8 +167,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     });
   }
 
-  #answer(body: Uint8Array | undefined, sizeKnown: boolean): ModelAnswer {
+  #answer(body: Uint8Array | undefined, sizeKnown: boolean, kept?: KeptResult): ModelAnswer {
     return {
+      ...(kept === undefined ? {} : { kept }),
       kind: 'answer',
       status: this.#status,
       statusText: this.#statusText,
@@ -168,9 +201,15 @@ export class Exchange implements Dispatcher.DispatchHandler {
     return { kind: 'cut', reason: `the connection was cut before an answer: ${why}` };
   }
 
-  #end(end: ExchangeEnd): void {
-    if (this.#ended) return;
+  /** `tooLate` is called when it had ended before. */
+  #end(end: ExchangeEnd, tooLate: () => void = () => undefined): void {
+    if (this.#ended) {
+      tooLate();
+      return;
+    }
     this.#ended = true;
+    this.#file?.giveUp();
+    this.#file = undefined;
     this.#pieces = [];
     this.#held = undefined;
     this.#finish(end);

@@ -4,6 +4,7 @@
 import { PlatformError } from '@sluice/sdk/wire';
 import type { Clock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
+import type { ResultKeeper } from './body.ts';
 import type { Call } from './call.ts';
 import type { ModelClient, ModelRequest, ModelResult } from './model.ts';
 import { checkpointBytesMax, type ReportDesk } from './report-desk.ts';
@@ -23,6 +24,13 @@ export interface ModelCallOptions {
   readonly log: Log;
 }
 
+export interface CallLimits {
+  readonly keepaliveMs: number;
+  readonly answerBytesMax: number;
+  /** Takes a larger result; undefined: it is refused. */
+  readonly keeper: ResultKeeper | undefined;
+}
+
 /** Where the model reports how this call goes. */
 export const reportHeader = 'sluice-report-url';
 /** Where the checkpoint of an earlier delivery is, when there is one. */
@@ -36,11 +44,7 @@ export class ModelCalls {
   }
 
   /** Calls the model; whoever ends `call` ends it. */
-  async run(
-    call: Call,
-    request: ModelRequest,
-    limits: { readonly keepaliveMs: number; readonly answerBytesMax: number },
-  ): Promise<ModelResult> {
+  async run(call: Call, request: ModelRequest, limits: CallLimits): Promise<ModelResult> {
     const { reports, model, cutGraceMs } = this.#options;
     let teller: Teller | undefined;
     const telling = (): Teller => {
@@ -57,6 +61,7 @@ export class ModelCalls {
     const result = await model.call(sent, {
       signal: call.signal,
       answerBytesMax: limits.answerBytesMax,
+      keeper: limits.keeper,
       onOutput: (contentType, piece) => telling().output(contentType, piece),
     });
     if (url !== undefined) reports?.close(url);

@@ -4,8 +4,10 @@
 // fresh one, because servers close idle connections whenever they like.
 
 import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 import { buildConnector, Client } from 'undici';
 import type { Clock } from '../kernel/clock.ts';
+import { bodyFailure, type OpenedBody, type StreamedBody } from './body.ts';
 import { Exchange, type ExchangeEnd } from './exchange.ts';
 import type { CallOptions, ModelClient, ModelRequest, ModelResult } from './model.ts';
 
@@ -16,6 +18,10 @@ const idleConnectionsMax = 64;
 interface Connection {
   readonly client: Client;
   socket: Socket | undefined;
+}
+
+interface SentRequest extends Omit<ModelRequest, 'body'> {
+  readonly body: Uint8Array | Readable;
 }
 
 export interface ModelClientOptions {
@@ -39,9 +45,9 @@ export class HttpModelClient implements ModelClient {
   async call(request: ModelRequest, options: CallOptions): Promise<ModelResult> {
     if (options.signal.aborted) return { kind: 'aborted', sent: false };
     if (this.#closed) return { kind: 'refused', reason: 'the client is closed', retried: false };
-    const first = await this.#attempt(this.#idle.pop() ?? this.#connection(), request, options);
+    const first = await this.#once(() => this.#idle.pop(), request, options);
     if (first.kind !== 'stale') return first;
-    const second = await this.#attempt(this.#connection(), request, options);
+    const second = await this.#once(() => undefined, request, options);
     if (second.kind === 'refused') return { ...second, retried: true };
     // Never seen twice: a fresh connection has no socket from before.
     if (second.kind === 'stale') return { kind: 'cut', reason: 'cut before an answer' };
@@ -55,9 +61,52 @@ export class HttpModelClient implements ModelClient {
     this.#open.clear();
   }
 
+  /** With the connection that `idle` has, or a new one. */
+  async #once(
+    idle: () => Connection | undefined,
+    request: ModelRequest,
+    options: CallOptions,
+  ): Promise<ExchangeEnd> {
+    const { body } = request;
+    if (body instanceof Uint8Array) {
+      return this.#attempt(idle() ?? this.#connection(), { ...request, body }, options);
+    }
+    return this.#stream(idle, { ...request, body }, options);
+  }
+
+  /** The body is read as it is sent; what goes wrong with it is not the model's fault. */
+  async #stream(
+    idle: () => Connection | undefined,
+    request: ModelRequest & { readonly body: StreamedBody },
+    options: CallOptions,
+  ): Promise<ExchangeEnd> {
+    let opened: OpenedBody;
+    try {
+      opened = await request.body.open(options.signal);
+    } catch (error) {
+      if (options.signal.aborted) return { kind: 'aborted', sent: false };
+      return bodyFailure(error);
+    }
+    const { stream, size } = opened;
+    let failure: unknown;
+    stream.on('error', (error) => {
+      failure = error;
+    });
+    const length = size === undefined ? {} : { 'content-length': String(size) };
+    const headers = { ...request.headers, ...length };
+    try {
+      const connection = idle() ?? this.#connection();
+      const end = await this.#attempt(connection, { ...request, headers, body: stream }, options);
+      const isCut = end.kind === 'cut' || end.kind === 'refused' || end.kind === 'stale';
+      return failure !== undefined && isCut ? bodyFailure(failure) : end;
+    } finally {
+      stream.destroy();
+    }
+  }
+
   async #attempt(
     connection: Connection,
-    request: ModelRequest,
+    request: SentRequest,
     options: CallOptions,
   ): Promise<ExchangeEnd> {
     const end = await new Promise<ExchangeEnd>((resolve) => {
@@ -92,7 +141,8 @@ export class HttpModelClient implements ModelClient {
   }
 
   #release(connection: Connection, end: ExchangeEnd): void {
-    const reusable = end.kind === 'answer' && end.body !== undefined && !this.#closed;
+    const isWhole = end.kind === 'answer' && (end.body ?? end.kept) !== undefined;
+    const reusable = isWhole && !this.#closed;
     if (reusable && this.#idle.length < idleConnectionsMax) {
       this.#idle.push(connection);
       return;
@@ -123,7 +173,7 @@ export class HttpModelClient implements ModelClient {
 }
 
 // A GET with an empty message is a GET without a body; every other method says "zero bytes".
-function hasBody(request: ModelRequest): boolean {
-  const bodiless = request.method === 'GET' || request.method === 'HEAD';
-  return request.body.byteLength > 0 || !bodiless;
+function hasBody({ method, body }: SentRequest): boolean {
+  const bodiless = method === 'GET' || method === 'HEAD';
+  return !(body instanceof Uint8Array) || body.byteLength > 0 || !bodiless;
 }

@@ -1,12 +1,14 @@
 // What a worker asks of a model server and what can become of it. What the model answered is data,
 // never an exception; `outcome.ts` says what it means for the request.
 
+import type { BodyFailure, KeptResult, ResultKeeper, StreamedBody } from './body.ts';
+
 export interface ModelRequest {
   readonly method: string;
   /** Path and query, as it goes on the wire. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: Uint8Array;
+  readonly body: Uint8Array | StreamedBody;
 }
 
 export interface ModelAnswer {
@@ -17,6 +19,8 @@ export interface ModelAnswer {
   readonly retryAfter: string | undefined;
   /** undefined: it was larger than the limit and was thrown away. */
   readonly body: Uint8Array | undefined;
+  /** Set instead when it went into a file. */
+  readonly kept?: KeptResult;
   /** Bytes of the body; with `sizeKnown` false it has at least so many. */
   readonly size: number;
   readonly sizeKnown: boolean;
@@ -33,13 +37,17 @@ export type ModelResult =
   | { readonly kind: 'cut'; readonly reason: string }
   /** The caller's signal ended it. `sent`: the model may have seen the request. */
   | { readonly kind: 'aborted'; readonly sent: boolean }
+  /** Its body could not be brought, or its result not be kept. */
+  | BodyFailure
   /** It cannot be sent as HTTP at all. */
   | { readonly kind: 'unsendable'; readonly reason: string };
 
 export interface CallOptions {
   readonly signal: AbortSignal;
-  /** A larger body is counted and thrown away. */
+  /** A larger body is kept elsewhere if it may be, else counted and thrown away. */
   readonly answerBytesMax: number;
+  /** Takes the larger body of a success; undefined: none. */
+  readonly keeper?: ResultKeeper | undefined;
   /** Called for each piece of a successful body that is streamed, as it comes. A body whose length
    * was announced, or that is there whole at once, is no stream. */
   readonly onOutput?: (contentType: string | undefined, piece: Uint8Array) => void;

@@ -2,6 +2,7 @@
 // decides what is a result, what is tried again, and what counts as a delivery that ended badly.
 
 import { oversizedText } from '@sluice/sdk/wire';
+import type { KeptResult } from './body.ts';
 import type { ModelAnswer, ModelResult } from './model.ts';
 
 export type Outcome =
@@ -9,6 +10,8 @@ export type Outcome =
       readonly kind: 'succeeded';
       readonly code: string;
       readonly payload: Uint8Array;
+      /** Where the result lies instead of the payload, when it was too large for that. */
+      readonly kept?: KeptResult;
       readonly contentType?: string;
     }
   | {
@@ -41,6 +44,8 @@ export interface OutcomeFacts {
   readonly deliveries: number;
   readonly retryStatuses: readonly number[];
   readonly answerBytesMax: number;
+  /** Of a result that may lie in a file; 0 = none may. */
+  readonly keptBytesMax: number;
   /** As it was sent, for the hint. */
   readonly method: string;
   readonly path: string;
@@ -79,6 +84,11 @@ export function outcomeOf(
       };
     case 'cut':
       return tryAgain('502', result.reason, facts);
+    case 'body': {
+      const { code, reason, passing } = result;
+      if (passing) return tryAgain(code, reason, facts);
+      return { kind: 'failed', code, reason, payload: nothing };
+    }
     case 'unsendable':
       return { kind: 'failed', code: '400', reason: result.reason, payload: nothing };
   }
@@ -122,15 +132,25 @@ function answered(answer: ModelAnswer, facts: OutcomeFacts): Outcome {
   if (transient.has(status) || (!succeeded && facts.retryStatuses.includes(status))) {
     return tryAgain(String(status), said, facts);
   }
-  if (answer.body === undefined) return tooLarge(answer, facts);
   const contentType = answer.contentType === undefined ? {} : { contentType: answer.contentType };
   const code = String(status);
+  const { kept } = answer;
+  if (kept !== undefined)
+    return { kind: 'succeeded', code, payload: nothing, kept, ...contentType };
+  if (answer.body === undefined) return tooLarge(answer, facts);
   if (succeeded) return { kind: 'succeeded', code, payload: answer.body, ...contentType };
   const reason = misaddressed.has(status) ? said + hint(facts) : said;
   return { kind: 'failed', code, reason, payload: answer.body, ...contentType };
 }
 
 function tooLarge(answer: ModelAnswer, facts: OutcomeFacts): Outcome {
+  const { keptBytesMax } = facts;
+  if (keptBytesMax > facts.answerBytesMax && answer.status < 300) {
+    const bytes = answer.sizeKnown ? `${answer.size}` : `more than ${answer.size}`;
+    const most = `the most is ${keptBytesMax} (requests.max_result_bytes)`;
+    const text = `the model's answer has ${bytes} bytes; ${most}`;
+    return { kind: 'failed', code: '413', reason: text, payload: nothing };
+  }
   const reason = oversizedText({
     what: `the model's answer (status ${answer.status})`,
     bytes: answer.size,

@@ -2,6 +2,7 @@
 // tell the model which request it is, which delivery of it, and which trace it belongs to.
 
 import type { Random } from '../kernel/random.ts';
+import type { WorkBodies } from './body.ts';
 import type { ModelRequest } from './model.ts';
 import { choosePath } from './path.ts';
 import type { CallTarget } from './settings.ts';
@@ -14,6 +15,9 @@ export const attemptHeader = 'sluice-attempt';
 /** The same, by an older name. */
 export const deliveryHeader = 'x-sluice-delivery';
 
+/** The address of a body that the model is to fetch itself. */
+export const bodyAddressHeader = 'sluice-body-address';
+
 export type RequestChoice =
   | { readonly ok: true; readonly request: ModelRequest }
   | { readonly ok: false; readonly problem: string };
@@ -24,6 +28,7 @@ export function modelRequest(
   base: string,
   target: CallTarget,
   random: Random,
+  bodies?: WorkBodies,
 ): RequestChoice {
   const chosen = choosePath(base, target, delivery.path);
   if (!chosen.ok) return chosen;
@@ -39,8 +44,24 @@ export function modelRequest(
     traceparent: traceparent(delivery.tags.get(traceTag), random),
   };
   if (contentType !== '') headers['content-type'] = headerText(contentType);
-  const { method } = target;
-  return { ok: true, request: { method, path: chosen.path, headers, body: delivery.payload } };
+  const body = bodyOf(delivery, headers, bodies);
+  if (body === undefined) {
+    return { ok: false, problem: 'its body is not in the message, and can not be had here' };
+  }
+  return { ok: true, request: { method: target.method, path: chosen.path, headers, body } };
+}
+
+/** Adds the address to the headers where the model gets that instead. */
+function bodyOf(
+  { body, payload }: WorkDelivery,
+  headers: Record<string, string>,
+  bodies: WorkBodies | undefined,
+): ModelRequest['body'] | undefined {
+  if (body === undefined) return payload;
+  const input = bodies?.inputOf(body);
+  if (input !== 'address') return input;
+  if (body.kind === 'address') headers[bodyAddressHeader] = headerText(body.url);
+  return payload;
 }
 
 /** The given one if it is well-formed, else a new root: version 00, sampled. */

@@ -3,6 +3,8 @@
 // machine. The worker knows no more of queues than this.
 
 import type { Tags, WorkNote } from '@sluice/sdk/wire';
+import type { Home } from '../queue/message.ts';
+import type { BodyPlace } from '../queue/terms.ts';
 
 /** One message, leased to this worker. */
 export interface WorkDelivery {
@@ -17,6 +19,10 @@ export interface WorkDelivery {
   readonly path: string | undefined;
   /** How many deliveries this is, from 1. */
   readonly deliveries: number;
+  /** Where the body lies when it is not the payload. */
+  readonly body?: BodyPlace | undefined;
+  /** Where its result stays; undefined: in the sink. */
+  readonly home?: Home;
 }
 
 export interface WorkWatchRequest {
@@ -67,6 +73,8 @@ export interface WorkCompletion {
   readonly reason: string;
   /** Wall clock, 0 = unknown. */
   readonly firstOutputAt: number;
+  /** Where a large result of home `record` lies; then the payload is empty. */
+  readonly body?: Extract<BodyPlace, { kind: 'file' }>;
 }
 
 export interface WorkReturn {

@@ -6,11 +6,12 @@ import type { EndedCall } from '@sluice/sdk/wire';
 import type { Clock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
+import type { ResultKeeper, WorkBodies } from './body.ts';
 import { Call, type RunningCall } from './call.ts';
 import { CancelHook } from './cancel-hook.ts';
 import { type Hold, Holds } from './holds.ts';
 import type { ModelClient, ModelRequest } from './model.ts';
-import { ModelCalls } from './model-call.ts';
+import { type CallLimits, ModelCalls } from './model-call.ts';
 import type { Outcome } from './outcome.ts';
 import type { ReportDesk } from './report-desk.ts';
 import { Reporter } from './reporter.ts';
@@ -40,6 +41,8 @@ export interface WorkerOptions {
   readonly leftBehind?: number;
   /** Takes what the model streams and reports; undefined: nobody follows it. */
   readonly news?: WorkNews | undefined;
+  /** Brings bodies that are not in their messages; undefined: there can be none. */
+  readonly bodies?: WorkBodies | undefined;
   /** Where the model reports; undefined: it could not reach that. */
   readonly reports?: ReportDesk | undefined;
   /** Ends the instance, whose death is told by `died`; undefined: it is not ours to end. */
@@ -216,9 +219,9 @@ export class Worker {
   }
 
   async #work(call: Call): Promise<void> {
-    const { basePath, random } = this.#options;
+    const { basePath, random, bodies } = this.#options;
     const settings = this.#settings;
-    const made = modelRequest(call.delivery, basePath, settings.request, random);
+    const made = modelRequest(call.delivery, basePath, settings.request, random, bodies);
     if (!made.ok) {
       this.#slots.answered(call);
       const payload = new Uint8Array(0);
@@ -227,31 +230,45 @@ export class Worker {
     }
     const answerBytesMax = this.#options.answerBytesMax();
     const { keepaliveMs } = settings;
-    const result = await this.#calls.run(call, made.request, { keepaliveMs, answerBytesMax });
+    const keeper = this.#keeper(call.delivery);
+    const limits = { keepaliveMs, answerBytesMax, keeper };
+    const result = await this.#calls.run(call, made.request, limits);
     const durationMs = this.#slots.answered(call);
     const { outcome, occupies } = verdictOf(
       call.ending,
       result,
-      this.#facts(call, made.request, settings, answerBytesMax),
+      this.#facts(call, made.request, settings, limits),
     );
     this.#leave(call, occupies, settings);
     const ending = result.kind === 'aborted' || outcome === undefined ? call.ending : undefined;
     this.#options.observe?.({ durationMs, outcome: ending ?? outcome?.kind ?? 'voided' });
-    if (outcome === undefined) return;
-    await this.#apply(call, outcome, result.kind === 'answer' ? result.firstOutputAt : 0);
+    const answer = result.kind === 'answer' ? result : undefined;
+    if (outcome !== undefined) await this.#apply(call, outcome, answer?.firstOutputAt ?? 0);
+    answer?.kept?.done();
+    if (outcome === undefined || outcome.kind === 'refused' || outcome.kind === 'retry') return;
+    if (call.delivery.body !== undefined) bodies?.mayGo(call.delivery.body);
+  }
+
+  /** Only a result that stays with its record may lie outside of the queue. */
+  #keeper({ home }: WorkDelivery): ResultKeeper | undefined {
+    const { bodies } = this.#options;
+    if (bodies === undefined || home !== 'record') return undefined;
+    const keep: ResultKeeper['keep'] = (source, signal) => bodies.keep(source, signal);
+    return { bytesMax: bodies.resultBytesMax(), keep };
   }
 
   #facts(
     call: Call,
     request: ModelRequest,
     settings: WorkerSettings,
-    answerBytesMax: number,
+    { answerBytesMax, keeper }: CallLimits,
   ): CallFacts {
     const { clock, random } = this.#options;
     return {
       deliveries: call.delivery.deliveries,
       retryStatuses: settings.retryStatuses,
       answerBytesMax,
+      keptBytesMax: keeper?.bytesMax ?? 0,
       method: request.method,
       path: request.path,
       contentType: request.headers['content-type'],
@@ -286,6 +303,7 @@ export class Worker {
           code: outcome.code,
           reason: '',
           firstOutputAt,
+          ...(outcome.kept === undefined ? {} : { body: outcome.kept.place }),
         });
       case 'failed': {
         const { payload, contentType, code, reason } = outcome;

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { type CallOutcome, PlatformError } from '@sluice/sdk/wire';
 import { type Clock, systemClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
+import type { WorkBodies } from '../../src/worker/body.ts';
 import { HttpModelClient } from '../../src/worker/model-client.ts';
 import type { ReportDesk } from '../../src/worker/report-desk.ts';
 import type { WorkerSettings } from '../../src/worker/settings.ts';
@@ -29,6 +30,8 @@ export interface Work {
   readonly path?: string;
   readonly contentType?: string;
   readonly tags?: Readonly<Record<string, string>>;
+  readonly body?: WorkDelivery['body'];
+  readonly home?: 'sink' | 'record';
 }
 
 interface Waiting {
@@ -219,6 +222,8 @@ function deliveryOf({ work, index, deliveries }: Waiting, deliveryId: number): W
     contentType: work.contentType,
     path: work.path,
     deliveries,
+    body: work.body,
+    home: work.home ?? 'sink',
   };
 }
 
@@ -308,6 +313,7 @@ export interface WorldOptions {
   readonly news?: WorkNews;
   readonly reports?: ReportDesk;
   readonly end?: (reason: string) => void;
+  readonly bodies?: WorkBodies;
 }
 
 export interface WorkerWorld {
@@ -335,6 +341,7 @@ export function startWorker(options: WorldOptions): WorkerWorld {
     news: options.news,
     reports: options.reports,
     end: options.end,
+    bodies: options.bodies,
     clock,
     random: new SeededRandom(1),
     log: silentLog,

@@ -80,13 +80,15 @@ export class SimModel implements ModelClient {
       };
       this.#cuts.add(cut);
       signal.addEventListener('abort', abort);
-      const entry = this.#play.oracle.ledger.byPayload(request.body);
+      // Bodies in files are no part of this world.
+      const body = request.body instanceof Uint8Array ? request.body : new Uint8Array(0);
+      const entry = this.#play.oracle.ledger.byPayload(body);
       const isPoison = entry?.isPoison === true;
       const isSlow = !stage.isCalm && random.chance(0.15);
       stage.clock.after(random.fraction() * (isSlow ? 2_000 : 60), () => {
         if (isPoison && !isOver) this.#poisoned();
         else if (!stage.isCalm && random.chance(0.03)) cut();
-        else over(this.#answer(request.body, mark), true);
+        else over(this.#answer(body, mark), true);
       });
     });
   }

@@ -13,6 +13,7 @@ import {
 const facts: OutcomeFacts = {
   deliveries: 1,
   retryStatuses: [500, 418],
+  keptBytesMax: 0,
   answerBytesMax: 8,
   method: 'POST',
   path: '/read',
