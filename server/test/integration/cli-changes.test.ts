@@ -201,6 +201,12 @@ describe('autoscale', () => {
       strategies: [{ metric: 'queue[avgbacklog]', threshold: 10 }],
       behavior: { scaleDownStabilizationSeconds: 60 },
     });
+    const job = ['-DscaleJobs[0].name=night', '-DscaleJobs[0].schedule=0 20 * * *'];
+    await sluice('autoscale', 'one', ...job, '-DscaleJobs[0].targetSize=1', '-Dmin=null');
+    expect(await json('autoscale', 'one')).toMatchObject({
+      ...{ min: 0, max: 3 },
+      cron: { jobs: [{ name: 'night', schedule: '0 20 * * *', targetSize: 1 }] },
+    });
     const removed = await sluice('autoscale', 'rm', 'one');
     expect(removed.stdout).toMatch(/^\[OK\] one has no autoscaler any more: 1 instance is wanted/);
     expect(await json('autoscale', 'one')).toBeNull();
@@ -216,6 +222,7 @@ describe('autoscale', () => {
       strategies: [{ metric: 'qps' }],
     });
     expect((await sluice('autoscale', 'one', '-Dmax=-1')).stderr).toContain('autoscaler.max');
+    expect((await sluice('autoscale', 'one', '-s', file, '-Dmax=3')).stderr).toContain('give one');
     await sluice('autoscale', 'rm', 'one');
   });
 });

@@ -2,7 +2,7 @@
 
 import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
-import { type Assignments, assigned, assignmentOption } from '../../src/cli/assignments.ts';
+import { type Assignments, assignmentOption } from '../../src/cli/assignments.ts';
 
 function parse(...args: string[]): Assignments {
   const command = new Command().exitOverride().configureOutput({ writeErr: () => undefined });
@@ -32,24 +32,4 @@ describe('-D', () => {
   test.each(['metadata.instance', '=3', 'a..b=1', '.a=1', 'a.=1'])('refuses %j', (text) => {
     expect(() => parse(`-D${text}`)).toThrow('such as metadata.instance=3');
   });
-});
-
-test('fields are laid over a block, with dots in brackets as part of a name', () => {
-  const block = { min: 1, strategies: { qps: 10 }, behavior: 'none' };
-  const given = parse(
-    ...['-Dmin=0', '-Dstrategies.queue[avgbacklog]=2.5', '-Dstrategies.metric[a.b]=7'],
-    ...['-Dbehavior.scaleDown.stabilizationWindowSeconds=60', '-Dstrategies.qps=null'],
-  );
-  expect(assigned(block, given)).toEqual({
-    min: 0,
-    strategies: { qps: null, 'queue[avgbacklog]': 2.5, 'metric[a.b]': 7 },
-    behavior: { scaleDown: { stabilizationWindowSeconds: 60 } },
-  });
-  expect(block).toEqual({ min: 1, strategies: { qps: 10 }, behavior: 'none' });
-});
-
-test('a field of any name is a field of the block and nothing else', () => {
-  const made = assigned({}, parse('-D__proto__.polluted=true', '-Dname=text'));
-  expect(JSON.stringify(made)).toBe('{"__proto__":{"polluted":true},"name":"text"}');
-  expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);
 });

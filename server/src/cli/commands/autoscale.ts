@@ -2,7 +2,7 @@
 
 import type { AdminClient, AutoscalerInfo } from '@sluice/sdk';
 import { Command } from 'commander';
-import { type Assignments, assigned, assignmentOption } from '../assignments.ts';
+import { type Assignments, assignmentOption } from '../assignments.ts';
 import { CommandError, type Context } from '../context.ts';
 import { readDefinition } from '../definitions.ts';
 import { withService } from '../services.ts';
@@ -58,15 +58,16 @@ async function set(
   context: Context,
   client: AdminClient,
   name: string,
-  { file, D: assignments = new Map() }: AutoscaleFlags,
+  { file, D: assignments }: AutoscaleFlags,
 ): Promise<void> {
+  if (file !== undefined && assignments !== undefined) {
+    throw new CommandError('-s declares the whole autoscaler, -D single fields of it: give one');
+  }
+  const fields = [...(assignments ?? [])].map(([path, text]) => [`autoscaler.${path}`, text]);
   const answer =
     file === undefined
-      ? await client.modifyService(name, { merge: { autoscaler: assigned({}, assignments) } })
-      : await client.setAutoscaler(
-          name,
-          assigned(await readDefinition(context, file), assignments),
-        );
+      ? await client.modifyService(name, { set: Object.fromEntries(fields) })
+      : await client.setAutoscaler(name, await readDefinition(context, file));
   for (const warning of answer.warnings) context.output.note(`remark: ${warning}`);
   context.output.ok(
     `Autoscaler of ${name} is ${answer.outcome === 'unchanged' ? 'unchanged' : 'set'}`,
