@@ -21,7 +21,9 @@ export const healthCheckSchema: z.ZodType<
     .enum(['http', 'tcp', 'exec'])
     .optional()
     .meta(about('How to probe.', { fallback: 'http with a path, exec with a command, else tcp' })),
-  path: probePath.optional().meta(about('What an http check asks for with GET; 2xx and 3xx are healthy.')),
+  path: probePath
+    .optional()
+    .meta(about('What an http check asks for with GET; 2xx and 3xx are healthy.')),
   port: portNumber
     .optional()
     .meta(about('The port to probe.', { fallback: "the instance's own port" })),
