@@ -35,10 +35,15 @@ export async function withRequests<Result>(
   }
 }
 
+/** What is answered until there is room. */
+const noRoom: ReadonlySet<number> = new Set([429, 503, 507]);
+
 function tellingFetch({ output, interrupted }: Context): typeof globalThis.fetch {
   return async (...input) => {
     try {
-      return await globalThis.fetch(...input);
+      const response = await globalThis.fetch(...input);
+      if (noRoom.has(response.status)) output.progress('The server has no room; waiting for it');
+      return response;
     } catch (error) {
       if (!interrupted.aborted) output.progress('The server does not answer; waiting for it');
       throw error;

@@ -188,6 +188,16 @@ test('bears lost connections, and stops at once for what concerns every file', a
   expect(server.accepted).toHaveLength(3);
 });
 
+test('waits for room, and says so', async () => {
+  server.faults.push(() => 'pass', refuse(503, 'queue_full'));
+  const { stderr, error } = await submit(['--data', 'x', '--wait']);
+  expect(error).toBeUndefined();
+  expect(stderr).toContain('The server has no room; waiting for it');
+  // Who does not wait is told instead.
+  server.faults.push(refuse(503, 'queue_full'));
+  expect((await submit(['--data', 'x'])).error).toMatchObject({ code: 'queue_full' });
+});
+
 test('goes on past a file that is refused', async () => {
   server.faults.push(() => 'pass', refuse(413, 'too_large'));
   const { stdout, error } = await submit([folder, '--out', out, '--concurrency', '1']);
