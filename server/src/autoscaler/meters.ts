@@ -1,5 +1,5 @@
-// What is measured over time: how often requests come, how long they take, how long an instance
-// takes to start. All are bounded in memory, and forget.
+// What is measured over time: how often requests come, and how long they take. Bounded in memory,
+// and forgets.
 
 import type { ServiceTime } from './observation.ts';
 
@@ -82,29 +82,5 @@ export class Durations {
     const squares = this.#latest.reduce((sum, ms) => sum + (ms - mean) ** 2, 0);
     const squaredVariation = Math.min(variationMax, squares / this.#latest.length / meanMs ** 2);
     return { meanMs, squaredVariation };
-  }
-}
-
-const startUpsMax = 5;
-const startsKnownMax = 4096;
-
-/** How long the latest instances took to become ready. */
-export class StartUps {
-  readonly #latest: number[] = [];
-  /** Starts that have been counted, by instance. */
-  readonly #known = new Map<string, number>();
-
-  /** An instance that is ready, by the wall clock. Each start counts once. */
-  note(instance: string, startedAt: number, readyAt: number): void {
-    if (startedAt <= 0 || readyAt < startedAt || this.#known.get(instance) === readyAt) return;
-    if (this.#known.size >= startsKnownMax) this.#known.clear();
-    this.#known.set(instance, readyAt);
-    this.#latest.push(readyAt - startedAt);
-    if (this.#latest.length > startUpsMax) this.#latest.shift();
-  }
-
-  get meanMs(): number | undefined {
-    if (this.#latest.length === 0) return undefined;
-    return this.#latest.reduce((sum, ms) => sum + ms, 0) / this.#latest.length;
   }
 }

@@ -1,8 +1,9 @@
 // Turns what the other parts tell of a service into an observation; keeps the meters that need more
 // than one look.
 
+import { StartUps } from '../deployment/start-ups.ts';
 import type { Time } from '../kernel/clock.ts';
-import { Durations, Rate, StartUps } from './meters.ts';
+import { Durations, Rate } from './meters.ts';
 import type { InstanceCounts, Observation, Reading } from './observation.ts';
 import type { InstanceFacts, QueueFacts, ScaledService } from './ports.ts';
 

@@ -1,10 +1,11 @@
 // Meters and the reader of metrics: what they remember, forget and pass over.
 
 import { describe, expect, it } from 'vitest';
-import { Durations, Rate, StartUps } from '../../src/autoscaler/meters.ts';
+import { Durations, Rate } from '../../src/autoscaler/meters.ts';
 import { sumsOf } from '../../src/autoscaler/metrics-text.ts';
 import { nothingGathered, Observer } from '../../src/autoscaler/observer.ts';
 import type { InstanceFacts } from '../../src/autoscaler/ports.ts';
+import { StartUps } from '../../src/deployment/start-ups.ts';
 import { policyOf } from './autoscaler-world.ts';
 
 describe('the rate of puts', () => {
@@ -47,11 +48,11 @@ describe('the time that requests take', () => {
   });
 });
 
-it('counts each start of an instance once, and the latest five', () => {
+it('counts each start of an instance once, and only the latest', () => {
   const starts = new StartUps();
   expect(starts.meanMs).toBeUndefined();
   starts.note('a', 1000, 91_000);
-  for (let at = 1; at <= 5; at += 1) {
+  for (let at = 1; at <= 8; at += 1) {
     starts.note(`b-${at}`, 1000, 11_000);
     starts.note(`b-${at}`, 1000, 11_000);
   }
