@@ -43,6 +43,7 @@ export interface PutRequest {
 export interface PutAnswer {
   /** The index; of a repeated put the first one; 0 when a repeated result had none. */
   readonly index: number;
+  /** Empty when it repeats a put by its idempotency key: the first one's id is not at hand. */
   readonly id: string;
   readonly repeated: boolean;
 }

@@ -3,6 +3,7 @@
 
 import { PlatformError } from '@sluice/sdk/wire';
 import { removeStep } from '../queue/decide-remove.ts';
+import type { Reply } from '../queue/decision.ts';
 import type { QueueName, StoredMessage } from '../queue/message.ts';
 import type { ServiceSettings } from '../queue/settings.ts';
 import { payloadBytesMaxOf } from '../queue/state.ts';
@@ -135,7 +136,7 @@ export class ServiceQueues implements Queues {
     return new Promise((resolve, reject) => {
       this.#machine.tell(command, (reply) => {
         this.#putBytes -= bytes;
-        if (reply.kind === 'put') resolve({ index: reply.index, id, repeated: reply.repeated });
+        if (reply.kind === 'put') resolve(answerOf(reply, request.id, id));
         else reject(reply.kind === 'refused' ? reply.error : unexpected(reply.kind));
       });
     });
@@ -361,6 +362,14 @@ export class ServiceQueues implements Queues {
     this.#watches.closeAll(reason);
     this.requests.reset();
   }
+}
+
+function answerOf(
+  { index, repeated }: Extract<Reply, { kind: 'put' }>,
+  callerId: string | undefined,
+  id: string,
+): PutAnswer {
+  return { index, id: repeated && callerId === undefined ? '' : id, repeated };
 }
 
 /** A disk that is read again may do better; soon enough it will not. */

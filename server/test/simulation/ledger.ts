@@ -35,6 +35,12 @@ export interface Entry {
   readonly askedAt: number;
   /** Ends every instance that takes it, but not consumers that speak EAS. */
   readonly isPoison: boolean;
+  /** Its idempotency key; undefined: it has none. */
+  readonly key?: string | undefined;
+  /** A cancel was answered: it was still there. */
+  isCanceled: boolean;
+  /** It may have been put anew from the rear queue, or certainly was. */
+  redriven: 'no' | 'perhaps' | 'yes';
   id: string | undefined;
   index: number | undefined;
   /** The put was answered with its index. */
@@ -108,10 +114,12 @@ export class Ledger {
   readonly #byIndex = new Map<number, Entry>();
   readonly #byId = new Map<string, Entry>();
 
-  open(how: Pick<Entry, 'home' | 'priority' | 'callerId' | 'isPoison' | 'askedAt'>): Entry {
+  open(how: Pick<Entry, 'home' | 'priority' | 'callerId' | 'isPoison' | 'askedAt' | 'key'>): Entry {
     const entry: Entry = {
       ...how,
       token: this.entries.length,
+      isCanceled: false,
+      redriven: 'no',
       id: undefined,
       index: undefined,
       isAccepted: false,

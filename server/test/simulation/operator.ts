@@ -1,7 +1,7 @@
 // What administrators, auditors and bad luck do during a run.
 
-import type { Entry } from './ledger.ts';
-import type { Play } from './play.ts';
+import { type Entry, payloadOf } from './ledger.ts';
+import { type Play, plainPut } from './play.ts';
 import { serviceName } from './service.ts';
 
 /** The ten minutes for which ids are known are wall time: jumps stay well below. */
@@ -17,7 +17,9 @@ export async function operate(play: Play): Promise<void> {
     if (drawn < 0.5) await audit(play, random.chance(0.6) ? 'input' : 'sink');
     else if (drawn < 0.56) await look(play);
     else if (drawn < 0.6) await commitBlindly(play);
-    else if (drawn < 0.7) await remove(play);
+    else if (drawn < 0.65) await remove(play);
+    else if (drawn < 0.68) await cancel(play);
+    else if (drawn < 0.7) await redrive(play);
     else if (drawn < 0.75) await truncate(play);
     else if (drawn < 0.82) await endAndReopen(play);
     else if (drawn < 0.92) await change(play);
@@ -78,6 +80,37 @@ async function remove({ stage, oracle, random }: Play): Promise<void> {
   stage.note(`delete ${index}`);
   entry.causes.add('deleted');
   await stage.ask((queues) => queues.delete('input', [index]));
+}
+
+/** Of a cancel and a completion the first one wins. */
+async function cancel({ stage, oracle, random }: Play): Promise<void> {
+  const entry = random.pick([undefined, ...oracle.ledger.entries.slice(-20)]);
+  if (entry?.index === undefined) return;
+  const { index } = entry;
+  stage.note(`cancel ${index}`);
+  entry.causes.add('canceled');
+  const answer = await stage.ask((queues) => queues.requests.cancel(index, 'no longer needed'));
+  if (answer.kind === 'ok') oracle.cancelAnswered(entry, answer.value);
+}
+
+/** Puts a dead message anew: from the rear queue into the input, or nothing of it. */
+async function redrive({ stage, oracle, random }: Play): Promise<void> {
+  const { ledger } = oracle;
+  const found = await stage.ask((queues) => queues.requests.deadWithin(1, Number.MAX_SAFE_INTEGER));
+  if (found.kind !== 'ok' || found.value.length === 0) return;
+  const { index: rearIndex, source } = random.pick(found.value);
+  const dead = ledger.byIndex(source);
+  if (dead === undefined) return;
+  const how = { home: 'sink', priority: 0, callerId: undefined, isPoison: false } as const;
+  const entry = oracle.putAsked(how);
+  const askedAt = stage.now;
+  stage.note(`redrive ${source} as ${entry.token}`);
+  if (dead.redriven === 'no') dead.redriven = 'perhaps';
+  const request = plainPut(payloadOf(entry), { gid: 'eas', uid: 'redriver' });
+  const answer = await stage.ask((queues) => queues.requests.redrive(rearIndex, request, source));
+  if (answer.kind === 'ok') dead.redriven = 'yes';
+  if (answer.kind === 'refused' && answer.code === 'not_found') return;
+  oracle.putAnswered(entry, askedAt, answer);
 }
 
 /** Rule 6: a commit of what was never delivered to its group does nothing. */

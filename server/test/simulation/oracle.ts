@@ -61,7 +61,7 @@ export class Oracle {
     return this.holders.of(by);
   }
 
-  putAsked(how: Pick<Entry, 'home' | 'priority' | 'callerId' | 'isPoison'>): Entry {
+  putAsked(how: Pick<Entry, 'home' | 'priority' | 'callerId' | 'isPoison' | 'key'>): Entry {
     const entry = this.ledger.open({ ...how, askedAt: this.#stage.now });
     if (!this.#isWaitingSure()) entry.causes.add('settings');
     this.#stage.note(`put ${entry.token} ${how.callerId ?? ''}`);
@@ -84,7 +84,8 @@ export class Oracle {
     fact(repeated || isOpen, '16', `put ${entry.token} was taken after the end`);
     if (entry.index === undefined && !repeated) this.#checkRise(index, askedAt);
     this.ledger.learnIndex(entry, index);
-    this.ledger.learnId(entry, id);
+    // A put that repeats one by its key is not told the first one's id.
+    if (id !== '') this.ledger.learnId(entry, id);
     if (entry.isAccepted) return;
     entry.isAccepted = true;
     entry.acceptedAt = this.#stage.now;
@@ -95,7 +96,8 @@ export class Oracle {
   /** A put is refused only for a reason. */
   #checkRefusal(entry: Entry, askedAt: number, code: string): void {
     if (code === 'disk_full') return;
-    const isRepeated = entry.isAccepted && entry.callerId !== undefined;
+    const isKnown = entry.callerId !== undefined || entry.key !== undefined;
+    const isRepeated = entry.isAccepted && isKnown;
     const isNew = !isRepeated || entry.acceptedAt > askedAt;
     fact(isNew, '15', `put ${entry.token} was repeated and refused: ${code}`);
     if (code === 'ended') {
@@ -106,6 +108,15 @@ export class Oracle {
     const mayBeIn = this.ledger.entries.filter(({ goneAt }) => goneAt > askedAt).length - 1;
     const { source } = this.limits.capacityMin;
     fact(mayBeIn >= source, '11', `put ${entry.token} was refused with ${mayBeIn} of ${source}`);
+  }
+
+  /** A cancel was answered: `found` says that the request was still there. */
+  cancelAnswered(entry: Entry, found: boolean): void {
+    if (!found) return;
+    fact(!entry.isCanceled, '14', `${entry.index} was cancelled twice`);
+    fact(entry.completedAs === undefined, '5', `${entry.index} was completed and cancelled`);
+    entry.isCanceled = true;
+    this.#gone(entry);
   }
 
   #gone(entry: Entry): void {

@@ -3,6 +3,7 @@
 
 import type { Message } from '../../src/broker/queues.ts';
 import type { RequestRecord } from '../../src/queue/record.ts';
+import { readTerms } from '../../src/queue/terms.ts';
 import type { Oracle } from './oracle.ts';
 import type { Play } from './play.ts';
 import { serviceNumber } from './service.ts';
@@ -21,6 +22,7 @@ export async function judgeRest({ stage, oracle, results }: Play): Promise<void>
   const records = await allRecords(stage);
   results.verdict(records);
   await judgeKept(stage, oracle, records);
+  await judgeOutbox(stage, records);
   const rear = await clock.run(stage.ask((queues) => queues.get('inputRear', all, undefined)));
   fact(rear.kind === 'ok', '10', 'the rear queue can not be read');
   judgeRear(stage, oracle, records, rear.value.messages);
@@ -63,6 +65,19 @@ async function judgeKept(
   }
 }
 
+/** Rule 4: whoever asked to be told is written down with the end of the request, nobody else. */
+async function judgeOutbox(
+  { disk }: Stage,
+  records: ReadonlyMap<number, RequestRecord>,
+): Promise<void> {
+  const owed = new Set<number>();
+  for (const { index } of await disk.outbox(serviceNumber, 0, pageMax)) owed.add(index);
+  for (const { index, terms } of records.values()) {
+    const isOwed = readTerms(terms).callback !== undefined;
+    fact(isOwed === owed.has(index), '4', `the callback of ${index} is owed: ${isOwed}`);
+  }
+}
+
 /** Rule 10. */
 function judgeRear(
   { settings }: Stage,
@@ -75,6 +90,7 @@ function judgeRear(
     const source = Number(tags.get('sourceIndex'));
     const record = records.get(source);
     found.add(source);
+    fact(ledger.byIndex(source)?.redriven !== 'yes', '10', `${source} is dead and was put anew`);
     const isMine = ledger.byPayload(payload) === ledger.byIndex(source);
     fact(isMine, '10', `rear ${index} of ${source} has a foreign payload`);
     fact(record?.state === 'dead', '10', `rear ${index} of ${source}, which is not dead`);
@@ -86,7 +102,8 @@ function judgeRear(
   if (settings.deadPolicy === 'Drop') {
     fact(rear.length === 0, '10', `${rear.length} dead messages were kept`);
   } else if (dead.length <= room) {
-    const lost = dead.find(({ index }) => !found.has(index));
+    const isAway = (index: number): boolean => (ledger.byIndex(index)?.redriven ?? 'no') !== 'no';
+    const lost = dead.find(({ index }) => !found.has(index) && !isAway(index));
     fact(lost === undefined, '10', `the dead ${lost?.index} is not in the rear queue`);
   }
 }

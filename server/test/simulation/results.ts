@@ -143,7 +143,10 @@ export class Results {
     const says = `the record of ${index} says ${record.state} (${record.cause})`;
     const isServed = record.state !== 'succeeded' || record.deliveries > 0;
     fact(isServed, '6', `${says} and was never delivered`);
-    fact(record.id === entry.id, '14', `the record of ${index} has the id ${record.id}`);
+    const isNamed = entry.id === undefined || record.id === entry.id;
+    fact(isNamed, '14', `the record of ${index} has the id ${record.id}`);
+    const isOver = !entry.isCanceled || record.state === 'canceled';
+    fact(isOver, '14', `${says}, and it was cancelled`);
     const isMatch = completedAs === undefined || record.state === completedAs;
     fact(isMatch, '14', `${says}, it ${completedAs}`);
     const isFair = !entry.isConvicted || record.cause === 'poison';

@@ -8,6 +8,7 @@ import { Oracle } from './oracle.ts';
 import type { Play } from './play.ts';
 import { poll, watchSink } from './reader.ts';
 import { remoteConsume, remoteFetch, remoteSubmit } from './remote.ts';
+import { request } from './requester.ts';
 import { judgeRest } from './rest.ts';
 import { Results } from './results.ts';
 import { SeededRandom } from './seeded-random.ts';
@@ -152,6 +153,7 @@ function startActors(play: Play): {
   start('fate', strike);
   some(1, 3, 's', submit);
   if (play.oracle.groups.isWorked) {
+    some(0, 2, 'q', request);
     some(1, 2, 'w', (own, key) => work(own, 'worker', key));
     some(0, 2, 't', (own, key) => work(own, 'stream', key));
     some(0, 2, 'e', (own, key) => work(own, 'eas', key));
@@ -167,7 +169,7 @@ function startActors(play: Play): {
   some(0, 1, 'k', watchSink);
   some(0, 1, 'rs', remoteSubmit);
   some(0, 1, 'rf', remoteFetch);
-  const submits = (): boolean => [...staying].some((name) => /^r?s\d/.test(name));
+  const submits = (): boolean => [...staying].some((name) => /^(r?s|q)\d/.test(name));
   return { all: Promise.all(actors), staying, submits };
 }
 
