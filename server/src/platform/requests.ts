@@ -1,0 +1,138 @@
+// The desk of requests among the other parts: where it finds the queues of a service, and what it
+// tells of a request that waits.
+
+import type { Broker } from '../broker/broker.ts';
+import type { Queues } from '../broker/queues.ts';
+import type { Known } from '../broker/requests.ts';
+import type { InstanceManager } from '../instances/manager.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { readTerms } from '../queue/terms.ts';
+import { RequestDesk } from '../requests/desk.ts';
+import { estimateStart } from '../requests/estimate/estimate.ts';
+import { WaitObserver } from '../requests/estimate/observer.ts';
+import {
+  gatherService,
+  gatherWait,
+  type RequestSight,
+  type ServiceFacts,
+} from '../requests/facts.ts';
+import type { Telling } from '../requests/view.ts';
+import { whyWaits } from '../requests/why.ts';
+import type { Registry } from '../services/registry.ts';
+
+export interface RequestParts {
+  readonly registry: Registry;
+  readonly broker: Broker;
+  readonly instances: InstanceManager;
+  /** The queues of a service; throws `not_found` or `unavailable`. */
+  readonly find: (service: string) => Queues;
+  /** The latest progress text of a delivery. */
+  readonly progressOf: (service: string, deliveryId: number) => string | undefined;
+  /** How long callbacks are tried. */
+  readonly callbackMs: number;
+  readonly clock: Clock;
+}
+
+export interface Requests {
+  readonly desk: RequestDesk;
+  /** A call to the model of a service has ended with an answer. */
+  served(service: string, durationMs: number): void;
+  /** The service is gone. */
+  deleted(service: string): void;
+}
+
+/** What is known of a service as a whole is gathered once for requests that are looked at together:
+ * it may be this old, in milliseconds. */
+const factsMs = 100;
+
+export function createRequests(parts: RequestParts): Requests {
+  const waits = new Waits(parts);
+  const desk = new RequestDesk({
+    find: parts.find,
+    tell: (service, live) => waits.tell(service, live),
+    callbackMs: parts.callbackMs,
+    clock: parts.clock,
+  });
+  return {
+    desk,
+    served: (service, durationMs) => waits.observer(service).served(durationMs, monoOf(parts)),
+    deleted: (service) => waits.deleted(service),
+  };
+}
+
+function monoOf({ clock }: Pick<RequestParts, 'clock'>): number {
+  return clock.now().mono;
+}
+
+class Waits {
+  readonly #parts: RequestParts;
+  readonly #observers = new Map<string, WaitObserver>();
+  readonly #facts = new Map<string, ServiceFacts>();
+
+  constructor(parts: RequestParts) {
+    this.#parts = parts;
+  }
+
+  observer(service: string): WaitObserver {
+    const known = this.#observers.get(service);
+    if (known !== undefined) return known;
+    const made = new WaitObserver();
+    this.#observers.set(service, made);
+    return made;
+  }
+
+  deleted(service: string): void {
+    this.#observers.delete(service);
+    this.#facts.delete(service);
+  }
+
+  tell(service: string, { meta, standing }: Extract<Known, { kind: 'live' }>): Telling {
+    const { mark, isRunning, position, backoffMs } = standing;
+    if (isRunning) {
+      const progress = mark && this.#parts.progressOf(service, mark.deliveryId);
+      return { why: undefined, estimate: undefined, progress };
+    }
+    const general = this.#service(service);
+    const { wall } = general.at;
+    const { delayUntil } = readTerms(meta.terms);
+    const isDelayed = delayUntil > wall && standing.mark?.deliveries === 0;
+    const sight: RequestSight = {
+      index: meta.index,
+      ahead: position,
+      home: meta.home,
+      priority: meta.priority,
+      delayUntil: isDelayed ? delayUntil : 0,
+      backoffUntil: backoffMs > 0 && !isDelayed ? wall + backoffMs : 0,
+    };
+    const facts = gatherWait(general, sight, this.observer(service));
+    return { why: whyWaits(facts), estimate: estimateStart(facts), progress: undefined };
+  }
+
+  #service(service: string): ServiceFacts {
+    const { clock, find, registry, instances } = this.#parts;
+    const now = clock.now();
+    const known = this.#facts.get(service);
+    if (known !== undefined && now.mono - known.at.mono < factsMs) return known;
+    const queues = find(service);
+    const view = registry.get(service);
+    const { autoscaler, declared, settings, status } = view ?? {};
+    const wanted = view?.instances.wanted ?? 0;
+    const facts = gatherService(
+      {
+        service,
+        input: queues.view('input'),
+        sink: queues.view('sink'),
+        sinkEvicts: settings?.sink.autoEvict ?? false,
+        resultsFull: queues.requests.resultRoom().isFull,
+        paused: status === 'Stopping' ? 'is being stopped' : '',
+        instances: instances.status(service),
+        mayStart: autoscaler === undefined ? 0 : Math.max(0, autoscaler.max - wanted),
+        window: declared?.window ?? 1,
+      },
+      this.observer(service),
+      now,
+    );
+    this.#facts.set(service, facts);
+    return facts;
+  }
+}
