@@ -2,9 +2,15 @@
 
 import { EasHttp } from './eas-client/http.ts';
 import { EasQueueClient } from './eas-client/queue.ts';
+import { PlatformError } from './errors.ts';
 import { type ClientPlatform, defaultPlatform } from './platform.ts';
 import type { QueueClient, QueueKind } from './queue-client.ts';
+import type { RequestEvent } from './requests/request-info.ts';
 import { baseOf, streamUrl } from './stream-client/address.ts';
+import type { FollowOptions } from './stream-client/event-stream.ts';
+
+export type { FollowOptions } from './stream-client/event-stream.ts';
+
 import { StreamQueueClient } from './stream-client/queue.ts';
 import { StreamSession } from './stream-client/session.ts';
 
@@ -43,6 +49,9 @@ export interface Client {
   readonly rear: QueueClient;
   /** Where the dead of the sink stay. */
   readonly sinkRear: QueueClient;
+  /** The events of a request by its public id, each once and in order, through lost connections and
+   * restarts of the server; the last is `done`. Stream protocol only. */
+  events(id: string, options?: FollowOptions): AsyncGenerator<RequestEvent, void>;
   /** Ends calls and watches; leases that are held go back uncounted. */
   close(): Promise<void>;
 }
@@ -92,6 +101,10 @@ function easClient(base: string, { service, root }: ConnectOptions, who: Who): C
     sink,
     rear: queue('inputRear'),
     sinkRear: queue('sinkRear'),
+    events: () => {
+      const text = 'The EAS protocol knows no events: use the stream protocol or the request API.';
+      throw new PlatformError('not_allowed', text);
+    },
     close: () => {
       http.close();
       return Promise.resolve();
@@ -105,7 +118,7 @@ async function streamClient(url: string, options: ConnectOptions, who: Who): Pro
   const abort = (): void => void session.close();
   if (signal?.aborted) throw signal.reason;
   signal?.addEventListener('abort', abort, { once: true });
-  const queue = async (name: QueueKind): Promise<QueueClient> => {
+  const queue = async (name: QueueKind): Promise<StreamQueueClient> => {
     const channel = await session.openChannel(service, name);
     return new StreamQueueClient({ session, service, queue: name, channel });
   };
@@ -119,7 +132,8 @@ async function streamClient(url: string, options: ConnectOptions, who: Who): Pro
     ]);
     const { uid, gid } = who;
     const close = (): Promise<void> => session.close();
-    return { service, protocol: 'stream', uid, gid, input, sink, rear, sinkRear, close };
+    const events: Client['events'] = (id, following) => input.events(id, following);
+    return { service, protocol: 'stream', uid, gid, input, sink, rear, sinkRear, events, close };
   } catch (error) {
     await session.close();
     if (signal?.aborted) throw signal.reason;

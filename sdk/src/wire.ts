@@ -19,4 +19,5 @@ export * from './stream/membership.ts';
 export * from './stream/notes.ts';
 export * from './stream/operations.ts';
 export * from './stream/outbox.ts';
+export * from './stream/request-operations.ts';
 export * from './tags.ts';

@@ -6,6 +6,7 @@ import { ByteWriter } from '../src/bytes.ts';
 import { PlatformError } from '../src/errors.ts';
 import { clientCodec, serverCodec } from '../src/stream/codec.ts';
 import type { DirectionCodec } from '../src/stream/fields.ts';
+import type { WorkNote } from '../src/stream/notes.ts';
 import type { ClientOperation, ServerOperation } from '../src/stream/operations.ts';
 
 const text = fc.string({ unit: 'grapheme', maxLength: 60 });
@@ -46,6 +47,18 @@ function kind<Kind extends string, Fields>(
 function withBody<Operation>(operation: fc.Arbitrary<Operation>) {
   return fc.tuple(operation, body).map(([fields, carried]) => ({ ...fields, ...carried }));
 }
+
+const none: fc.Arbitrary<readonly WorkNote[]> = fc.constant([]);
+const notes: fc.Arbitrary<readonly WorkNote[]> = fc.array(
+  fc.oneof(
+    kind('output', { data: fc.uint8Array({ maxLength: 100 }) }),
+    kind('percent', { value: fc.integer({ min: 0, max: 10_000 }).map((value) => value / 100) }),
+    kind('stage', { text }),
+    kind('preview', { text }),
+    kind('log', { text }),
+  ),
+  { minLength: 1, maxLength: 5 },
+);
 
 const shared = [
   kind('part', { transfer: nat, part: nat, data: fc.uint8Array({ maxLength: 100 }) }),
@@ -115,7 +128,12 @@ const clientOperation: fc.Arbitrary<ClientOperation> = fc.oneof(
     delayMs: nat,
   }),
   kind('touch', { ...call, deliveryId: nat }),
-  kind('progress', { ...call, deliveryId: nat, text }),
+  kind('progress', { ...call, deliveryId: nat, text, from: fc.constant(0), notes: none }),
+  kind('progress', { ...call, deliveryId: nat, text, from: nat, notes }),
+  withBody(kind('checkpoint', { ...call, deliveryId: nat })),
+  kind('recall', { ...call, index: nat }),
+  kind('follow', { ...call, id: text, after: text, window: nat }),
+  kind('more', { number: nat, events: nat }),
   kind('freed', { channel: nat, deliveryId: nat }),
   kind('report', { ...call, facts: tags }),
   kind('commitIndexes', { ...call, indexes: numbers }),
@@ -152,6 +170,7 @@ const serverOperation: fc.Arbitrary<ServerOperation> = fc.oneof(
   kind('completed', { number: nat, value: nat }),
   kind('counted', { number: nat, value: nat }),
   kind('found', { number: nat, consumerId: text, isPending: flag, waitCount: nat }),
+  kind('event', { number: nat, id: text, event: text, data: text }),
   kind('described', { number: nat, attributes: tags }),
   kind('goodbye', { reason: text, retryAfterMs: nat }),
 );

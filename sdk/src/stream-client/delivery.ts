@@ -132,7 +132,10 @@ export class StreamDelivery implements Delivery {
     const { session, channel } = this.#home;
     const { deliveryId } = this;
     const number = session.number();
-    return this.#say({ kind: 'progress', number, channel, deliveryId, text }, options);
+    return this.#say(
+      { kind: 'progress', number, channel, deliveryId, text, from: 0, notes: [] },
+      options,
+    );
   }
 
   touch(options?: CallOptions): Promise<void> {

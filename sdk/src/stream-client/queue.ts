@@ -26,8 +26,10 @@ import type {
   Watch,
   WatchOptions,
 } from '../queue-client.ts';
+import type { RequestEvent } from '../requests/request-info.ts';
 import type { Fetched, ServerOperation } from '../stream/operations.ts';
 import { noTags, type Tags } from '../tags.ts';
+import { EventStream, type FollowOptions } from './event-stream.ts';
 import type { NumberedOperation } from './pending.ts';
 import type { StreamSession } from './session.ts';
 import { StreamWatch } from './watch.ts';
@@ -51,6 +53,11 @@ export class StreamQueueClient implements QueueClient {
     this.queue = options.queue;
     this.#session = options.session;
     this.#channel = options.channel;
+  }
+
+  /** The events of a request, on the channel of the input. */
+  events(id: string, { after = '', signal }: FollowOptions = {}): AsyncGenerator<RequestEvent> {
+    return new EventStream(this.#session, this.#channel, id, after).read(signal);
   }
 
   async put(payload: Payload, options: PutOptions = {}): Promise<PutAnswer> {

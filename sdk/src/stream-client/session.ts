@@ -14,6 +14,7 @@ import type {
   StreamQueue,
   Welcome,
 } from '../stream/operations.ts';
+import type { Follow, Told } from '../stream/request-operations.ts';
 import { type Pending, PendingCalls, pendingOf, type SessionCall } from './pending.ts';
 import { errorOf, StreamWire } from './wire.ts';
 
@@ -44,10 +45,12 @@ export interface SessionWatch {
   /** The server has it, or was asked for it, on this connection. */
   readonly isOpen: boolean;
   /** What opens it, on this connection as on every later one. */
-  opening(): OpenWatch;
+  opening(): OpenWatch | Follow;
   /** The answer to `opening`. */
   answered(answer: ServerOperation): void;
   deliver(operation: Deliver, payload: Uint8Array): void;
+  /** Of one that follows a request. */
+  told?(event: Told): void;
   voided(deliveryId: number, reason: string): void;
   closed(reason: string): void;
   /** The connection is lost; it will be opened again on the next one. */
@@ -248,6 +251,9 @@ export class StreamSession {
         pending.messages.push({ ...operation, payload });
         break;
       }
+      case 'event':
+        this.#watches.get(operation.number)?.told?.(operation);
+        break;
       case 'goodbye':
         this.#isLeaving = true;
         this.#retryAfterMs = operation.retryAfterMs;

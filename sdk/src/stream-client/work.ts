@@ -5,6 +5,7 @@
 import { PlatformError } from '../errors.ts';
 import type { CallOptions } from '../queue-client.ts';
 import { readTerms, type WorkerReport, type WorkTerms, writeReport } from '../stream/membership.ts';
+import type { WorkNote } from '../stream/notes.ts';
 import type { ServerOperation } from '../stream/operations.ts';
 import type { Tags } from '../tags.ts';
 import type { NumberedOperation } from './pending.ts';
@@ -135,8 +136,40 @@ export class WorkClient {
   }
 
   progress(deliveryId: number, text: string): Promise<void> {
-    const head = { kind: 'progress', number: this.#session.number() } as const;
-    return this.#say({ ...head, channel: this.#channel, deliveryId, text });
+    return this.#progress(deliveryId, text, 0, []);
+  }
+
+  /** Says what running work streams and reports; `from` is the place of the first note. Calls come
+   * to the server in the order in which they are made, before a later completion. */
+  tell(deliveryId: number, from: number, notes: readonly WorkNote[]): Promise<void> {
+    return this.#progress(deliveryId, '', from, notes);
+  }
+
+  /** Shows that the work goes on: its idle time begins anew. */
+  touch(_queue: 'input', deliveryId: number): Promise<void> {
+    const head = { kind: 'touch', number: this.#session.number() } as const;
+    return this.#say({ ...head, channel: this.#channel, deliveryId });
+  }
+
+  /** Keeps a few bytes for the next delivery of the request. Durable when it resolves; throws
+   * `stale_delivery` when the lease is gone. */
+  checkpoint(deliveryId: number, data: Uint8Array): Promise<void> {
+    const head = { kind: 'checkpoint', number: this.#session.number() } as const;
+    const body = { payload: data, transfer: 0, size: data.length };
+    const operation = { ...head, channel: this.#channel, deliveryId, ...body };
+    const how = { repeatable: true, options: undefined, take: () => undefined };
+    return this.#session.call({ operation, payload: data, ...how });
+  }
+
+  /** The latest checkpoint of the request with an index of the input. */
+  checkpointOf(index: number): Promise<Uint8Array | undefined> {
+    const head = { kind: 'recall', number: this.#session.number() } as const;
+    return this.#session.call({
+      operation: { ...head, channel: this.#channel, index },
+      repeatable: true,
+      options: undefined,
+      take: (_answer, messages) => messages[0]?.payload,
+    });
   }
 
   /** Says how the instance is, and answers what the service wants of it. Throws `not_allowed` when
@@ -168,6 +201,16 @@ export class WorkClient {
   /** Leaves: leases go back uncounted. Resolves when the server has let go. */
   close(): Promise<void> {
     return this.#session.close();
+  }
+
+  #progress(
+    deliveryId: number,
+    text: string,
+    from: number,
+    notes: readonly WorkNote[],
+  ): Promise<void> {
+    const head = { kind: 'progress', number: this.#session.number() } as const;
+    return this.#say({ ...head, channel: this.#channel, deliveryId, text, from, notes });
   }
 
   #sayFreed(deliveryId: number): void {

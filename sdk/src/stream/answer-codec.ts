@@ -18,6 +18,7 @@ import type {
   Voided,
   Watching,
 } from './operations.ts';
+import type { Told } from './request-operations.ts';
 
 const putHas = { repeated: 1, id: 2 } as const;
 const messageHas = { tags: 1, priority: 2, type: 4, path: 8, transfer: 16 } as const;
@@ -82,6 +83,23 @@ export const message: OperationCodec<Fetched> = {
     const { payload, transfer, size } = readBody(reader, (flags & messageHas.transfer) !== 0);
     return { kind: 'message', number, ...head, payload, transfer, size };
   },
+};
+
+export const event: OperationCodec<Told> = {
+  code: 0x98,
+  write(writer, operation) {
+    writer.varint(operation.number);
+    writer.text(operation.id);
+    writer.text(operation.event);
+    writer.text(operation.data);
+  },
+  read: (reader) => ({
+    kind: 'event',
+    number: reader.varint(),
+    id: reader.text(),
+    event: reader.text(),
+    data: reader.text(),
+  }),
 };
 
 export const deliver: OperationCodec<Deliver> = {

@@ -25,6 +25,7 @@ import type {
   Put,
   Taken,
 } from './operations.ts';
+import type { Follow, More } from './request-operations.ts';
 
 const putHas = { id: 1, tags: 2, priority: 4, path: 8, type: 16, transfer: 32 } as const;
 const getHas = { autoDelete: 1, tags: 2, id: 4 } as const;
@@ -121,6 +122,34 @@ export const cancel: OperationCodec<Cancel> = {
   code: 0x13,
   write: (writer, operation) => writer.varint(operation.number),
   read: (reader) => ({ kind: 'cancel', number: reader.varint() }),
+};
+
+export const follow: OperationCodec<Follow> = {
+  code: 0x1c,
+  write(writer, operation) {
+    writer.varint(operation.number);
+    writer.varint(operation.channel);
+    writer.text(operation.id);
+    writer.text(operation.after);
+    writer.varint(operation.window);
+  },
+  read: (reader) => ({
+    kind: 'follow',
+    number: reader.varint(),
+    channel: reader.varint(),
+    id: reader.text(),
+    after: reader.text(),
+    window: reader.varint(),
+  }),
+};
+
+export const more: OperationCodec<More> = {
+  code: 0x1d,
+  write(writer, operation) {
+    writer.varint(operation.number);
+    writer.varint(operation.events);
+  },
+  read: (reader) => ({ kind: 'more', number: reader.varint(), events: reader.varint() }),
 };
 
 export const search: OperationCodec<AtIndex> = atIndex('search', 0x14);

@@ -29,6 +29,8 @@ export const clientCodec: DirectionCodec<ClientOperation> = directionCodec<Clien
   end: calls.end,
   commitIndexes: calls.commitIndexes,
   negative: calls.negative,
+  follow: calls.follow,
+  more: calls.more,
   watch: deliveries.watch,
   unwatch: deliveries.unwatch,
   pause: deliveries.pause,
@@ -40,6 +42,8 @@ export const clientCodec: DirectionCodec<ClientOperation> = directionCodec<Clien
   progress: deliveries.progress,
   freed: deliveries.freed,
   report: deliveries.report,
+  checkpoint: deliveries.checkpoint,
+  recall: deliveries.recall,
 });
 
 /** What servers say and clients read. */
@@ -57,6 +61,7 @@ export const serverCodec: DirectionCodec<ServerOperation> = directionCodec<Serve
   counted: answers.counted,
   found: answers.found,
   described: answers.described,
+  event: answers.event,
   deliver: answers.deliver,
   watching: answers.watching,
   voided: answers.voided,

@@ -15,6 +15,7 @@ import {
   writeTags,
   writeWord,
 } from './fields.ts';
+import { readNotes, writeNotes } from './notes.ts';
 import type {
   CloseWatch,
   Commit,
@@ -23,10 +24,10 @@ import type {
   GiveBack,
   OpenWatch,
   Pause,
-  Progress,
   Report,
   Touch,
 } from './operations.ts';
+import type { Checkpoint, Progress, Recall } from './request-operations.ts';
 
 const watchHas = { indexOnly: 1, autoCommit: 2, worker: 4, tags: 8, id: 16, holding: 32 } as const;
 const completeHas = {
@@ -216,13 +217,52 @@ export const progress: OperationCodec<Progress> = {
     writer.varint(operation.channel);
     writer.varint(operation.deliveryId);
     writer.text(operation.text);
+    if (operation.notes.length === 0) return;
+    writer.varint(operation.from);
+    writeNotes(writer, operation.notes);
+  },
+  read(reader) {
+    const number = reader.varint();
+    const channel = reader.varint();
+    const deliveryId = reader.varint();
+    const text = reader.text();
+    // Clients that know of no notes end here.
+    const from = reader.left > 0 ? reader.varint() : 0;
+    const notes = readNotes(reader);
+    return { kind: 'progress', number, channel, deliveryId, text, from, notes };
+  },
+};
+
+export const checkpoint: OperationCodec<Checkpoint> = {
+  code: 0x2b,
+  write(writer, operation) {
+    writer.varint(operation.number);
+    writer.varint(operation.channel);
+    writer.varint(operation.deliveryId);
+    writer.byte(operation.transfer === 0 ? 0 : 1);
+    writeBody(writer, operation);
+  },
+  read(reader) {
+    const number = reader.varint();
+    const channel = reader.varint();
+    const deliveryId = reader.varint();
+    const { payload, transfer, size } = readBody(reader, reader.byte() === 1);
+    return { kind: 'checkpoint', number, channel, deliveryId, payload, transfer, size };
+  },
+};
+
+export const recall: OperationCodec<Recall> = {
+  code: 0x2c,
+  write(writer, operation) {
+    writer.varint(operation.number);
+    writer.varint(operation.channel);
+    writer.varint(operation.index);
   },
   read: (reader) => ({
-    kind: 'progress',
+    kind: 'recall',
     number: reader.varint(),
     channel: reader.varint(),
-    deliveryId: reader.varint(),
-    text: reader.text(),
+    index: reader.varint(),
   }),
 };
 

@@ -75,6 +75,16 @@ export interface WorkTerms {
   /** The instance is to end and to be started anew: once its work is done, or now, its work given
    * back. Said until a report names its number. */
   readonly replace?: ReplaceOrder | undefined;
+  /** What stops the model when a request that it works on is canceled; undefined: nothing does. */
+  readonly cancel?: CancelTerms | undefined;
+}
+
+export interface CancelTerms {
+  /** Called on the instance; undefined: there is nothing to call. */
+  readonly path: string | undefined;
+  readonly method: string;
+  readonly graceMs: number;
+  readonly endsInstance: boolean;
 }
 
 export interface ReplaceOrder {
@@ -171,7 +181,7 @@ function isOutcome(word: string | undefined): word is CallOutcome {
   return word !== undefined && Object.hasOwn(callOutcomes, word);
 }
 
-export function writeTerms({ paths, retryStatuses, replace, ...terms }: WorkTerms): Tags {
+export function writeTerms({ paths, retryStatuses, replace, cancel, ...terms }: WorkTerms): Tags {
   const facts = new Map(
     Object.entries(terms).map(([name, value]) => {
       return [name, typeof value === 'number' ? String(Math.round(value)) : value];
@@ -180,6 +190,11 @@ export function writeTerms({ paths, retryStatuses, replace, ...terms }: WorkTerm
   // No path has a line break in it.
   facts.set('paths', paths.join('\n'));
   facts.set('retryStatuses', retryStatuses.join(' '));
+  if (cancel !== undefined) {
+    const { path = '', method, graceMs, endsInstance } = cancel;
+    const how = endsInstance ? 'end' : 'keep';
+    facts.set('cancel', `${method} ${Math.round(graceMs)} ${how} ${path}`);
+  }
   if (replace !== undefined) facts.set('replace', `${replace.number} ${replace.how}`);
   return facts;
 }
@@ -208,7 +223,16 @@ export function readTerms(facts: Tags): WorkTerms {
     releaseAfterMs: number('releaseAfterMs'),
     resultBytesMax: number('resultBytesMax'),
     replace: orderOf(facts.get('replace')),
+    cancel: cancelOf(facts.get('cancel')),
   };
+}
+
+function cancelOf(text: string | undefined): CancelTerms | undefined {
+  const [method, graceMs = '', how, ...rest] = (text ?? '').split(' ');
+  if (method === undefined || method === '') return undefined;
+  const grace = wholeOf('cancel', graceMs);
+  const path = rest.join(' ') || undefined;
+  return { path, method, graceMs: grace, endsInstance: how === 'end' };
 }
 
 /** Passed over when it is of a kind that is not known here. */

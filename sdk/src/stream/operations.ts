@@ -3,6 +3,7 @@
 // protocol as a whole is told in docs/protocol.md.
 
 import type { Tags } from '../tags.ts';
+import type { Checkpoint, Follow, More, Progress, Recall, Told } from './request-operations.ts';
 
 /** The queues of a service by their number on the wire. */
 export const streamQueues = ['input', 'sink', 'inputRear', 'sinkRear'] as const;
@@ -178,12 +179,6 @@ export interface Touch extends Call {
   readonly deliveryId: number;
 }
 
-export interface Progress extends Call {
-  readonly kind: 'progress';
-  readonly deliveryId: number;
-  readonly text: string;
-}
-
 /** The model is known to be free of a lease that was taken away; has no answer. */
 export interface Freed {
   readonly kind: 'freed';
@@ -257,6 +252,10 @@ export type ClientOperation =
   | GiveBack
   | Touch
   | Progress
+  | Checkpoint
+  | Recall
+  | Follow
+  | More
   | Freed
   | Report
   | ByIndexes
@@ -388,6 +387,7 @@ export type ServerOperation =
   | Answered
   | Found
   | Described
+  | Told
   | Goodbye
   | Part
   | Abandon

@@ -64,6 +64,7 @@ export function closedQueues(options: ClosedOptions): Queues {
     freed: () => undefined,
     touch: refuse,
     progress: refuse,
+    leaseOf: () => undefined,
     checkpoint: refuse,
     checkpointOf: refuse,
     requests: closedRequests(refuse),

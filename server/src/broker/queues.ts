@@ -232,6 +232,8 @@ export interface Queues {
   /** Keeps what an instance wants to have at the next delivery of the same message; the latest
    * counts. At most `checkpointBytesMax`. Throws `stale_delivery`. */
   checkpoint(deliveryId: number, data: Uint8Array): Promise<void>;
+  /** Which delivery of which message of the input a token stands for, as long as it is current. */
+  leaseOf(deliveryId: number): { readonly index: number; readonly deliveries: number } | undefined;
   /** The latest checkpoint of an input index. */
   checkpointOf(index: number): Promise<Uint8Array | undefined>;
 }

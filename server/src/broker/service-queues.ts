@@ -306,6 +306,13 @@ export class ServiceQueues implements Queues {
     await this.#machine.ask({ kind: 'touch', queue, deliveryId });
   }
 
+  leaseOf(deliveryId: number): { readonly index: number; readonly deliveries: number } | undefined {
+    const place = this.#machine.state.leases.get(deliveryId);
+    if (place === undefined || place.queue.name !== 'input') return undefined;
+    const { index, mark } = place.entry;
+    return { index, deliveries: mark.deliveries };
+  }
+
   async progress(deliveryId: number, text: string): Promise<void> {
     if (text.length > progressBytesMax) {
       throw new PlatformError('too_large', `progress has at most ${progressBytesMax} characters`);

@@ -7,6 +7,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { PlatformError } from '@sluice/sdk';
 import type { ReplaceOrder, WorkerReport, WorkTerms } from '@sluice/sdk/wire';
+import { isLoopback } from '../config/address.ts';
 import { lockFolder } from '../engine/lmdb/lock.ts';
 import { EndpointDriver } from '../instances/endpoint.ts';
 import type { Environment } from '../instances/environment.ts';
@@ -18,10 +19,12 @@ import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import { HttpModelClient } from '../worker/model-client.ts';
+import { ReportDesk } from '../worker/report-desk.ts';
 import { Worker } from '../worker/worker.ts';
 import { EndedCalls } from './ended-calls.ts';
 import { Membership, type MembershipNews } from './membership.ts';
 import { type InstanceChoice, wantedInstance } from './wanted.ts';
+import { NewsSender } from './work-news.ts';
 
 /** What is worth telling whoever watches the worker. */
 export type WorkerNews =
@@ -60,15 +63,19 @@ export class JoinedWorker {
   readonly #number: number;
   readonly #over = new AbortController();
   readonly #calls = new EndedCalls();
+  readonly #reports: ReportDesk;
+  readonly #news: NewsSender;
   #manager: InstanceManager | undefined;
   /** The last order to replace the instance that was followed. */
   #replaced = 0;
   #told = '';
 
   constructor(options: JoinedWorkerOptions) {
-    const { url, service, token, version, clock, random } = options;
+    const { url, service, token, version, clock, random, log } = options;
     this.#options = options;
     this.#number = random.uint32();
+    this.#reports = new ReportDesk({ random, log });
+    this.#news = new NewsSender(() => this.#membership.client, log);
     this.name = options.name ?? nameOf(service, random);
     this.#membership = new Membership({
       url,
@@ -117,6 +124,7 @@ export class JoinedWorker {
     } finally {
       this.#over.abort();
       await this.#manager?.stop({ deadlineMs: 0 });
+      await this.#reports.stop();
       await this.#membership.close();
       await folder.release();
     }
@@ -124,9 +132,11 @@ export class JoinedWorker {
 
   async #start(folder: string): Promise<void> {
     const { environment, clock, random, log } = this.#options;
+    await this.#reports.start();
+    const reportUrl = (): string | undefined => this.#reports.url;
     const manager = new InstanceManager({
       drivers: {
-        process: new ProcessDriver({ folder, environment, clock, log }),
+        process: new ProcessDriver({ folder, environment, reportUrl, clock, log }),
         endpoint: new EndpointDriver(),
       },
       makeFeeder: (order) => this.#feeder(order),
@@ -180,7 +190,7 @@ export class JoinedWorker {
 
   #feeder(order: FeedOrder): Feeder {
     const { service, clock, random, log } = this.#options;
-    const { url, settings, cutGraceMs } = order;
+    const { url, settings, cutGraceMs, end } = order;
     return new Worker({
       service,
       instance: this.name,
@@ -190,6 +200,9 @@ export class JoinedWorker {
       settings,
       answerBytesMax: () => this.#membership.terms?.resultBytesMax ?? 0,
       cutGraceMs,
+      news: this.#news,
+      reports: isLoopback(url.hostname) ? this.#reports : undefined,
+      end,
       clock,
       random,
       log: log.child({ service, instance: this.name }),

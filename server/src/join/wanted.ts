@@ -35,7 +35,7 @@ export function wantedInstance(
   terms: WorkTerms,
 ): DeployedService {
   const { source, terminationGraceMs, drainTimeoutMs } = choice;
-  const { paths, method, contentType, retryStatuses, releaseAfterMs } = terms;
+  const { paths, method, contentType, retryStatuses, releaseAfterMs, cancel } = terms;
   return {
     number,
     name: service,
@@ -49,6 +49,7 @@ export function wantedInstance(
       request: { path: choice.path ?? terms.path, paths, method, contentType },
       retryStatuses,
       releaseAfterMs,
+      cancel,
       resources: { cpuMillis: 0, memoryBytes: 0, gpus: 0 },
       rolling: {
         maxSurge: { kind: 'count', value: 0 },

@@ -66,8 +66,8 @@ function waiting(instance: InstanceInfo): InstanceInfo {
 function termsOf(registry: Registry, service: string): ServiceTerms | undefined {
   const view = registry.get(service);
   if (view?.declared === undefined) return undefined;
-  const { window, keepaliveMs, request, retryStatuses, releaseAfterMs } = view.declared;
+  const { window, keepaliveMs, request, retryStatuses, releaseAfterMs, cancel } = view.declared;
   const { path, paths, method, contentType } = request;
-  const call = { path, paths, method, contentType, retryStatuses };
+  const call = { path, paths, method, contentType, retryStatuses, cancel };
   return { revision: view.revision, window, keepaliveMs, releaseAfterMs, ...call };
 }

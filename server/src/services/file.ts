@@ -129,6 +129,14 @@ export interface RequestsFile {
   readonly max_result_bytes: number;
   readonly input: 'bytes' | 'address';
   readonly on_leave: 'keep' | 'cancel';
+  readonly cancel?:
+    | {
+        readonly path?: string | undefined;
+        readonly method: 'POST' | 'PUT' | 'PATCH' | 'GET' | 'DELETE';
+        readonly grace: number;
+        readonly end_instance: boolean;
+      }
+    | undefined;
 }
 
 export interface FetchFile {

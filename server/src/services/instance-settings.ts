@@ -1,6 +1,11 @@
 // The file → how instances are run and fed: source, count, window, call, health.
 
-import type { InstanceSettings, InstanceSource, Resources } from '../deployment/instances.ts';
+import type {
+  CancelSettings,
+  InstanceSettings,
+  InstanceSource,
+  Resources,
+} from '../deployment/instances.ts';
 import type { ScalingPolicy } from '../deployment/scaling.ts';
 import type { ServiceFile } from './file.ts';
 import { type HealthFile, healthCheck } from './health.ts';
@@ -52,6 +57,7 @@ export function instanceSettings(file: ServiceFile, context: InstanceContext): I
     },
     retryStatuses: [...new Set(file.retry.statuses)].sort((a, b) => a - b),
     releaseAfterMs: file.release_after,
+    cancel: cancelOf(file),
     resources: isStarted(source) ? resourcesOf(file.metadata) : noResources,
     rolling,
     drainTimeoutMs: file.metadata.drain_timeout,
@@ -87,6 +93,13 @@ function countOf(file: ServiceFile, declared: Source, context: InstanceContext):
     );
   }
   return declared.count;
+}
+
+function cancelOf({ requests }: ServiceFile): CancelSettings | undefined {
+  const { cancel } = requests;
+  if (cancel === undefined) return undefined;
+  const { path, method, grace, end_instance: endsInstance } = cancel;
+  return { path, method, graceMs: grace, endsInstance };
 }
 
 const noResources: Resources = { cpuMillis: 0, memoryBytes: 0, gpus: 0 };

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { allowProblem } from '../kernel/address-filter.ts';
-import { about, whole } from './fields.ts';
+import { about, duration, whole } from './fields.ts';
 import type { FetchFile, RequestsFile } from './file.ts';
 
 const gibibyte = 2 ** 30;
@@ -36,6 +36,41 @@ export const requestsSchema: z.ZodType<RequestsFile, Readonly<Record<string, unk
     .enum(['keep', 'cancel'])
     .default('keep')
     .meta(about('What becomes of a request whose submitter leaves while it waits.')),
+  cancel: z
+    .object({
+      path: z
+        .string()
+        .max(4096)
+        .regex(/^\/[^?#\\\s]*$/, { error: 'must begin with / and hold no ?, #, \\ or blank' })
+        .optional()
+        .meta(
+          about(
+            'Called on the instance when a request that it works on is canceled, after its call ' +
+              'was cut; an answer of 2xx says that the model has let go of it.',
+            { fallback: 'nothing is called' },
+          ),
+        ),
+      method: z
+        .enum(['POST', 'PUT', 'PATCH', 'GET', 'DELETE'])
+        .default('POST')
+        .meta(about('Method of that call.')),
+      grace: duration({
+        fallback: '10s',
+        leastMs: 1,
+        text: 'How long the model has to let go of a canceled request.',
+      }),
+      end_instance: z
+        .boolean()
+        .default(false)
+        .meta(
+          about(
+            'An instance that has not let go by then is ended and started anew; what it works on ' +
+              'beside goes to others, uncounted.',
+          ),
+        ),
+    })
+    .optional()
+    .meta(about('What is done about a canceled request that a model works on.')),
 });
 
 const allowed = z.string().superRefine((entry, context) => {

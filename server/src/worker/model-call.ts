@@ -7,7 +7,7 @@ import type { Log } from '../kernel/log.ts';
 import type { ResultKeeper } from './body.ts';
 import type { Call } from './call.ts';
 import type { ModelClient, ModelRequest, ModelResult } from './model.ts';
-import { checkpointBytesMax, type ReportDesk } from './report-desk.ts';
+import type { ReportDesk } from './report-desk.ts';
 import type { WorkNews, WorkSource } from './source.ts';
 import { Teller } from './teller.ts';
 
@@ -116,6 +116,5 @@ export class ModelCalls {
 }
 
 function noCheckpoints(): PlatformError {
-  const text = `no checkpoints are kept here (at most ${checkpointBytesMax} bytes elsewhere)`;
-  return new PlatformError('not_found', text);
+  return new PlatformError('not_found', 'no checkpoints are kept here');
 }

@@ -4,6 +4,7 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { errorKinds, PlatformError, type WorkNote } from '@sluice/sdk/wire';
+import { checkpointBytesMax } from '../broker/service-queues.ts';
 import type { Component } from '../kernel/component.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
@@ -17,8 +18,6 @@ export interface ReportedCall {
   checkpoint(): Promise<Uint8Array | undefined>;
 }
 
-/** Most bytes of a checkpoint. */
-export const checkpointBytesMax: number = 2 ** 20;
 const connectionsMax = 4096;
 const requestTimeoutMs = 30_000;
 

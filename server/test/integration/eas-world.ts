@@ -71,6 +71,7 @@ export function scripted(played: Partial<Queues>): Queues {
     freed: silent,
     touch: silent,
     progress: silent,
+    leaseOf: silent,
     checkpoint: silent,
     checkpointOf: silent,
     get requests() {

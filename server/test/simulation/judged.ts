@@ -293,6 +293,10 @@ export class JudgedQueues implements Queues {
     return this.#judge(() => this.#inner.progress(deliveryId, text));
   }
 
+  leaseOf(deliveryId: number): ReturnType<Queues['leaseOf']> {
+    return this.#inner.leaseOf(deliveryId);
+  }
+
   checkpoint(deliveryId: number, data: Uint8Array): Promise<void> {
     return this.#judge(() => this.#inner.checkpoint(deliveryId, data));
   }

@@ -49,7 +49,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   platform: everyPart,
   // The second composition root: an instance here that works for a service of another machine. It
   // connects the parts that run and feed an instance with the SDK, which brings the work.
-  join: ['worker', 'instances', 'deployment', ...behindTheEdge],
+  join: ['worker', 'instances', 'deployment', ...behindTheEdge, ...parsers],
   cli: ['platform.ts', 'join', 'config', 'services', 'http', 'instances', ...behindTheEdge],
   'main.ts': ['cli', 'platform.ts', 'config', 'kernel'],
 };

@@ -19,6 +19,7 @@ import type { Connection } from '../../src/http/connection.ts';
 import type { HostedService, ServiceToken, TokenScope } from '../../src/http/directory.ts';
 import { attributesOf } from '../../src/http/eas/inspect.ts';
 import type { ServiceTerms } from '../../src/http/stream/calls.ts';
+import type { FollowedRequests } from '../../src/http/stream/follows.ts';
 import { JoinedWorkers } from '../../src/http/stream/joined.ts';
 import type { StreamLimits } from '../../src/http/stream/limits.ts';
 import { StreamServer } from '../../src/http/stream/server.ts';
@@ -26,6 +27,11 @@ import { type Clock, systemClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { systemRandom } from '../../src/kernel/random.ts';
 import { defaultSettings, type ServiceSettings } from '../../src/queue/settings.ts';
+import { RequestDesk } from '../../src/requests/desk.ts';
+import { EventBook } from '../../src/requests/events/event-book.ts';
+import { followRequest } from '../../src/requests/events/follow.ts';
+import { version } from '../../src/requests/version.ts';
+import type { Telling } from '../../src/requests/view.ts';
 
 export const service = 'ocr';
 export const mainToken = 'main-token';
@@ -56,6 +62,8 @@ export class StreamWorld {
   readonly #streams: StreamServer;
   readonly #clients: { close(): Promise<void> }[] = [];
   readonly joined: JoinedWorkers;
+  readonly book: EventBook;
+  readonly desk: RequestDesk;
   /** Calls to models that workers told of. */
   readonly called: [service: string, call: EndedCall][] = [];
   stopped: string | undefined;
@@ -73,6 +81,17 @@ export class StreamWorld {
     this.queues = parts.queues;
     const called = (name: string, call: EndedCall) => void this.called.push([name, call]);
     this.joined = new JoinedWorkers({ clock: parts.clock, log: silentLog, called });
+    const { clock } = parts;
+    const book = new EventBook(clock);
+    const tell = (): Telling => ({ why: undefined, estimate: undefined, progress: undefined });
+    const desk = new RequestDesk({ find: () => this.queues, tell, callbackMs: 0, clock });
+    this.book = book;
+    this.desk = desk;
+    const followed: FollowedRequests = {
+      view: (name, id) => desk.view(name, id),
+      follow: (name, id, after, signal) =>
+        followRequest({ requests: desk, book, version, service: name, id, after, signal }),
+    };
     this.#streams = new StreamServer({
       directory: { find: (name) => (name === service ? this.#hosted() : undefined) },
       clock: parts.clock,
@@ -82,6 +101,11 @@ export class StreamWorld {
       agent: 'test',
       describe: (name, view) => attributesOf(name, view, { backend: 'memory' }),
       workers: { joined: this.joined, terms: () => terms },
+      requests: {
+        add: (request, notes, from) => book.add(request, notes, from),
+        end: (request) => book.end(request),
+        followed,
+      },
       limits: parts.limits,
     });
   }

@@ -3,6 +3,7 @@
 
 import { type Hello, type Open, oversizedText, PlatformError } from '@sluice/sdk/wire';
 import { checkCause, reasonCharactersMax } from '../../broker/request-limits.ts';
+import { checkpointBytesMax } from '../../broker/service-queues.ts';
 import type { Place } from './calls.ts';
 import { type StreamLimits, streamLimitText } from './limits.ts';
 import type { SizedCall } from './routes.ts';
@@ -28,6 +29,11 @@ export function checkOpen({ service, gid, uid }: Open, limits: StreamLimits): vo
 
 /** Throws `too_large` when a payload that is announced does not fit its queue. */
 export function checkSize({ queues, channel }: Place, call: SizedCall): void {
+  if (call.kind === 'checkpoint') {
+    if (call.size <= checkpointBytesMax) return;
+    const text = `a checkpoint has ${call.size} bytes, at most ${checkpointBytesMax} are kept`;
+    throw new PlatformError('too_large', text);
+  }
   const queue = call.kind === 'put' ? channel.queue : 'sink';
   const bytesMax = queues.payloadBytesMax(queue);
   if (call.size <= bytesMax) return;

@@ -12,7 +12,6 @@ import type {
   End,
   GiveBack,
   Negative,
-  Progress,
   Put,
   Report,
   Touch,
@@ -23,9 +22,9 @@ import type { Queues, QueueView } from '../../broker/queues.ts';
 import { checkRequestPath } from '../eas/address.ts';
 import { causeOf, delayOf } from './bounds.ts';
 import type { Channel } from './channel.ts';
+import { endNotes, type Follows, type StreamRequests } from './follows.ts';
 import type { Gets } from './gets.ts';
 import type { JoinedWorkers } from './joined.ts';
-import { streamLimitText } from './limits.ts';
 import type { Link } from './link.ts';
 import type { Session } from './session.ts';
 import type { Watches } from './watches.ts';
@@ -38,6 +37,9 @@ export interface Place {
   readonly queues: Queues;
   readonly gets: Gets;
   readonly watches: Watches;
+  readonly follows: Follows;
+  /** undefined: nobody follows requests here. */
+  readonly requests: StreamRequests | undefined;
   readonly describe: Describe;
   readonly workers: WorkerDesk | undefined;
 }
@@ -89,6 +91,7 @@ export function callPut({ link, channel, queues }: Place, call: Put, payload: Ui
 
 export function callComplete(place: Place, call: Complete, payload: Uint8Array): void {
   const { link, session, queues } = place;
+  endNotes(place, call.deliveryId);
   const answered = queues.complete({
     deliveryId: call.deliveryId,
     payload: payload.length === 0 ? undefined : payload,
@@ -117,6 +120,7 @@ export function callCommit(place: Place, call: Commit): void {
 export function callGiveBack(place: Place, call: GiveBack): void {
   const { channel, queues } = place;
   const { deliveryId, counted, occupies } = call;
+  endNotes(place, deliveryId);
   const how = { counted, occupies, ...causeOf(call), delayMs: delayOf(call.delayMs) };
   const request = { deliveryId, ...how };
   settle(place, call, queues.giveBack(channel.queue, request));
@@ -124,14 +128,6 @@ export function callGiveBack(place: Place, call: GiveBack): void {
 
 export function callTouch({ link, channel, queues }: Place, call: Touch): void {
   finish(link, call, queues.touch(channel.queue, call.deliveryId));
-}
-
-export function callProgress({ link, queues }: Place, call: Progress): void {
-  if (Buffer.byteLength(call.text) > link.limits.progressBytesMax) {
-    const limit = streamLimitText(link.limits, 'progressBytesMax');
-    throw new PlatformError('too_large', `the progress text is too long: ${limit}`);
-  }
-  finish(link, call, queues.progress(call.deliveryId, call.text));
 }
 
 export function callByIndexes({ link, channel, queues }: Place, call: ByIndexes): void {
@@ -234,7 +230,12 @@ function failSettling(
   else answer(value);
 }
 
-function finish(link: Link, call: { readonly number: number }, finished: Promise<void>): void {
+/** Ends a call once something has happened. */
+export function finish(
+  link: Link,
+  call: { readonly number: number },
+  finished: Promise<void>,
+): void {
   finished.then(
     () => link.done(call),
     (error: unknown) => link.fail(call, error),

@@ -47,6 +47,11 @@ export class Channel {
     return this.#grant.kind === 'scoped' ? this.#grant.name : undefined;
   }
 
+  /** What its token may do, as of the last `use`. */
+  get grant(): Grant {
+    return this.#grant;
+  }
+
   /** Throws 401 or 404 when the channel may not be used at all; `message` numbers messages. */
   refresh(message: number): HostedService {
     const hosted = this.#ask(message);

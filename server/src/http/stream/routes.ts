@@ -1,12 +1,13 @@
 // Which function serves which call on a queue, and what it needs: the permission, and whether it
 // begins something new, which a stopped service refuses, or goes on with what is there.
 
-import type { ClientOperation, Complete, Put } from '@sluice/sdk/wire';
+import type { Checkpoint, ClientOperation, Complete, Put } from '@sluice/sdk/wire';
 import * as calls from './calls.ts';
 import type { Need } from './channel.ts';
+import * as work from './work-calls.ts';
 
 /** Calls that bring a payload, maybe in parts. */
-export type SizedCall = Put | Complete;
+export type SizedCall = Put | Complete | Checkpoint;
 
 /** All other calls on a queue that have an answer. */
 export type PlainCall = Exclude<
@@ -25,6 +26,9 @@ export const needs: Readonly<Record<PlainCall['kind'] | SizedCall['kind'], Need>
   giveBack: { operation: 'negative', begins: false },
   touch: { operation: 'commit', begins: false },
   progress: { operation: 'commit', begins: false },
+  checkpoint: { operation: 'commit', begins: false },
+  recall: { operation: 'commit', begins: false },
+  follow: { operation: 'count', begins: false },
   commitIndexes: { operation: 'commit', begins: false },
   negative: { operation: 'negative', begins: false },
   delete: { operation: 'delete', begins: false },
@@ -35,7 +39,8 @@ export const needs: Readonly<Record<PlainCall['kind'] | SizedCall['kind'], Need>
 };
 
 export function isSized(operation: ClientOperation): operation is SizedCall {
-  return operation.kind === 'put' || operation.kind === 'complete';
+  const { kind } = operation;
+  return kind === 'put' || kind === 'complete' || kind === 'checkpoint';
 }
 
 export function isCall(operation: ClientOperation): operation is PlainCall {
@@ -44,8 +49,17 @@ export function isCall(operation: ClientOperation): operation is PlainCall {
 
 /** The payload is the call's own, or what its parts made. */
 export function runSized(place: calls.Place, call: SizedCall, payload: Uint8Array): void {
-  if (call.kind === 'put') calls.callPut(place, call, payload);
-  else calls.callComplete(place, call, payload);
+  switch (call.kind) {
+    case 'put':
+      calls.callPut(place, call, payload);
+      break;
+    case 'complete':
+      calls.callComplete(place, call, payload);
+      break;
+    case 'checkpoint':
+      work.callCheckpoint(place, call, payload);
+      break;
+  }
 }
 
 export function runCall(place: calls.Place, call: PlainCall): void {
@@ -66,7 +80,13 @@ export function runCall(place: calls.Place, call: PlainCall): void {
       calls.callTouch(place, call);
       break;
     case 'progress':
-      calls.callProgress(place, call);
+      work.callProgress(place, call);
+      break;
+    case 'recall':
+      work.callRecall(place, call);
+      break;
+    case 'follow':
+      place.follows.begin(place, call);
       break;
     case 'commitIndexes':
     case 'delete':

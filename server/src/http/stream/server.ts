@@ -7,6 +7,7 @@ import type { Random } from '../../kernel/random.ts';
 import type { Connection } from '../connection.ts';
 import type { Directory } from '../directory.ts';
 import type { Describe, WorkerDesk } from './calls.ts';
+import type { StreamRequests } from './follows.ts';
 import { defaultStreamLimits, type StreamLimits } from './limits.ts';
 import { Sessions } from './session.ts';
 import { StreamConnection, type StreamParts } from './stream-connection.ts';
@@ -24,6 +25,8 @@ export interface StreamServerOptions {
   readonly describe: Describe;
   /** undefined: no worker of another machine can join. */
   readonly workers?: WorkerDesk | undefined;
+  /** undefined: nobody follows requests. */
+  readonly requests?: StreamRequests | undefined;
   readonly limits?: Partial<StreamLimits>;
 }
 

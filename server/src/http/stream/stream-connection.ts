@@ -20,6 +20,7 @@ import type { Directory } from '../directory.ts';
 import { checkHello, checkOpen, checkSize } from './bounds.ts';
 import { type Describe, filterOf, type Place, type WorkerDesk } from './calls.ts';
 import { Channel } from './channel.ts';
+import { Follows, type StreamRequests } from './follows.ts';
 import { Gets } from './gets.ts';
 import { type StreamLimits, streamLimitText } from './limits.ts';
 import { Link } from './link.ts';
@@ -51,6 +52,8 @@ export interface StreamParts {
   readonly describe: Describe;
   /** undefined: no worker of another machine can join. */
   readonly workers?: WorkerDesk | undefined;
+  /** undefined: nobody follows requests. */
+  readonly requests?: StreamRequests | undefined;
 }
 
 export class StreamConnection {
@@ -58,6 +61,7 @@ export class StreamConnection {
   readonly #link: Link;
   readonly #gets: Gets;
   readonly #watches: Watches;
+  readonly #follows: Follows;
   readonly #assembler: Assembler<SizedCall>;
   readonly #channels = new Map<number, Channel>();
   readonly #helloTimer: Timer;
@@ -76,6 +80,7 @@ export class StreamConnection {
     this.#link = new Link({ connection, clock, log, limits });
     this.#gets = new Gets(this.#link, clock);
     this.#watches = new Watches(this.#link, log);
+    this.#follows = new Follows(this.#link);
     this.#assembler = new Assembler(limits.creditBytes, (bytes) =>
       this.#link.say({ kind: 'credit', bytes }),
     );
@@ -143,6 +148,10 @@ export class StreamConnection {
         break;
       case 'cancel':
         this.#gets.cancel(operation.number);
+        this.#follows.cancel(operation.number);
+        break;
+      case 'more':
+        this.#follows.more(operation.number, operation.events);
         break;
       case 'freed':
         this.#freed(operation.channel, operation.deliveryId);
@@ -322,7 +331,7 @@ export class StreamConnection {
     }
     const id = call.kind === 'get' ? filterOf(call).id : undefined;
     const queues = channel.use(needs[call.kind], this.#message, id);
-    const { describe, workers } = this.#parts;
+    const { describe, workers, requests } = this.#parts;
     return {
       link: this.#link,
       session,
@@ -330,6 +339,8 @@ export class StreamConnection {
       queues,
       gets: this.#gets,
       watches: this.#watches,
+      follows: this.#follows,
+      requests,
       describe,
       workers,
     };
@@ -365,6 +376,7 @@ export class StreamConnection {
     this.#transferEnded();
     this.#link.lost();
     this.#gets.close();
+    this.#follows.close();
     void this.#watches.closeAll('cut');
     const joined = this.#parts.workers?.joined;
     if (this.#left) joined?.left(this.#link);
