@@ -114,6 +114,11 @@ export function lostDefinition(name: string, tokens: TokenSet, at: number): Defi
   };
 }
 
+/** Whether it only stands for one that is damaged. */
+export function isLost({ revision }: Definition): boolean {
+  return revision === 0;
+}
+
 /** The row of the registry's own, beside those of services: the last number given out. */
 export const counterRow = { number: 0, name: '.registry' } as const;
 

@@ -12,7 +12,7 @@ import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import { Catalog } from './catalog.ts';
 import { type ApplyOutcome, Declarations } from './declarations.ts';
-import type { Definition } from './definition.ts';
+import { type Definition, isLost } from './definition.ts';
 import { Halting } from './halting.ts';
 import {
   type DirectoryEntry,
@@ -248,7 +248,7 @@ export class Registry implements Component {
   /** Takes it out of use: resolves when that is durable; its status says when it is done. */
   async halt(name: string, how: { readonly now: boolean }): Promise<void> {
     await this.#inTurn(name, async (found) =>
-      this.#halting.stop(unlessDeleting(required(name, found)), how),
+      this.#halting.stop(unlessLost(unlessDeleting(required(name, found))), how),
     );
   }
 
@@ -309,7 +309,7 @@ export class Registry implements Component {
     change: (file: Tree) => Tree,
   ): Promise<ApplyOutcome> {
     return this.#inTurn(name, async (found) => {
-      const hosted = unlessDeleting(required(name, found));
+      const hosted = unlessLost(unlessDeleting(required(name, found)));
       const parsed = this.#parse(change(hosted.definition.file), { strict, name });
       return this.#declarations.update(hosted, parsed, { text, dryRun });
     });
@@ -317,7 +317,7 @@ export class Registry implements Component {
 
   async #changeTokens(name: string, change: (tokens: TokenSet) => TokenSet): Promise<TokenSet> {
     return this.#inTurn(name, async (found) => {
-      const hosted = required(name, found);
+      const hosted = unlessLost(required(name, found));
       const tokens = change(hosted.definition.tokens);
       const after: Hosted = { ...hosted, definition: { ...hosted.definition, tokens } };
       await this.#ledger.save(after);
@@ -377,6 +377,13 @@ function required(name: string, hosted: Hosted | undefined): Hosted {
 function unlessDeleting(hosted: Hosted): Hosted {
   if (hosted.phase === 'deleting') throw taken(hosted);
   return hosted;
+}
+
+/** What stands in for a damaged definition must not be kept in its place. */
+function unlessLost(hosted: Hosted): Hosted {
+  const { name, definition, fault } = hosted;
+  if (!isLost(definition)) return hosted;
+  throw new PlatformError('conflict', `service ${name} is not open: ${fault}`);
 }
 
 function taken({ name, phase }: Hosted): PlatformError {

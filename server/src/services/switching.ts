@@ -45,7 +45,8 @@ export class Switching {
     const { definition, name } = hosted;
     const entry = definition.history.find((each) => each.revision === revision);
     if (entry === undefined) {
-      throw new PlatformError('not_found', `service ${name} has no revision ${revision} any more`);
+      const text = `service ${name} has no revision ${revision}; sluice version ${name} lists them`;
+      throw new PlatformError('not_found', text);
     }
     const file = fileOf(definition, revision);
     if (file === undefined) {

@@ -84,6 +84,8 @@ test('followed events tell of a crash and go on after a restart of the server', 
     expect(stderr).toMatch(/^Waiting for the server: [\s\S]*^The server is back$/m);
     const lines = stdout.trim().split('\n');
     expect(new Set(lines).size).toBe(lines.length);
+    // It was to begin with none of the earlier ones.
+    expect(stdout).not.toContain(' created ');
   }
 });
 

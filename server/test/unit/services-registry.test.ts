@@ -238,6 +238,16 @@ describe('restart', () => {
       expect(registry.get('a')?.message).toContain('damaged: apply its file again, or delete it');
       expect(registry.find('a')).toMatchObject({ open: false });
       expect(registry.find('a')?.stopped).toContain('not open');
+      // Nothing is made of what nobody knows.
+      for (const change of [
+        registry.rotateToken('a'),
+        registry.modify('a', { set: { 'queue.max_delivery': '3' } }),
+        registry.halt('a', { now: false }),
+      ]) {
+        await expect(change).rejects.toThrow('apply its file again, or delete it');
+      }
+      const rows = await world.disk.definitions();
+      expect(rows.find(({ number }) => number === 1)?.definition).toBe(text);
       await registry.apply(queuesOnly('a'));
       expect(registry.get('a')).toMatchObject({ status: 'Running', number: 1 });
       expect(world.queues.byName.get('a')).toMatchObject({ number: 1 });

@@ -72,7 +72,8 @@ async function printEvents(
 ): Promise<void> {
   const { kind, tail: limit, follow } = options;
   const signal = context.interrupted;
-  let { after } = options;
+  let after =
+    options.after ?? (limit === 0 ? await lastNumber(client, service, signal) : undefined);
   for await (const event of client.events(service, { after, limit, kind, signal })) {
     await print(context, event);
     after = event.number;
@@ -91,6 +92,17 @@ async function printEvents(
     }
   }
   if (signal.aborted) throw new CommandError('interrupted');
+}
+
+/** Of all events, whatever is wanted of them; undefined: there are none. */
+async function lastNumber(
+  client: AdminClient,
+  service: string | undefined,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  let last: number | undefined;
+  for await (const { number } of client.events(service, { limit: 1, signal })) last = number;
+  return last;
 }
 
 function print(context: Context, event: EventInfo): Promise<void> {
