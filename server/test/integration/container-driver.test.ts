@@ -2,7 +2,7 @@
 // is said of it.
 
 import { execFileSync } from 'node:child_process';
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { HealthCheck } from '../../src/deployment/instances.ts';
@@ -138,7 +138,7 @@ describe.skipIf(engineProblem !== undefined)('a copy in a container', () => {
     process.kill(running.pid ?? 0, 'SIGKILL');
     const ending = await running.ended;
     expect(clock.now().mono - at).toBeLessThan(1000);
-    expect(endingText(ending)).toBe('ended with code 137 (signal 9)');
+    expect(endingText(ending)).toMatch(/^ended with code 137 \(signal 9\): killed from/);
   });
 
   it('that somebody removes has ended too', async () => {
@@ -247,6 +247,13 @@ describe.skipIf(engineProblem !== undefined)('a copy in a container', () => {
     const ending = await world.outcome({ signal: abort.signal });
     expect(ending.problem).toBe('is not wanted any more');
     expect(await containers()).toEqual([]);
+  });
+
+  it('that cannot be begun leaves nothing but what is said of it', async () => {
+    const ending = await world.outcome({ devices: [0] });
+    expect(ending.problem).toMatch(/^the Docker Engine cannot hand out accelerators/);
+    expect(await containers()).toEqual([]);
+    expect((await readdir(world.folder)).filter((name) => name.endsWith('.at'))).toEqual([]);
   });
 
   it('has a log that is followed, cut at its limit, and keeps lines as they are', async () => {

@@ -3,14 +3,14 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/kernel/clock.ts';
-import { engineProblem, startEngine, type TestEngine } from '../docker/engine.ts';
+import { engineProblem, startEngine, type TestEngine, wait } from '../docker/engine.ts';
 import { loadBusybox } from '../docker/images.ts';
 import { ContainerWorld, launchOf, page, script, webServer } from './container-world.ts';
 
@@ -94,6 +94,21 @@ describe.skipIf(engineProblem !== undefined)('a container', () => {
     expect(await world.text('reader-bbbbb')).toBe('last words\n');
     await survivors[0]?.end();
     expect(await ids()).toEqual([]);
+  });
+
+  it('of a killed server keeps its log, however long it has written nothing', async () => {
+    const child = await server('echo first words; exec sleep 600');
+    // How far it has come stands beside the log.
+    const note = () => readFile(join(data(), 'reader-aaaaa.at'), 'utf8').catch(() => '');
+    while (!(await note()).includes('"bytes":12')) await wait(20);
+    await end(child);
+    // Twenty of those that are gone are kept, the latest.
+    await utimes(join(data(), 'reader-aaaaa.log'), 1, 1);
+    for (let at = 0; at < 20; at += 1) await writeFile(join(data(), `reader-gone${at}.log`), 'x');
+    const world = next();
+    const [survivor] = await world.driver.survivors();
+    expect(await world.text()).toBe('first words\n');
+    await survivor?.end();
   });
 
   it('of another data folder, or of a copy of this one, is left alone', async () => {
