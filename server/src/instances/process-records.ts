@@ -30,6 +30,9 @@ export interface RecordedLaunch {
   readonly devices: readonly number[];
 }
 
+/** A record that was not all written yet. */
+const unfinished = '.json.new';
+
 export class ProcessRecords {
   readonly #folder: string;
 
@@ -62,10 +65,12 @@ export class ProcessRecords {
     await rm(this.#path(instance), { force: true });
   }
 
-  /** All that can be read; what cannot is left alone and reported. */
+  /** All that can be read, before any is saved; what cannot is left alone and reported. What a
+   * killed server was about to write goes: its process has never begun. */
   async list(log: Log): Promise<readonly ProcessRecord[]> {
     const records: ProcessRecord[] = [];
     for (const name of await namesIn(this.#folder)) {
+      if (name.endsWith(unfinished)) await rm(join(this.#folder, name), { force: true });
       if (!name.endsWith('.json')) continue;
       const record = parse(await readFile(join(this.#folder, name), 'utf8'));
       if (record === undefined) log.warn({ file: name }, 'unreadable process record');

@@ -37,7 +37,6 @@ export class Subscription {
   #generation = 0;
   #attempts = 0;
   #timer: Timer | undefined;
-  #opened: (() => void)[] = [];
 
   constructor(options: SubscriptionOptions, window: number) {
     this.#options = options;
@@ -73,12 +72,6 @@ export class Subscription {
   resume(): void {
     this.#paused = false;
     this.#watch?.resume();
-  }
-
-  /** Resolves when a watch is open, or none will ever be again. */
-  whenOpen(): Promise<void> {
-    if (this.#watch !== undefined || this.#closed) return Promise.resolve();
-    return new Promise((resolve) => this.#opened.push(resolve));
   }
 
   async close(how: 'cut' | 'dead' | 'drain'): Promise<void> {
@@ -152,7 +145,6 @@ export class Subscription {
     if (this.#paused) watch.pause();
     const still = new Set(watch.held);
     for (const id of held) if (!still.has(id)) voided(id, 'the lease was lost with the watch');
-    this.#wake();
   }
 
   #refused(error: unknown): void {
@@ -180,12 +172,5 @@ export class Subscription {
   #end(): void {
     this.#closed = true;
     this.#timer?.cancel();
-    this.#wake();
-  }
-
-  #wake(): void {
-    const waiting = this.#opened;
-    this.#opened = [];
-    for (const resolve of waiting) resolve();
   }
 }
