@@ -35,9 +35,9 @@ export class WaitObserver {
     return this.#scores.hasRoom(at);
   }
 
-  /** Of a request that was just accepted and has to wait. */
-  follow(index: number, forecast: Forecast, at: number): void {
-    this.#scores.follow(index, forecast, at);
+  /** Of a request that waits. False: it is not followed, or was already. */
+  follow(index: number, forecast: Forecast, at: number): boolean {
+    return this.#scores.follow(index, forecast, at);
   }
 
   /** A request was delivered for the first time. Cheap for those that are not followed. */

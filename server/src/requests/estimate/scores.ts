@@ -32,10 +32,12 @@ export class Scores {
     return this.#followed.size < followedMax && at >= this.#nextAt;
   }
 
-  follow(index: number, forecast: Forecast, at: number): void {
-    if (!this.hasRoom(at)) return;
+  /** False: there is no room, or it was followed already. */
+  follow(index: number, forecast: Forecast, at: number): boolean {
+    if (!this.hasRoom(at) || this.#followed.has(index)) return false;
     this.#followed.set(index, { at, forecast });
     this.#nextAt = at + forecast.middleMs / apart;
+    return true;
   }
 
   delivered(index: number, at: number): void {
