@@ -8,7 +8,7 @@ import type { EventInfoKind } from './event-types.ts';
 export interface EventOptions {
   /** Only events with a higher number. */
   readonly after?: number | undefined;
-  /** At most so many to begin with: the first ones with `after`, else the latest. */
+  /** At most so many to begin with: the latest; the first ones with `after` and without `follow`. */
   readonly limit?: number | undefined;
   readonly kind?: Exclude<EventInfoKind, 'missed'> | undefined;
   /** Go on with what happens from now on. */

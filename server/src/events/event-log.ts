@@ -127,7 +127,8 @@ export class EventLog implements Component {
     return [this.#notice(service, droppedTo, {}), ...found];
   }
 
-  /** What `read` gives, then all that comes, until the signal or the end of the server. */
+  /** What `read` gives, then all that comes, until the signal or the end of the server. It begins
+   * with the latest also after a number: what comes next must follow on them. */
   async *follow(query: EventQuery, signal: AbortSignal): AsyncGenerator<EventInfo> {
     const { service, kind } = query;
     const follower = new Follower({
@@ -142,7 +143,9 @@ export class EventLog implements Component {
     signal.addEventListener('abort', end, { once: true });
     this.#followers.add(follower);
     try {
-      yield* this.read(query);
+      const { limit, ...rest } = query;
+      const known = this.read(rest);
+      yield* limit === undefined ? known : known.slice(Math.max(0, known.length - limit));
       for (;;) {
         const events = await follower.take();
         if (events.length === 0) return;

@@ -244,6 +244,21 @@ test('counts what happens in its own time, and knows when it happened last befor
   expect([...second.tallies()].map(({ service }) => service)).toEqual(['ocr']);
 });
 
+test('a follower that begins after a number with a limit misses nothing from then on', async () => {
+  const log = await openLog();
+  for (let at = 1; at <= 8; at += 1) log.record(event('ocr', `event ${at}`));
+  const reader = log.follow({ after: 2, limit: 2 }, new AbortController().signal);
+  const got = [(await reader.next()).value, (await reader.next()).value];
+  log.record(event('ocr', 'event 9'));
+  got.push((await reader.next()).value);
+  expect(got.map((each) => each?.number)).toEqual([7, 8, 9]);
+  const none = log.follow({ limit: 0 }, new AbortController().signal);
+  const next = none.next();
+  log.record(event('ocr', 'event 10'));
+  expect((await next).value).toMatchObject({ number: 10 });
+  for (const each of [reader, none]) await each.return(undefined);
+});
+
 test('a follower gets what there is, then what comes, of its service and kind only', async () => {
   const log = await openLog();
   log.record(event('ocr', 'one'));

@@ -44,7 +44,7 @@ const query = z.object({
     .min(0)
     .max(limitMax)
     .optional()
-    .describe('At most so many to begin with: the first ones with `after`, else the latest.'),
+    .describe('At most so many to begin with: the latest; the first with `after`, not followed.'),
   kind: z.enum(eventKinds).exclude(['missed']).optional(),
   follow: truth.describe('Go on with what happens from now on.'),
 });
