@@ -35,6 +35,7 @@ import { CallbackHub, createCallbacks } from './platform/callbacks.ts';
 import { directoryOf, type Edges, isPrivate, openEdges, urlOf } from './platform/edges.ts';
 import { Following } from './platform/following.ts';
 import { launchDesk } from './platform/launches.ts';
+import { createRequestService } from './platform/request-service.ts';
 import { createInstances, instanceHost } from './platform/runtime.ts';
 import { countCall, createScaler, noticing } from './platform/scaling.ts';
 import { withJoined, workerDesk } from './platform/workers.ts';
@@ -59,6 +60,7 @@ interface Running extends Edges {
   readonly administration: Administration;
   readonly instances: InstanceManager;
   readonly scaler: Scaler;
+  readonly requests: ReturnType<typeof createRequestService>;
 }
 
 /** What the administrative API looks at. */
@@ -73,6 +75,7 @@ interface KnownParts {
   readonly telemetry: Telemetry;
   readonly workers: WorkerDesk;
   readonly scaler: Scaler;
+  readonly requests: ReturnType<typeof createRequestService>;
 }
 
 const ignore = (): void => undefined;
@@ -175,7 +178,7 @@ export class Platform implements Component {
     const hub = new CallbackHub(callbacks, log);
     const launches = launchDesk();
     const called = (service: string, call: EndedCall): void => {
-      countCall(service, call, { telemetry, scaler: this.#running?.scaler });
+      countCall(service, call, { telemetry, ...this.#running });
     };
     const following = await this.#begin(new Following({ clock, random, log }));
     const instances = createInstances({
@@ -203,16 +206,20 @@ export class Platform implements Component {
     const scaler = createScaler({ ...options, registry, broker, instances, environment });
     this.#started.push(scaler);
     const { book } = following;
+    const directory = directoryOf(registry, broker);
+    const looks = { registry, broker, directory, instances, following, callbacks, clock };
+    const requests = createRequestService(looks);
     const seen = { engine, registry, broker, callbacks, instances, events, book, telemetry };
-    const known = { ...seen, workers, scaler };
+    const known = { ...seen, workers, scaler, requests };
     const administration = this.#administrator(known);
     const loopDelay = await this.#begin(new LoopDelay(clock));
-    pullMetrics(telemetry, { administration, events, loopDelay });
+    pullMetrics(telemetry, { administration, events, loopDelay, requests: requests.meters });
     const edges = await openEdges({
       config: this.#config,
       limits: this.#limits,
       tls,
-      directory: directoryOf(registry, broker),
+      directory,
+      requests,
       backend: engine.capabilities.name,
       adminToken: adminToken.reveal(),
       administration,
@@ -225,7 +232,7 @@ export class Platform implements Component {
       begin: (component) => this.#begin(component),
       ...this.#parts,
     });
-    this.#running = { adminToken, administration, instances, scaler, ...edges };
+    this.#running = { adminToken, administration, instances, scaler, requests, ...edges };
     this.#notReady = undefined;
     this.#startInstances(instances, scaler);
   }
@@ -269,6 +276,7 @@ export class Platform implements Component {
       telemetry,
       workers,
       scaler,
+      requests,
     } = known;
     const { name, survivesProcess, survivesPower } = engine.capabilities;
     const facts = { engine: name, survivesProcess, survivesPower };
@@ -288,6 +296,7 @@ export class Platform implements Component {
         events.gone(service);
         workers.joined.deleted(service);
         book.deleted(service);
+        requests.deleted(service);
         return Promise.all([telemetry.forget(service), callbacks.forget(service)]).then(ignore);
       },
     });

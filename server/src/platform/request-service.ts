@@ -1,0 +1,63 @@
+// What the request API of a server serves: the desk of requests with their events and callbacks,
+// and what is counted of it.
+
+import { PlatformError } from '@sluice/sdk/wire';
+import type { Broker } from '../broker/broker.ts';
+import { ServiceQueues } from '../broker/service-queues.ts';
+import type { Callbacks } from '../callbacks/callbacks.ts';
+import { scheduleMsMax } from '../callbacks/schedule.ts';
+import type { Directory } from '../http/directory.ts';
+import type { RequestService } from '../http/edge.ts';
+import { RequestMeters } from '../http/requests/meters.ts';
+import type { InstanceManager } from '../instances/manager.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { version } from '../requests/version.ts';
+import type { Registry } from '../services/registry.ts';
+import type { Following } from './following.ts';
+import { createRequests, type Requests } from './requests.ts';
+
+export interface RequestServiceParts {
+  readonly registry: Registry;
+  readonly broker: Broker;
+  readonly directory: Directory;
+  readonly instances: InstanceManager;
+  readonly following: Following;
+  readonly callbacks: Callbacks;
+  readonly clock: Clock;
+}
+
+/** With what it has to be told: calls to models that ended, services that are gone. */
+export function createRequestService(
+  parts: RequestServiceParts,
+): RequestService & Pick<Requests, 'served' | 'deleted'> {
+  const { registry, broker, directory, instances, following, callbacks, clock } = parts;
+  const meters = new RequestMeters();
+  const { desk, served, deleted } = createRequests({
+    registry,
+    broker,
+    instances,
+    find: (service) => {
+      const found = directory.find(service);
+      if (found !== undefined) return found.queues;
+      throw new PlatformError('not_found', `there is no service ${service}`);
+    },
+    progressOf: (service, deliveryId) => {
+      const queues = broker.find(service);
+      return queues instanceof ServiceQueues ? queues.progressOf(deliveryId) : undefined;
+    },
+    callbackMs: scheduleMsMax,
+    clock,
+  });
+  return {
+    desk,
+    events: following.follower(desk, version),
+    store: undefined,
+    callbacks,
+    meters,
+    served,
+    deleted: (service) => {
+      deleted(service);
+      meters.deleted(service);
+    },
+  };
+}
