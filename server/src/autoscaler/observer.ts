@@ -66,9 +66,7 @@ export class Observer {
         case 'backlog':
           return queued === undefined ? gone : { kind: 'whole', total: queued.backlog };
         case 'wait':
-          return from === service.name
-            ? { kind: 'wait' }
-            : { kind: 'unknown', why: 'it is known of the service itself only' };
+          return { kind: 'wait' };
         default:
           return gathered.reading(at) ?? { kind: 'unknown', why: 'it has not been measured yet' };
       }
