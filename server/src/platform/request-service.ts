@@ -3,9 +3,11 @@
 
 import { PlatformError } from '@sluice/sdk/wire';
 import type { Broker } from '../broker/broker.ts';
+import { withRestingRequests } from '../broker/resting-requests.ts';
 import { ServiceQueues } from '../broker/service-queues.ts';
 import type { Callbacks } from '../callbacks/callbacks.ts';
 import { scheduleMsMax } from '../callbacks/schedule.ts';
+import type { Engine } from '../engine/engine.ts';
 import type { Directory } from '../http/directory.ts';
 import type { RequestService } from '../http/edge.ts';
 import { RequestMeters } from '../http/requests/meters.ts';
@@ -17,6 +19,7 @@ import type { Following } from './following.ts';
 import { createRequests, type Requests } from './requests.ts';
 
 export interface RequestServiceParts {
+  readonly engine: Engine;
   readonly registry: Registry;
   readonly broker: Broker;
   readonly directory: Directory;
@@ -30,16 +33,20 @@ export interface RequestServiceParts {
 export function createRequestService(
   parts: RequestServiceParts,
 ): RequestService & Pick<Requests, 'served' | 'deleted'> {
-  const { registry, broker, directory, instances, following, callbacks, clock } = parts;
+  const { engine, registry, broker, directory, instances, following, callbacks, clock } = parts;
   const meters = new RequestMeters();
   const { desk, served, deleted } = createRequests({
     registry,
     broker,
     instances,
     find: (service) => {
-      const found = directory.find(service);
-      if (found !== undefined) return found.queues;
-      throw new PlatformError('not_found', `there is no service ${service}`);
+      const closed = directory.find(service)?.queues;
+      const number = registry.get(service)?.number;
+      if (closed === undefined || number === undefined) {
+        throw new PlatformError('not_found', `there is no service ${service}`);
+      }
+      // Requests of a service that is out of use can still be looked at.
+      return broker.find(service) ?? withRestingRequests({ engine, number, closed });
     },
     progressOf: (service, deliveryId) => {
       const queues = broker.find(service);
