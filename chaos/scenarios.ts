@@ -15,6 +15,7 @@ import { limits } from './scenarios/limits.ts';
 import { modelDown } from './scenarios/model-down.ts';
 import { network } from './scenarios/network.ts';
 import { repeats } from './scenarios/repeats.ts';
+import { requests } from './scenarios/requests.ts';
 import { secondStart } from './scenarios/second-start.ts';
 import { sinkFull } from './scenarios/sink-full.ts';
 import { stall } from './scenarios/stall.ts';
@@ -31,6 +32,7 @@ export const scenarios: readonly Scenario[] = [
   sinkFull,
   easWorker,
   repeats,
+  requests,
   diskFull,
   limits,
   clockBack,

@@ -1,5 +1,6 @@
-// A model server that Sluice starts: answers each request with its own text after a moment. It ends
-// when the harness is gone, so that not even a killed harness leaves it behind.
+// A model server that Sluice starts: answers each request with its own text after a moment, or with
+// the failure that the text asks for. It ends when the harness is gone, so that not even a killed
+// harness leaves it behind.
 
 import { createServer } from 'node:http';
 
@@ -9,7 +10,11 @@ const lookMs = 500;
 createServer(async (request, response) => {
   let body = '';
   for await (const piece of request) body += piece;
-  setTimeout(() => response.end(`result of ${body}`), Number(LATENCY_MS) * Math.random());
+  setTimeout(() => {
+    if (body.startsWith('fail ')) response.statusCode = 500;
+    if (body.startsWith('late ')) response.statusCode = 504;
+    response.end(`result of ${body}`);
+  }, Number(LATENCY_MS) * Math.random());
 }).listen(Number(PORT), HOST);
 
 setInterval(() => {
