@@ -54,6 +54,8 @@ export class Instance {
   #last: LastRun | undefined;
   readonly #leaving = new AbortController();
   readonly #hurry = new AbortController();
+  /** Aborted: it is not to be kept any more as its crash has left it. */
+  #unkept = new AbortController();
   #life: Promise<void> | undefined;
   #isKilled = false;
 
@@ -112,6 +114,9 @@ export class Instance {
     this.#wanted = wanted;
     this.#key = launchKey(wanted);
     this.#run?.update(wanted);
+    if (wanted.instances.keepCrashed) return;
+    this.#unkept.abort();
+    this.#unkept = new AbortController();
   }
 
   /** Takes no more work, finishes what it has, ends. Resolves when nothing of it is left. */
@@ -345,7 +350,8 @@ export class Instance {
     if (this.#isBlocked) return pause(clock, driverRetryMs, this.#leaving.signal);
     if (this.#wanted.instances.keepCrashed && this.#state === 'CrashLoop') {
       // Until it is replaced, or wanted otherwise.
-      return pause(clock, Number.MAX_SAFE_INTEGER, this.#leaving.signal);
+      const until = AbortSignal.any([this.#leaving.signal, this.#unkept.signal]);
+      await pause(clock, Number.MAX_SAFE_INTEGER, until);
     }
     const delayMs = this.#row.delayMs(random);
     this.#nextStartAt = clock.now().wall + delayMs;

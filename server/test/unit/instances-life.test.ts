@@ -57,7 +57,14 @@ it('keeps a crashed copy as it is when that is asked for', async () => {
   expect(driver.starts.length).toBe(1);
   const reason = 'ended with code 1, is kept as it is; it wrote last: last words';
   expect(status()).toMatchObject({ state: 'CrashLoop', reason });
-  await want({ count: 0 }, 2);
+  await want({ keepCrashed: false }, 2);
+  await clock.advance(1000);
+  expect([driver.starts.length, status()?.state]).toEqual([2, 'Running']);
+  await want({ keepCrashed: true }, 3);
+  driver.crash(1);
+  await clock.advance(3_600_000);
+  expect(driver.starts.length).toBe(2);
+  await want({ count: 0 }, 4);
   expect(status()).toBeUndefined();
 });
 
