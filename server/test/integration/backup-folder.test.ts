@@ -97,7 +97,7 @@ describe('a backup', () => {
       path: target,
       madeAt: '2026-11-22T12:00:00.000Z',
       services: 1,
-      rows: { 'message input': 10, 'message sink': 2, 'message inputRear': 1, result: 1 },
+      rows: { 'message input': 10, 'message sink': 2, 'message inputRear': 1, result: 2 },
       files: 3,
     });
     expect(await listed(target)).toEqual([
@@ -179,9 +179,25 @@ describe('a restore', () => {
     expect(restored).toMatchObject({ services: 1, files: 3, replaced: undefined });
     expect(await content(folder)).toEqual(await content(data));
     expect(await readFile(join(folder, 'admin', 'token'), 'utf8')).toBe('the-token-of-the-test\n');
-    expect(await readFile(join(folder, 'FORMAT'), 'utf8')).toBe('sluice data folder\nformat 2\n');
+    expect(await readFile(join(folder, 'FORMAT'), 'utf8')).toBe('sluice data folder\nformat 3\n');
     expect((await readdir(folder)).sort()).toEqual(['FORMAT', 'admin', 'queue']);
     expect(await verifyFolder(folder, nothing)).toMatchObject({ services: 1, damageCount: 0 });
+  });
+
+  it('brings back the secrets of callbacks, which receivers rely on, not their log', async () => {
+    await backedUp();
+    const service = join(data, 'callbacks', 'group.ocr');
+    await mkdir(service, { recursive: true, mode: 0o700 });
+    await writeFile(join(service, 'keys.json'), '{"secret":"whsec_"}', { mode: 0o600 });
+    await writeFile(join(service, 'attempts.ndjson'), '{"index":1}\n', { mode: 0o600 });
+    const second = join(base, 'second');
+    await backUpStopped({ folder: data, target: second, sluice: '1.2.3', now });
+    const folder = join(base, 'new', 'data');
+    await restore({ backup: second, folder, replace: false, now });
+    const kept = join(folder, 'callbacks', 'group.ocr');
+    expect(await readdir(kept)).toEqual(['keys.json']);
+    expect(await readFile(join(kept, 'keys.json'), 'utf8')).toBe('{"secret":"whsec_"}');
+    expect((await stat(join(kept, 'keys.json'))).mode & 0o777).toBe(0o600);
   });
 
   it('goes on with epochs and indexes that no life before it can have reached', async () => {
@@ -242,7 +258,7 @@ describe('a restore', () => {
     const about = await readFile(join(target, 'backup.json'), 'utf8');
     await writeFile(join(target, 'backup.json'), about.replace('"version": 1', '"version": 2'));
     await expect(from(target)).rejects.toThrow('a backup of version 2, written by a newer Sluice');
-    await writeFile(join(target, 'backup.json'), about.replace('"format": 2', '"format": 3'));
+    await writeFile(join(target, 'backup.json'), about.replace('"format": 3', '"format": 4'));
     await expect(from(target)).rejects.toThrow('is damaged: backup.json is not what it was');
     await expect(stat(folder)).rejects.toThrow('ENOENT');
   });

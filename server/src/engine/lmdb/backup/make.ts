@@ -1,9 +1,9 @@
 // Makes the files of a backup: a snapshot of the table, the payload files that it names, the admin
-// token, and the manifest, everything read back and checked. Runs in a child process (child.ts)
-// beside a server that goes on writing: lmdb keeps the snapshot as it was, and the server keeps the
-// payload files.
+// token, the secrets of callbacks, and the manifest, everything read back and checked. Runs in a
+// child process (child.ts) beside a server that goes on writing: lmdb keeps the snapshot as it was,
+// and the server keeps the payload files.
 
-import { chmod, mkdir, open, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlatformError } from '@sluice/sdk/wire';
 import { systemClock, type Timer } from '../../../kernel/clock.ts';
@@ -69,6 +69,7 @@ export async function makeCopy(task: CopyTask, tell: TellProgress): Promise<Copy
     if (name !== 'token') continue;
     sums.push(await copyFile(from, to, `admin/${name}`, count));
   }
+  for (const path of await callbackFiles(from)) sums.push(await copyFile(from, to, path, count));
   const report = isCopied ? await verify(queue, tell) : emptyReport;
   if (report.damageCount > 0) return { ...report, files: 0, bytes: 0 };
   if (isCopied) {
@@ -148,6 +149,19 @@ function copyError(cause: unknown, to: string): unknown {
   const text = cause instanceof Error ? cause.message : '';
   if (!isNoSpace(cause) && !/no space left|quota/i.test(text)) return cause;
   return new PlatformError('disk_full', `The disk of ${to} is full.`, { cause });
+}
+
+/** What receivers of callbacks rely on: secrets, and the addresses that want no more. The log of
+ * attempts is left out. */
+async function callbackFiles(folder: string): Promise<readonly string[]> {
+  const services = await readdir(join(folder, 'callbacks')).catch(() => []);
+  const paths: string[] = [];
+  for (const service of services) {
+    const { names } = await filesIn(join(folder, 'callbacks', service));
+    const wanted = names.filter((name) => /^(keys|closed|service)\.json$/.test(name));
+    paths.push(...wanted.map((name) => `callbacks/${service}/${name}`));
+  }
+  return paths;
 }
 
 /** The numbers of the payload files that the snapshot needs. */

@@ -118,7 +118,10 @@ function parseAbout(text: string): BackupAbout | undefined {
 }
 
 // Nothing else is ever in a backup, so nothing else is ever read from one or written by it.
-const paths = /^(backup\.json|queue\/data\.mdb|queue\/payloads\/\d+|admin\/[\w-][\w.-]*)$/;
+const paths = new RegExp(
+  '^(backup\\.json|queue/data\\.mdb|queue/payloads/\\d+|admin/[\\w-][\\w.-]*' +
+    '|callbacks/[\\w-][\\w.-]*/(keys|closed|service)\\.json)$',
+);
 
 function parseSums(folder: string, text: string): readonly FileSum[] {
   const lines = text.split('\n');

@@ -35,7 +35,7 @@ export interface Restored {
 
 const stagingName = 'restoring';
 /** What a backup may hold, and what it replaces. */
-const parts = ['queue', 'admin'] as const;
+const parts = ['queue', 'admin', 'callbacks'] as const;
 
 /** Throws with the folder as it was, unless that happens amid the renames: then the folder says
  * that a restore was not finished, and a further one finishes it. */
