@@ -12,7 +12,7 @@ const record: ProcessRecord = {
   launch: { number: 1, key: '1.1', revision: 1, startedAt: 5, devices: [] },
 };
 
-it('takes away what a killed server was about to write, and keeps what it cannot read', async () => {
+it('takes away what a killed server was about to write, keeps what it cannot read', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-records-'));
   onTestFinished(() => rm(folder, { recursive: true }));
   const records = new ProcessRecords(folder);
