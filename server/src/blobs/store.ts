@@ -5,13 +5,14 @@
 import { mkdir, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { isBodyName, sumOf } from '../engine/body-name.ts';
 import { syncFolder } from '../engine/lmdb/sync-folder.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Component } from '../kernel/component.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import { receiveFile } from './arrival.ts';
-import { isBodyName, newBodyName, shortHash, sumOf } from './name.ts';
+import { newBodyName, shortHash } from './name.ts';
 import { type BodyRange, type OpenBody, openBody } from './reading.ts';
 import { BodyRoom } from './room.ts';
 

@@ -8,6 +8,7 @@ import { BodyAddresses, type FetchRules, s3SettingsOf } from '../blobs/address.t
 import { BodyStore, type LiveNames } from '../blobs/store.ts';
 import type { Environment } from '../config/places.ts';
 import type { RequestSettings } from '../deployment/requests.ts';
+import { bodiesFolder } from '../engine/body-name.ts';
 import { allowList } from '../kernel/address-filter.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Component } from '../kernel/component.ts';
@@ -28,9 +29,6 @@ export interface BodiesOptions {
   readonly random: Random;
   readonly log: Log;
 }
-
-/** Below the data folder. */
-export const bodiesFolder = 'bodies';
 
 export class Bodies implements Component {
   readonly store: BodyStore;

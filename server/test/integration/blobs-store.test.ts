@@ -11,7 +11,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import * as fc from 'fast-check';
 import { afterEach, expect, it } from 'vitest';
-import { isBodyName } from '../../src/blobs/name.ts';
+import { isBodyName } from '../../src/engine/body-name.ts';
 import { BodyWorld, bytesOf, mebibyte, never, pieces, readAll, stalled } from './blobs-world.ts';
 
 let world: BodyWorld;

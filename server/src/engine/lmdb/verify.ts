@@ -4,6 +4,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { PlatformError } from '@sluice/sdk/wire';
+import type { RequestRecord } from '../../queue/record.ts';
 import { RowError, RowReader } from '../codec.ts';
 import {
   readDefinition,
@@ -39,6 +40,7 @@ import {
   type StoredPayload,
 } from './stored.ts';
 import { openTable, rowsName, type Table } from './table.ts';
+import { BodyVerifier } from './verify-bodies.ts';
 
 /** One damaged row or file. */
 export interface Damage {
@@ -150,6 +152,7 @@ class Verifier {
   readonly #named = new Map<number, string>();
   readonly #damages: Damage[] = [];
   #damageCount = 0;
+  readonly #bodies: BodyVerifier;
 
   /** By key as latin1: rows of the journal, which count instead of those of the table. */
   readonly #fresh: ReadonlyMap<string, Buffer | null>;
@@ -157,6 +160,7 @@ class Verifier {
   constructor(folder: string, table: Table, fresh: readonly FinalRow[]) {
     this.#folder = folder;
     this.#table = table;
+    this.#bodies = new BodyVerifier(folder);
     this.#fresh = new Map(fresh.map(({ key, row }) => [key.toString('latin1'), row]));
   }
 
@@ -230,6 +234,7 @@ class Verifier {
         const { stored, meta } = readMessage(reader);
         same(meta.index, key.index);
         same(meta.size, stored.size);
+        if (key.kind !== kinds.message + 1) this.#bodies.message(meta);
         this.#payload(key, stored, key.kind - kinds.message);
         return;
       }
@@ -241,7 +246,7 @@ class Verifier {
         }
         return;
       case kinds.record:
-        if (key.sub === 0) same(readRecord(reader).index, key.index);
+        if (key.sub === 0) this.#record(key.index, readRecord(reader));
         else readDeparture(reader);
         return;
       case kinds.result:
@@ -265,6 +270,11 @@ class Verifier {
       default:
         throw new RowError('The kind of the row is unknown.');
     }
+  }
+
+  #record(index: number, record: RequestRecord): void {
+    same(record.index, index);
+    this.#bodies.record(record);
   }
 
   #payload(key: RowKey, stored: StoredPayload, slot: number): void {

@@ -7,6 +7,7 @@ import { chmod, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlatformError } from '@sluice/sdk/wire';
 import { systemClock, type Timer } from '../../../kernel/clock.ts';
+import { bodiesFolder, isBodyName } from '../../body-name.ts';
 import { formatVersion } from '../format.ts';
 import { journalFolder } from '../journal/journal.ts';
 import { checkReach, reachRow } from '../journal/reach.ts';
@@ -53,16 +54,22 @@ export async function makeCopy(task: CopyTask, tell: TellProgress): Promise<Copy
   const queue = join(to, 'queue');
   await mkdir(queue, { mode: 0o700 });
   const payloads = await filesIn(join(from, 'queue', 'payloads'));
-  const isCopied = await copyTable(task, payloads.bytes, tell);
+  const beside = payloads.bytes + (await filesIn(join(from, bodiesFolder))).bytes;
+  const isCopied = await copyTable(task, beside, tell);
   if (isCopied) await takeUpJournal(task.isStopped ? from : undefined, queue);
   const sums: FileSum[] = [];
   let bytes = 0;
   const count = (more: number): void => {
     bytes += more;
-    tell({ doing: 'copying', done: bytes, total: Math.max(bytes, payloads.bytes) });
+    tell({ doing: 'copying', done: bytes, total: Math.max(bytes, beside) });
   };
   for (const file of isCopied ? await namedFiles(queue) : []) {
     sums.push(await copyFile(from, to, `queue/payloads/${file}`, count));
+  }
+  // All that are there now: whatever the snapshot names is among them.
+  for (const name of (await filesIn(join(from, bodiesFolder))).names) {
+    if (!isBodyName(name)) continue;
+    sums.push(await copyFile(from, to, `${bodiesFolder}/${name}`, count));
   }
   for (const name of (await filesIn(join(from, 'admin'))).names) {
     // A draft of the token that is being made, or was left by a crash.
@@ -88,7 +95,7 @@ export async function makeCopy(task: CopyTask, tell: TellProgress): Promise<Copy
 /** Answers whether there is a table: a server that was stopped at once may have left none. */
 async function copyTable(
   { from, to }: CopyTask,
-  payloadBytes: number,
+  bytesBeside: number,
   tell: TellProgress,
 ): Promise<boolean> {
   const source = join(from, 'queue');
@@ -99,7 +106,7 @@ async function copyTable(
   const { fileBytes, freeBytes } = table.space();
   const total = fileBytes - freeBytes;
   const sharesDisk = (await stat(from)).dev === (await stat(to)).dev;
-  await mustHaveRoom(to, total + payloadBytes + (sharesDisk ? reserveBytes : 0));
+  await mustHaveRoom(to, total + bytesBeside + (sharesDisk ? reserveBytes : 0));
   let timer: Timer | undefined;
   const look = async (): Promise<void> => {
     const done = await stat(copy).then(

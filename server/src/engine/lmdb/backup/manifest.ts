@@ -120,7 +120,7 @@ function parseAbout(text: string): BackupAbout | undefined {
 // Nothing else is ever in a backup, so nothing else is ever read from one or written by it.
 const paths = new RegExp(
   '^(backup\\.json|queue/data\\.mdb|queue/payloads/\\d+|admin/[\\w-][\\w.-]*' +
-    '|callbacks/[\\w-][\\w.-]*/(keys|closed|service)\\.json)$',
+    '|bodies/[0-9a-f-]+|callbacks/[\\w-][\\w.-]*/(keys|closed|service)\\.json)$',
 );
 
 function parseSums(folder: string, text: string): readonly FileSum[] {

@@ -6,6 +6,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { bodiesFolder } from '../../body-name.ts';
 import { type ChildOptions, runChild } from '../child.ts';
 import { claimForRestore } from '../folder.ts';
 import { formatName, formatVersion, writeFormat, writeRestoring } from '../format.ts';
@@ -35,7 +36,7 @@ export interface Restored {
 
 const stagingName = 'restoring';
 /** What a backup may hold, and what it replaces. */
-const parts = ['queue', 'admin', 'callbacks'] as const;
+const parts = ['queue', bodiesFolder, 'admin', 'callbacks'] as const;
 
 /** Throws with the folder as it was, unless that happens amid the renames: then the folder says
  * that a restore was not finished, and a further one finishes it. */
@@ -84,13 +85,15 @@ async function swap(folder: string, staging: string, aside: string): Promise<boo
   await writeRestoring(folder);
   let isKept = false;
   for (const part of parts) {
-    if (!existsSync(join(staging, part))) continue;
+    const isThere = existsSync(join(staging, part));
+    // Bodies belong to the table that names them: without new ones, the old ones go aside too.
+    if (!isThere && part !== bodiesFolder) continue;
     if (existsSync(join(folder, part))) {
       await mkdir(aside, { mode: 0o700, recursive: true });
       await rename(join(folder, part), join(aside, part));
       isKept = true;
     }
-    await rename(join(staging, part), join(folder, part));
+    if (isThere) await rename(join(staging, part), join(folder, part));
   }
   if (isKept) await syncFolder(aside);
   await rmdir(staging);
