@@ -19,6 +19,8 @@ function project(name: string, include: string[], pool: 'threads' | 'forks', gro
       pool,
       isolate,
       ...timeouts,
+      // What is polled for comes; on a busy machine later than the second that vitest waits.
+      expect: { poll: { timeout: 20_000 } },
       setupFiles: ['server/test/setup.ts'],
       sequence: { groupOrder },
     },

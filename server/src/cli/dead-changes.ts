@@ -138,7 +138,7 @@ async function redriveMany(
 
 function stepText(step: Exclude<RedriveStep, { readonly kind: 'done' }>): string {
   if (step.kind === 'redriven') return `${step.rearIndex}\t${step.request.id}`;
-  return printable(`${step.rearIndex}\tfailed: ${step.problem.detail}`);
+  return `${step.rearIndex}\tfailed: ${printable(step.problem.detail)}`;
 }
 
 interface DropOptions {

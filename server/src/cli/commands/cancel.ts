@@ -59,7 +59,9 @@ async function cancel(
 }
 
 function outcomeOf({ id, state, cancel, instance }: RequestInfo): string {
-  if (cancel === null) return `Request ${id} is canceled: it had not been running`;
+  if (cancel === null || instance === '') {
+    return `Request ${id} is canceled: it had not been running`;
+  }
   if (cancel.effectiveAt !== null) return `Request ${id} is canceled; ${instance} is free of it`;
   if (state === 'canceled') return `Request ${id} is canceled; ${instance} may still work on it`;
   return `Request ${id} is being canceled on ${instance}`;
