@@ -207,7 +207,7 @@ export class Platform implements Component {
     this.#started.push(scaler);
     const { book } = following;
     const directory = directoryOf(registry, broker);
-    const looks = { engine, registry, broker, directory, instances, following, callbacks, clock };
+    const looks = { ...options, registry, broker, directory, instances, following, callbacks, hub };
     const requests = createRequestService(looks);
     const seen = { engine, registry, broker, callbacks, instances, events, book, telemetry };
     const known = { ...seen, workers, scaler, requests };

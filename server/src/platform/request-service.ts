@@ -15,6 +15,7 @@ import type { InstanceManager } from '../instances/manager.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { version } from '../requests/version.ts';
 import type { Registry } from '../services/registry.ts';
+import type { CallbackHub } from './callbacks.ts';
 import type { Following } from './following.ts';
 import { createRequests, type Requests } from './requests.ts';
 
@@ -26,6 +27,7 @@ export interface RequestServiceParts {
   readonly instances: InstanceManager;
   readonly following: Following;
   readonly callbacks: Callbacks;
+  readonly hub: CallbackHub;
   readonly clock: Clock;
 }
 
@@ -33,26 +35,30 @@ export interface RequestServiceParts {
 export function createRequestService(
   parts: RequestServiceParts,
 ): RequestService & Pick<Requests, 'served' | 'deleted'> {
-  const { engine, registry, broker, directory, instances, following, callbacks, clock } = parts;
+  const { engine, registry, broker, directory, instances, following } = parts;
+  const { callbacks, hub, clock } = parts;
   const meters = new RequestMeters();
   const { desk, served, deleted } = createRequests({
     registry,
     broker,
     instances,
     find: (service) => {
+      const open = broker.find(service);
+      if (open !== undefined) return open;
       const closed = directory.find(service)?.queues;
       const number = registry.get(service)?.number;
       if (closed === undefined || number === undefined) {
         throw new PlatformError('not_found', `there is no service ${service}`);
       }
       // Requests of a service that is out of use can still be looked at.
-      return broker.find(service) ?? withRestingRequests({ engine, number, closed });
+      return withRestingRequests({ engine, number, closed });
     },
     progressOf: (service, deliveryId) => {
       const queues = broker.find(service);
       return queues instanceof ServiceQueues ? queues.progressOf(deliveryId) : undefined;
     },
     callbackMs: scheduleMsMax,
+    checkCallback: (service, wish) => hub.check(service, wish),
     clock,
   });
   return {

@@ -6,7 +6,7 @@ import type { Queues } from '../broker/queues.ts';
 import type { Known } from '../broker/requests.ts';
 import type { InstanceManager } from '../instances/manager.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { readTerms } from '../queue/terms.ts';
+import { type CallbackWish, readTerms } from '../queue/terms.ts';
 import { RequestDesk } from '../requests/desk.ts';
 import { estimateStart } from '../requests/estimate/estimate.ts';
 import { WaitObserver } from '../requests/estimate/observer.ts';
@@ -30,6 +30,8 @@ export interface RequestParts {
   readonly progressOf: (service: string, deliveryId: number) => string | undefined;
   /** How long callbacks are tried. */
   readonly callbackMs: number;
+  /** Rejects when a request may not ask for this callback. */
+  readonly checkCallback: (service: string, wish: CallbackWish) => Promise<void>;
   readonly clock: Clock;
 }
 
@@ -51,6 +53,7 @@ export function createRequests(parts: RequestParts): Requests {
     find: parts.find,
     tell: (service, live) => waits.tell(service, live),
     callbackMs: parts.callbackMs,
+    checkCallback: parts.checkCallback,
     clock: parts.clock,
   });
   return {

@@ -1,0 +1,92 @@
+// Callbacks of a real server, from the submission to a receiver that trusts them, through a crash
+// in the middle of a delivery.
+
+import { RequestClient, type ServiceWebhooks, verifyWebhook } from '@sluice/sdk';
+import { Webhook } from 'standardwebhooks';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { receiver } from './callbacks-world.ts';
+import { openRequestService, type RequestService } from './request-service.ts';
+
+let service: RequestService;
+
+beforeAll(async () => {
+  service = await openRequestService();
+});
+
+afterAll(() => service.close());
+
+function submit(body: string, callback: string, more: Record<string, string> = {}) {
+  return fetch(`${service.url}/v1/services/demo/requests`, {
+    method: 'POST',
+    headers: { Authorization: service.token, 'Sluice-Callback': callback, ...more },
+    body,
+  });
+}
+
+async function webhooks(): Promise<ServiceWebhooks> {
+  const { stdout } = await service.sluice('webhooks', 'demo', '--json');
+  return JSON.parse(stdout) as ServiceWebhooks;
+}
+
+describe('a server', () => {
+  it('tells the receiver of the end, so that SDK and public package trust it', async () => {
+    const target = await receiver();
+    const answer = await submit('hello', target.url, { 'Content-Type': 'text/plain' });
+    expect(answer.status).toBe(202);
+    const { id } = (await answer.json()) as { id: string };
+    await vi.waitFor(() => expect(target.calls.length).toBe(1), { timeout: 20_000 });
+    const [call] = target.calls;
+    if (call === undefined) return expect.fail('nothing came');
+    const headers = call.headers as Record<string, string>;
+    const { keys } = await webhooks();
+    const secret = keys[0]?.secret ?? '';
+    new Webhook(secret).verify(call.body, headers);
+    const shown = await fetch(`${service.url}/v1/webhook-keys?service=demo`);
+    const [open] = (await shown.json()) as { key: string }[];
+    for (const secrets of [secret, open?.key ?? '']) {
+      const { event } = await verifyWebhook({ body: call.body, headers, secrets });
+      expect(event).toMatchObject({ type: 'request.succeeded', data: { id, state: 'succeeded' } });
+      expect(event.data.result).toEqual({ contentType: 'text/plain', text: 'hello' });
+    }
+    const requests = new RequestClient({ url: service.url, token: service.token, service: 'demo' });
+    await vi.waitFor(async () => {
+      expect(await requests.callbacks(id)).toMatchObject({
+        url: target.url,
+        pending: false,
+        attempts: [{ attempt: 1, outcome: 'delivered', status: 204, event: 'request.succeeded' }],
+      });
+    });
+    expect(await requests.replayCallback(id)).toMatchObject({ attempt: 2, replay: true });
+    expect(target.calls.map((each) => each.headers['webhook-id'])).toEqual([
+      headers['webhook-id'],
+      headers['webhook-id'],
+    ]);
+  });
+
+  it('refuses a callback to where it may not go, before the request is taken', async () => {
+    const answer = await submit('hello', 'http://169.254.169.254/latest/meta-data');
+    expect(answer.status).toBe(422);
+    const problem = (await answer.json()) as { code: string; detail: string };
+    expect(problem.code).toBe('unprocessable');
+    expect(problem.detail).toContain('callbacks.allow');
+    expect(service.model.calls.filter((body) => body === 'hello').length).toBe(1);
+  });
+
+  it('delivers after a crash what it was delivering', async () => {
+    const target = await receiver();
+    target.reply = 'hang';
+    const rotated = await service.sluice('webhooks', 'demo', '--rotate', '--overlap', '1h');
+    expect(rotated.code).toBe(0);
+    const before = await webhooks();
+    expect(before.keys.length).toBe(2);
+    await submit('again', target.url, { 'Sluice-Callback-Events': 'succeeded' });
+    await vi.waitFor(() => expect(target.calls.length).toBe(1), { timeout: 20_000 });
+    target.reply = { status: 200 };
+    await service.crash();
+    await vi.waitFor(() => expect(target.calls.length).toBe(2), { timeout: 20_000 });
+    expect(new Set(target.calls.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
+    await vi.waitFor(async () => {
+      expect(await webhooks()).toEqual({ ...before, pending: 0 });
+    });
+  });
+});
