@@ -162,7 +162,13 @@ async function settle(
     return (JSON.parse(text) as { requests: unknown[] }).requests.length === 0;
   };
   if (!(await comesTrue(isRested, restMs))) stage.problem('not every request came to rest');
-  for (const wish of wishes) if (wish.id !== undefined) await judge(stage, caller, wish);
+  const left = wishes.filter(({ id }) => id !== undefined);
+  const judges = Array.from({ length: lanes }, async () => {
+    for (let wish = left.shift(); wish !== undefined; wish = left.shift()) {
+      await judge(stage, caller, wish);
+    }
+  });
+  await Promise.all(judges);
   const owed = wishes.filter((wish) => wish.hasCallback && wish.id !== undefined);
   const isTold = (): boolean => owed.every(({ id }) => told.has(id ?? ''));
   if (!(await comesTrue(isTold, restMs))) {
@@ -173,14 +179,16 @@ async function settle(
   await judgeList(stage, caller, wishes);
 }
 
-async function judge({ ledger, problem }: Stage, caller: RequestCaller, wish: Wish): Promise<void> {
+async function judge(stage: Stage, caller: RequestCaller, wish: Wish): Promise<void> {
+  const { ledger } = stage;
   const { id, key } = wish;
   const status = JSON.parse((await caller.call('GET', `requests/${id}`)).text) as Status;
   const result = await caller.call('GET', `requests/${id}/result`);
   const again = await caller.call('GET', `requests/${id}/result`);
   const flaw = flawOf(wish, status, result);
-  if (flaw !== undefined) problem(flaw);
-  if (again.status !== result.status) problem(`the result of ${key} was gone at the second look`);
+  if (flaw !== undefined) stage.problem(flaw);
+  if (again.status !== result.status)
+    stage.problem(`the result of ${key} was gone at the second look`);
   if (status.state === 'succeeded') ledger.seen(key, status.index, resultOf(key), undefined);
   else if (status.state === 'failed' || status.state === 'dead') ledger.died(key);
   else ledger.deleted(key);
