@@ -10,12 +10,14 @@ import type { Figure } from './figures.ts';
 import { documentOf, headline, tableOf } from './report.ts';
 import { cycles } from './scenarios/cycles.ts';
 import { httpPut } from './scenarios/http-put.ts';
+import { httpSubmit } from './scenarios/http-submit.ts';
 import { million } from './scenarios/million.ts';
 import { streamPut } from './scenarios/stream-put.ts';
 import { openWorld, type Scale, type World } from './world.ts';
 
 const scenarios: Readonly<Record<string, (world: World) => Promise<Figure[]>>> = {
   'http-put': httpPut,
+  'http-submit': httpSubmit,
   'stream-put': streamPut,
   cycles,
   million,
@@ -23,7 +25,7 @@ const scenarios: Readonly<Record<string, (world: World) => Promise<Figure[]>>> =
 
 const usage = `
 npm run bench -- [flags]: measures the built server.
-  --only NAME      only this scenario: http-put, stream-put, cycles, million; may be repeated
+  --only NAME      only this scenario: http-put, http-submit, stream-put, cycles, million; may be repeated
   --rounds N       how often each is measured
   --seconds N      how long a round takes
   --quick          few and short rounds

@@ -12,7 +12,7 @@ type Post = Extract<Job, { kind: 'post' }>;
 /** Every connection is in use this long before anything is counted. */
 const warmMs = 300;
 
-/** Posts for a while; fails when an answer is not 200. */
+/** Posts for a while; fails when an answer is neither 200 nor 202. */
 export async function post(job: Post): Promise<Answer> {
   const bytes = requestOf(job);
   const { hostname, port } = new URL(job.target.url);
@@ -69,7 +69,7 @@ function run(
     const head = seen.indexOf('\r\n\r\n');
     if (head === -1) return;
     const length = /\r\ncontent-length: *(\d+)/i.exec(seen)?.[1];
-    if (!seen.startsWith('HTTP/1.1 200') || length === undefined) {
+    if (!/^HTTP\/1\.1 20[02] /.test(seen) || length === undefined) {
       events.failed(new Error(`the server answered: ${seen.slice(0, 500)}`));
       return;
     }
