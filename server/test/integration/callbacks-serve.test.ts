@@ -85,8 +85,11 @@ describe('a server', () => {
     await service.crash();
     await vi.waitFor(() => expect(target.calls.length).toBe(2), { timeout: 20_000 });
     expect(new Set(target.calls.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
-    await vi.waitFor(async () => {
-      expect(await webhooks()).toEqual({ ...before, pending: 0 });
-    });
+    await vi.waitFor(
+      async () => {
+        expect(await webhooks()).toEqual({ ...before, pending: 0 });
+      },
+      { timeout: 20_000 },
+    );
   });
 });
