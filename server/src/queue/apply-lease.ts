@@ -176,6 +176,7 @@ export function entryOf(queue: QueueState, group: Group, index: number, mark: Ma
       backoffUntil: 0,
       avoid: '',
       recovered: false,
+      keptBy: 0,
     };
     group.entries.set(index, entry);
   }

@@ -105,6 +105,11 @@ function applyPassing(
       if (place !== undefined) place.entry.idleAt = change.idleAt;
       return;
     }
+    case 'kept': {
+      const place = state.leases.get(change.deliveryId);
+      if (place !== undefined) place.entry.keptBy = change.deliveryId;
+      return;
+    }
     case 'lookAgain':
       state.dues.push(change.at, { kind: 'idle', deliveryId: change.deliveryId });
       return;
@@ -152,6 +157,7 @@ type PassingKind =
   | 'unawait'
   | 'ready'
   | 'touch'
+  | 'kept'
   | 'lookAgain'
   | 'advance'
   | 'claim'

@@ -155,6 +155,8 @@ export type Passing =
   | { readonly kind: 'free'; readonly consumer: number; readonly deliveryId: number }
   /** The idle time of a lease begins anew. */
   | { readonly kind: 'touch'; readonly deliveryId: number; readonly idleAt: number }
+  /** A delivery has kept a checkpoint: it got somewhere. */
+  | { readonly kind: 'kept'; readonly deliveryId: number }
   /** A lease that was touched is looked at again. */
   | { readonly kind: 'lookAgain'; readonly deliveryId: number; readonly at: number }
   | {

@@ -304,7 +304,8 @@ export function decideCheckpoint(state: State, command: CheckpointCommand, now: 
   const place = leaseOf(state, 'input', deliveryId);
   if (place === undefined) return stale(state, 'input', deliveryId, now);
   const touched = decideTouch(state, { kind: 'touch', queue: 'input', deliveryId }, now);
-  return changing([{ kind: 'checkpoint', index: place.entry.index, data }, ...touched.changes]);
+  const kept = { kind: 'checkpoint', index: place.entry.index, data } as const;
+  return changing([kept, { kind: 'kept', deliveryId }, ...touched.changes]);
 }
 
 /** Rule 5: refused and counted. Whoever says that it is done is also known to be free. */

@@ -35,6 +35,8 @@ export interface Entry {
   avoid: string;
   /** The lease was there before the last start: its end does not count. */
   recovered: boolean;
+  /** The delivery that kept a checkpoint last; 0 = none has since the start. */
+  keptBy: number;
 }
 
 export interface Consumer {

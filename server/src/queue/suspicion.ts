@@ -30,16 +30,18 @@ export interface Suspicion {
   readonly ending: { readonly deaths: number; readonly reason: string };
 }
 
-/** undefined: what was known of the message stays. */
-export function judge({ mark, consumer }: Entry, end: End): Suspicion | undefined {
+/** undefined: what was known of the message stays. A delivery that kept a checkpoint got somewhere:
+ * deaths before it say nothing of the one after. */
+export function judge({ mark, consumer, keptBy }: Entry, end: End): Suspicion | undefined {
   if (!end.counted) return undefined;
   const { code, reason } = end;
   // A stream that could have been resumed and was not stands for a death; an EAS watch can't be
   // resumed, so its loss may be anything.
   const died = code === diedCode || (code === lostCode && consumer?.kind === 'stream');
   if (!died) return !isSuspect(mark) || silentCodes.has(code) ? undefined : cleared(reason);
-  const deaths = mark.deaths + 1;
-  if (isSuspect(mark)) {
+  const gotOn = keptBy === mark.deliveryId;
+  const deaths = gotOn ? 1 : mark.deaths + 1;
+  if (isSuspect(mark) && !gotOn) {
     const how = reason === '' ? '' : ` (${reason})`;
     const before = `after ${mark.deaths} had died while they held it`;
     const text = `an instance died while it held nothing else${how}, ${before}`;

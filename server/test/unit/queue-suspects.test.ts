@@ -53,6 +53,26 @@ describe('a message with which two instances have died', () => {
     }
   });
 
+  it('is none any more when the delivery before the death has kept a checkpoint', async () => {
+    await inWorld(declared, async (world) => {
+      const index = await lone(world);
+      for (const uid of ['c', 'd', 'e']) {
+        const instance = await world.worker(uid, { window: 1 });
+        expect(instance.indexes).toEqual([index]);
+        const { deliveryId = 0 } = instance.deliveries.at(-1) ?? {};
+        await world.clock.run(world.queues.checkpoint(deliveryId, Buffer.of(1)));
+        await world.closeWatch(instance, 'dead');
+      }
+      expect(world.view('inputRear').length).toBe(0);
+      // It gets nowhere any more: two deaths make it suspect again, and the third one convicts it.
+      for (const uid of ['f', 'g']) {
+        expect(world.view('inputRear').length).toBe(0);
+        await world.closeWatch(await world.worker(uid, { window: 1 }), 'dead');
+      }
+      expect(await world.record(index)).toMatchObject({ cause: 'poison', deliveries: 7 });
+    });
+  });
+
   it('is dead earlier when max_delivery says so', async () => {
     await inWorld({ ...declared, deliveryMax: 2 }, async (world) => {
       const suspect = await lone(world);

@@ -106,7 +106,7 @@ it('brings what a worker says to who follows, to the end', async () => {
   expect(await next()).toBe('end');
 });
 
-it('goes on where it was when the connection is lost, and begins anew with the next delivery', async () => {
+it('goes on where it was after a cut; begins anew with the next delivery', async () => {
   const { worker, receiver, delivery, id } = await begin();
   await worker.tell(delivery.deliveryId, 0, [output('abc')]);
   const client = await world.connect();
@@ -234,7 +234,7 @@ it('takes progress of clients that know of no notes', () => {
   ]);
 });
 
-it('gathers what comes while a row is under way, and leaves out the oldest of too much', async () => {
+it('gathers what comes while a row is under way, and drops the oldest of too much', async () => {
   const rows: { from: number; size: number; answer: () => void }[] = [];
   const carrier = {
     tell: (_deliveryId: number, from: number, notes: readonly WorkNote[]) =>
