@@ -1,7 +1,7 @@
 // The requests of one service, for the commands that submit and look after them: how the server is
 // asked, and how a request is said in words.
 
-import { RequestClient, type RequestInfo } from '@sluice/sdk';
+import { type CallbackAttempt, RequestClient, type RequestInfo } from '@sluice/sdk';
 import type { Command } from 'commander';
 import { showDuration } from '../config/duration.ts';
 import { type Context, findServer } from './context.ts';
@@ -68,7 +68,7 @@ export function waitText({ why, estimate }: RequestInfo): string {
   const text = why?.text ?? 'it waits';
   if (estimate?.kind !== 'range') return text;
   const { earliestMs, latestMs } = estimate;
-  return `${text}; starts in ${showDuration(earliestMs)} to ${showDuration(latestMs)}`;
+  return `${text.replace(/\.$/, '')}; starts in ${showDuration(earliestMs)} to ${showDuration(latestMs)}`;
 }
 
 /** Why it ended as it did; nothing when all went well. */
@@ -108,7 +108,7 @@ export function detailLines(info: RequestInfo, nowMs: number): string[] {
       ['Request', info.id],
       ['State', standing(info)],
       ['Times', times(info, nowMs)],
-      ['Place', info.position === null ? '' : `behind ${info.position}`],
+      ['Place', (info.position ?? 0) === 0 ? '' : `behind ${info.position}`],
       ['No estimate', estimate?.kind === 'none' ? estimate.reason : ''],
       ['Accepted', instantText(info.acceptedAt)],
       ['Delayed until', instantText(info.delayUntil)],
@@ -154,6 +154,21 @@ export function outcomeTable({ outcomes }: Pick<RequestInfo, 'outcomes'>): strin
       { head: 'REASON', read: ({ reason }) => reason },
     ],
     outcomes,
+  );
+}
+
+/** Each attempt to deliver a callback, and what came of it. */
+export function attemptTable(attempts: readonly CallbackAttempt[]): string[] {
+  return table(
+    [
+      { head: 'AT', read: ({ at }) => shortInstant(at) },
+      { head: 'EVENT', read: ({ event }) => event },
+      { head: 'ANSWER', read: ({ status }) => status ?? '' },
+      { head: 'OUTCOME', read: ({ outcome }) => outcome },
+      { head: 'AGAIN AT', read: ({ nextAt }) => instantText(nextAt) },
+      { head: 'WHY', read: ({ error }) => error },
+    ],
+    attempts,
   );
 }
 

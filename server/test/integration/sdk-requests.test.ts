@@ -1,7 +1,10 @@
 // The client of the request API in front of a real server: results survive a crash in the midst of
 // a wait, streams are followed, and strangers see nothing.
 
-import { AdminClient, RequestClient, type RequestEvent } from '@sluice/sdk';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { AdminClient, RequestClient, type RequestEvent, verifyWebhook } from '@sluice/sdk';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { openRequestService, type RequestService } from './request-service.ts';
 
@@ -122,6 +125,46 @@ it('shows a token its own requests only', async () => {
   await expect(web.cancel(theirs.id)).rejects.toMatchObject({ code: 'not_found' });
   await expect(web.dead.page()).rejects.toMatchObject({ code: 'forbidden' });
   await expect(clientOf('wrong').list().next()).rejects.toMatchObject({ code: 'unauthorized' });
+});
+
+it('trusts the callbacks of the server, and nobody else’s', async () => {
+  const admin = new AdminClient({ url: service.url, token: service.adminToken });
+  const received: { headers: IncomingMessage['headers']; body: Buffer }[] = [];
+  const receiver = createServer(async (request, response) => {
+    const pieces: Buffer[] = [];
+    for await (const piece of request) pieces.push(piece as Buffer);
+    received.push({ headers: request.headers, body: Buffer.concat(pieces) });
+    response.writeHead(received.length === 1 ? 500 : 204).end();
+  });
+  receiver.listen(0, '127.0.0.1');
+  await once(receiver, 'listening');
+  // What listens is an address with a port.
+  const callback = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
+  const { id } = await requests.submit('to be told', { callback });
+  await expect.poll(() => received.length).toBe(1);
+  await requests.replayCallback(id);
+  const { pending, attempts } = await requests.callbacks(id);
+  expect(pending).toBe(false);
+  expect(attempts.map(({ status }) => status)).toEqual([500, 204]);
+  const shown = await service.sluice('status', 'demo', id);
+  expect(shown.stdout).toMatch(/\| request\.succeeded \| +500 \| failed +\|/);
+  const [{ secret, publicKey } = { secret: '', publicKey: '' }] = (await admin.webhooks('demo'))
+    .keys;
+  for (const { headers, body } of received) {
+    for (const secrets of [secret, publicKey]) {
+      const { event } = await verifyWebhook({ body, headers, secrets });
+      expect(event).toMatchObject({
+        type: 'request.succeeded',
+        data: { id, state: 'succeeded', result: { text: 'to be told' } },
+      });
+    }
+    const forged = Buffer.concat([body, Buffer.from(' ')]);
+    await expect(verifyWebhook({ body: forged, headers, secrets: secret })).rejects.toMatchObject({
+      code: 'unauthorized',
+    });
+  }
+  receiver.closeAllConnections();
+  receiver.close();
 });
 
 it('puts a dead request anew with another body', async () => {

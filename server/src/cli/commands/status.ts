@@ -5,7 +5,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { showDuration } from '../../config/duration.ts';
 import { collectTag, duration, positiveNumber } from '../arguments.ts';
 import type { Context } from '../context.ts';
-import { detailLines, endText, standing, withRequests } from '../requests.ts';
+import { attemptTable, detailLines, endText, standing, withRequests } from '../requests.ts';
 import { printable, shortInstant, table } from '../tables.ts';
 
 type State = RequestInfo['state'];
@@ -72,8 +72,14 @@ function isState(word: string): word is State {
 }
 
 async function showOne(context: Context, requests: RequestClient, id: string): Promise<void> {
-  const info = await requests.status(id, { signal: context.interrupted });
-  context.output.result(info, () => detailLines(info, context.clock.now().wall));
+  const { output, clock, interrupted: signal } = context;
+  const info = await requests.status(id, { signal });
+  const told = info.callback === null ? undefined : await requests.callbacks(id, { signal });
+  const attempts = told?.attempts ?? [];
+  output.result(told === undefined ? info : { ...info, callbacks: told }, () => [
+    ...detailLines(info, clock.now().wall),
+    ...(attempts.length === 0 ? [] : ['', 'Its callback:', ...attemptTable(attempts)]),
+  ]);
 }
 
 async function follow(context: Context, requests: RequestClient, id: string): Promise<void> {
