@@ -65,10 +65,10 @@ export function standing(info: RequestInfo): string {
 
 /** Why it waits, and when it may start where that is known. */
 export function waitText({ why, estimate }: RequestInfo): string {
-  const text = why?.text ?? 'it waits';
+  const text = (why?.text ?? 'it waits').replace(/\.$/, '');
   if (estimate?.kind !== 'range') return text;
-  const { earliestMs, latestMs } = estimate;
-  return `${text.replace(/\.$/, '')}; starts in ${showDuration(earliestMs)} to ${showDuration(latestMs)}`;
+  const range = [estimate.earliestMs, estimate.latestMs].map(showDuration).join(' to ');
+  return `${text}; starts in ${range}`;
 }
 
 /** Why it ended as it did; nothing when all went well. */

@@ -1,7 +1,15 @@
 // Submitting a folder of files: every file is one request however often the command is run and
 // broken off, results have the names of the files, and failures are told.
 
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -112,7 +120,11 @@ test('goes on where it was broken off', async () => {
   const surroundings = openSurroundings();
   const running = submit([folder, '--out', out], surroundings);
   await expect.poll(() => server.accepted.length).toBe(3);
-  await expect.poll(() => Object.keys(results())).toEqual(['a.txt.txt']);
+  // From then on it is known to be done.
+  const ledger = join(out, '.sluice-submit.jsonl');
+  await expect
+    .poll(() => existsSync(ledger) && readFileSync(ledger, 'utf8'))
+    .toContain('a.txt.txt');
   surroundings.interrupt.abort();
   const { stderr, error } = await running;
   expect(error).toMatchObject({ message: 'interrupted' });
@@ -240,7 +252,7 @@ test('refuses two files of one name, and a key for several', async () => {
 test('prints one request, or its result alone', async () => {
   const file = join(folder, 'a.txt');
   const submitted = await submit([file]);
-  expect(submitted.stdout).toBe('request 1-00000000  queued: It is next.\n');
+  expect(submitted.stdout).toBe('request 1-00000000  queued: It is next\n');
   const waited = await submit([file, '--wait', '--key', 'mine']);
   expect(waited.stdout).toBe('read: one');
   const data = await submit(['--data', '{"a": 1}', '--json']);
