@@ -213,7 +213,8 @@ export class Platform implements Component {
     const known = { ...seen, workers, scaler, requests };
     const administration = this.#administrator(known);
     const loopDelay = await this.#begin(new LoopDelay(clock));
-    pullMetrics(telemetry, { administration, events, loopDelay, requests: requests.meters });
+    const { meters } = requests;
+    pullMetrics(telemetry, { administration, events, loopDelay, requests: meters, callbacks });
     const edges = await openEdges({
       config: this.#config,
       limits: this.#limits,

@@ -64,6 +64,11 @@ interface Opened {
   readonly attempts: DeliveryLog;
 }
 
+interface Figures {
+  pending(): number;
+  readonly attempts: Map<CallbackOutcome, number>;
+}
+
 export class Callbacks implements Component {
   readonly #options: CallbacksOptions;
   readonly #resolve: Resolve;
@@ -72,7 +77,7 @@ export class Callbacks implements Component {
   readonly #opened = new Map<string, Promise<Opened>>();
   /** The last step of a service: one comes after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
-  readonly #counts = new Map<string, Map<CallbackOutcome, number>>();
+  readonly #figures = new Map<string, Figures>();
   readonly #stopped = new AbortController();
   #byHand = 0;
 
@@ -112,6 +117,8 @@ export class Callbacks implements Component {
       const opened = await this.#opened.get(service)?.catch(() => undefined);
       this.#opened.delete(service);
       if (opened === undefined) return;
+      const { attempts = noAttempts() } = this.#figures.get(service) ?? {};
+      this.#figures.set(service, { pending: () => 0, attempts });
       await Promise.all([opened.backlog.stop(), opened.courier.close()]);
       await opened.attempts.settle();
     });
@@ -122,7 +129,7 @@ export class Callbacks implements Component {
     await this.#inTurn(service, async () => {
       if (this.#opened.has(service)) return;
       this.#files.delete(service);
-      this.#counts.delete(service);
+      this.#figures.delete(service);
       await rm(this.#folder(service), { recursive: true, force: true });
     });
   }
@@ -236,15 +243,13 @@ export class Callbacks implements Component {
   }
 
   /** For metrics: what is pending in memory, and attempts by outcome since the start. */
-  async *observed(): AsyncIterable<{
+  *observed(): Iterable<{
     readonly service: string;
     readonly pending: number;
     readonly attempts: ReadonlyMap<CallbackOutcome, number>;
   }> {
-    for (const [service, opening] of this.#opened) {
-      const opened = await opening.catch(() => undefined);
-      if (opened === undefined) continue;
-      yield { service, pending: opened.backlog.size, attempts: this.#countsOf(service) };
+    for (const [service, { pending, attempts }] of this.#figures) {
+      yield { service, pending: pending(), attempts };
     }
   }
 
@@ -267,7 +272,7 @@ export class Callbacks implements Component {
       nextAt !== null && backlog.find(index)?.attempts === attempt;
     const attempts = new DeliveryLog({ folder: this.#folder(service), log, isCurrent });
     const progress = await attempts.load();
-    const counts = this.#countsOf(service);
+    const counts = this.#figures.get(service)?.attempts ?? noAttempts();
     const courier = new Courier({
       service,
       keys,
@@ -283,6 +288,7 @@ export class Callbacks implements Component {
     const gate = this.#gate;
     const options = { service, source, courier, gate, clock, log, progress, limits };
     const backlog = new Backlog(options);
+    this.#figures.set(service, { pending: () => backlog.size, attempts: counts });
     return { source, backlog, courier, attempts };
   }
 
@@ -310,14 +316,6 @@ export class Callbacks implements Component {
     return files;
   }
 
-  #countsOf(service: string): Map<CallbackOutcome, number> {
-    const known = this.#counts.get(service);
-    if (known !== undefined) return known;
-    const made = new Map(callbackOutcomes.map((outcome) => [outcome, 0] as const));
-    this.#counts.set(service, made);
-    return made;
-  }
-
   #folder(service: string): string {
     return join(this.#options.folder, service);
   }
@@ -330,6 +328,10 @@ export class Callbacks implements Component {
     );
     return done;
   }
+}
+
+function noAttempts(): Map<CallbackOutcome, number> {
+  return new Map(callbackOutcomes.map((outcome) => [outcome, 0]));
 }
 
 function shownKeys({ secret, publicKey, createdAt, until }: DatedKeys): WebhookKeys {

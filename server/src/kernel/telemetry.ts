@@ -34,6 +34,8 @@ export type MetricName =
   | 'sluice_completions_stale_total'
   | 'sluice_requests_submitted_total'
   | 'sluice_request_waits'
+  | 'sluice_callbacks_pending'
+  | 'sluice_callback_attempts_total'
   | 'sluice_service_status'
   | 'sluice_instances'
   | 'sluice_instances_wanted'
@@ -148,6 +150,16 @@ export const metricTable: Readonly<Record<MetricName, Metric>> = {
     kind: 'gauge',
     help: 'Answers of the request API held back now: for results, changes and events.',
     labels: [],
+  },
+  sluice_callbacks_pending: {
+    kind: 'gauge',
+    help: 'Callbacks that were not delivered yet, of those in memory.',
+    labels: ['service'],
+  },
+  sluice_callback_attempts_total: {
+    kind: 'counter',
+    help: 'Attempts to deliver callbacks: delivered, failed, given up, or to a closed address.',
+    labels: ['service', 'outcome'],
   },
   sluice_service_status: {
     kind: 'gauge',

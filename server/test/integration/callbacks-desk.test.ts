@@ -110,6 +110,29 @@ describe('by hand', () => {
   });
 });
 
+describe('for metrics', () => {
+  it('counts attempts by outcome, and what is pending', async () => {
+    const world = await callbackWorld();
+    const target = await receiver();
+    world.rest(1, { url: target.url });
+    await vi.waitFor(() => expect(world.outbox.size).toBe(0));
+    target.reply = { status: 500 };
+    world.rest(2, { url: target.url });
+    await vi.waitFor(() => {
+      const [figures] = [...world.callbacks.observed()];
+      expect(figures).toMatchObject({ service: 'ocr', pending: 1 });
+      expect(Object.fromEntries(figures?.attempts ?? [])).toEqual({
+        delivered: 1,
+        failed: 1,
+        givenUp: 0,
+        closed: 0,
+      });
+    });
+    await world.callbacks.close('ocr');
+    expect([...world.callbacks.observed()][0]?.pending).toBe(0);
+  });
+});
+
 describe('a long outbox', () => {
   it('is delivered whole with a part of it in memory, whatever order it came in', async () => {
     const world = await callbackWorld({ limits: { pendingMax: 20 } });

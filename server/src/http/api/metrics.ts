@@ -45,6 +45,18 @@ export interface MetricSources {
   readonly loopDelay: LoopDelay;
   /** undefined: no request API here. */
   readonly requests?: RequestFigures;
+  /** undefined: nothing sends callbacks. */
+  readonly callbacks?: CallbackFigures;
+}
+
+/** What whoever sends callbacks counts, by service. */
+export interface CallbackFigures {
+  observed(): Iterable<{
+    readonly service: string;
+    readonly pending: number;
+    /** By outcome, since the start. */
+    readonly attempts: ReadonlyMap<string, number>;
+  }>;
 }
 
 /** What the request API counts. */
@@ -69,6 +81,7 @@ export function pullMetrics(telemetry: Telemetry, sources: MetricSources): void 
   pullInstances(telemetry, administration);
   pullEvents(telemetry, sources);
   if (sources.requests !== undefined) pullRequests(telemetry, sources, sources.requests);
+  if (sources.callbacks !== undefined) pullCallbacks(telemetry, sources.callbacks);
   pullProcess(telemetry, administration, loopDelay);
 }
 
@@ -134,6 +147,19 @@ function pullRequests(
     const known = new Set(administration.observed().map((service) => service.name));
     for (const [service, outcome, value] of requests.counts()) {
       if (known.has(service)) yield { labels: [service, outcome], value };
+    }
+  });
+}
+
+function pullCallbacks(telemetry: Telemetry, callbacks: CallbackFigures): void {
+  telemetry.pull('sluice_callbacks_pending', function* () {
+    for (const { service, pending } of callbacks.observed()) {
+      yield { labels: [service], value: pending };
+    }
+  });
+  telemetry.pull('sluice_callback_attempts_total', function* () {
+    for (const { service, attempts } of callbacks.observed()) {
+      for (const [outcome, value] of attempts) yield { labels: [service, outcome], value };
     }
   });
 }
