@@ -22,7 +22,7 @@ import { EventLog } from './events/event-log.ts';
 import type { Administration } from './http/api/administration.ts';
 import { Administrator } from './http/api/administrator.ts';
 import { pullMetrics } from './http/api/metrics.ts';
-import { type Limits, limitsOf } from './http/limit-table.ts';
+import { defaultStoreLimits, type Limits, limitsOf } from './http/limit-table.ts';
 import type { WorkerDesk } from './http/stream/calls.ts';
 import type { InstanceManager } from './instances/manager.ts';
 import type { Clock } from './kernel/clock.ts';
@@ -31,6 +31,7 @@ import type { Log } from './kernel/log.ts';
 import { LoopDelay } from './kernel/loop-delay.ts';
 import type { Random } from './kernel/random.ts';
 import { Telemetry } from './kernel/telemetry.ts';
+import { Bodies } from './platform/bodies.ts';
 import { CallbackHub, createCallbacks } from './platform/callbacks.ts';
 import { directoryOf, type Edges, isPrivate, openEdges, urlOf } from './platform/edges.ts';
 import { Following } from './platform/following.ts';
@@ -65,6 +66,7 @@ interface Running extends Edges {
 
 /** What the administrative API looks at. */
 interface KnownParts {
+  readonly bodies: Bodies;
   readonly engine: Engine;
   readonly registry: Registry;
   readonly broker: Broker;
@@ -176,6 +178,8 @@ export class Platform implements Component {
     const broker = await this.#begin(new Broker(options));
     const callbacks = await this.#begin(createCallbacks({ ...options, dataFolder }));
     const hub = new CallbackHub(callbacks, log);
+    const most = { ...defaultStoreLimits, ...this.#limits.bodies };
+    const bodies = await this.#begin(new Bodies({ dataFolder, ...most, ...this.#parts }));
     const launches = launchDesk();
     const called = (service: string, call: EndedCall): void => {
       countCall(service, call, { telemetry, ...this.#running });
@@ -184,15 +188,13 @@ export class Platform implements Component {
     const instances = createInstances({
       launches,
       following,
+      bodies,
       called,
       dataFolder,
-      environment,
       broker,
       record: events.record,
       capacity: this.#config.capacity,
-      clock,
-      random,
-      log,
+      ...this.#parts,
     });
     // Stopped before the broker, but started last: what a killed server left running is taken over
     // or ended first, and the queues need not wait for that.
@@ -200,6 +202,7 @@ export class Platform implements Component {
     const queues = hub.noticing(broker);
     const registry = await this.#openRegistry({ engine, queues, instances, events });
     launches.open(registry);
+    bodies.open(registry, broker);
     hub.open(registry);
     events.keep(registry.list().map(({ name }) => name));
     const workers = workerDesk({ registry, record: events.record, called, clock, log });
@@ -208,9 +211,9 @@ export class Platform implements Component {
     const { book } = following;
     const directory = directoryOf(registry, broker);
     const looks = { ...options, registry, broker, directory, instances, following, callbacks, hub };
-    const requests = createRequestService(looks);
+    const requests = createRequestService({ ...looks, bodies });
     const seen = { engine, registry, broker, callbacks, instances, events, book, telemetry };
-    const known = { ...seen, workers, scaler, requests };
+    const known = { ...seen, bodies, workers, scaler, requests };
     const administration = this.#administrator(known);
     const loopDelay = await this.#begin(new LoopDelay(clock));
     const { meters } = requests;
@@ -268,6 +271,7 @@ export class Platform implements Component {
   #administrator(known: KnownParts): Administrator {
     const {
       engine,
+      bodies,
       registry,
       broker,
       callbacks,
@@ -291,7 +295,8 @@ export class Platform implements Component {
       notReady: () => this.#notReady,
       backUp:
         engine instanceof LmdbEngine
-          ? ({ path: target, ...how }) => engine.backUp({ target, sluice: version, ...how })
+          ? ({ path: target, ...how }) =>
+              bodies.during(() => engine.backUp({ target, sluice: version, ...how }))
           : undefined,
       deleted: (service) => {
         events.gone(service);

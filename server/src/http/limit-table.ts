@@ -23,7 +23,16 @@ export interface WantedLimit {
 export interface Limits {
   readonly edge: Partial<EdgeLimits>;
   readonly stream: Partial<StreamLimits>;
+  readonly bodies: Partial<StoreLimits>;
 }
+
+/** Of the bodies that lie in files. */
+export interface StoreLimits {
+  readonly bytesMax: number;
+}
+
+/** What holds where nothing was set. */
+export const defaultStoreLimits: StoreLimits = { bytesMax: 64 * 2 ** 30 };
 
 type Row = readonly [least: number, most: number, sentence: string];
 
@@ -78,10 +87,15 @@ const streamRows: Readonly<
   refusedOpensMax: [1, 1_000_000, 'Wrong tokens before a connection is closed.'],
 };
 
+const storeRows: Readonly<Record<keyof StoreLimits, Row>> = {
+  bytesMax: [payloadBytes, muchBytes, 'Bodies and results in files, of all services together.'],
+};
+
 /** Every limit that may be set, in the order of the manual. */
 export const limitDescriptions: readonly LimitDescription[] = [
   ...described('http', edgeRows, defaultEdgeLimits),
   ...described('stream', streamRows, defaultStreamLimits),
+  ...described('bodies', storeRows, defaultStoreLimits),
 ];
 
 function described<Name extends string>(
@@ -118,7 +132,7 @@ export function limitMistakes(wanted: readonly WantedLimit[]): readonly string[]
 
 /** The limits as both protocols take them; the last of several counts. */
 export function limitsOf(wanted: readonly WantedLimit[]): Limits {
-  const groups: Record<string, Record<string, number>> = { http: {}, stream: {} };
+  const groups: Record<string, Record<string, number>> = { http: {}, stream: {}, bodies: {} };
   for (const { name, value } of wanted) {
     const [group = '', key = ''] = name.split('.');
     const into = groups[group];
@@ -126,5 +140,9 @@ export function limitsOf(wanted: readonly WantedLimit[]): Limits {
       into[key] = value;
     }
   }
-  return { edge: { ...groups.http }, stream: { ...groups.stream } };
+  return {
+    edge: { ...groups.http },
+    stream: { ...groups.stream },
+    bodies: { ...groups.bodies },
+  };
 }

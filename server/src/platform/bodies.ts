@@ -19,26 +19,27 @@ import type { KeptResult, OpenedBody, WorkBodies } from '../worker/body.ts';
 
 export interface BodiesOptions {
   readonly dataFolder: string;
-  /** Most bytes of all bodies together; undefined: as much as the disk has room for. */
-  readonly bytesMax: number | undefined;
+  /** Most bytes of all bodies together. */
+  readonly bytesMax: number;
   /** Of this process: credentials for object stores. */
   readonly environment: Environment;
-  /** What a service allows; undefined: there is no such service, or its file does not pass. */
-  readonly settings: (service: string) => RequestSettings | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
 }
 
+/** What services allow; undefined: there is no such service, or its file does not pass. */
+export interface ServiceLooks {
+  find(service: string): { readonly requests: RequestSettings | undefined } | undefined;
+}
+
 export class Bodies implements Component {
   readonly store: BodyStore;
-  readonly #options: BodiesOptions;
   readonly #addresses: BodyAddresses;
+  #services: ServiceLooks = { find: () => undefined };
 
   constructor(options: BodiesOptions) {
-    const { dataFolder, bytesMax = Number.MAX_SAFE_INTEGER, environment } = options;
-    const { clock, random, log } = options;
-    this.#options = options;
+    const { dataFolder, bytesMax, environment, clock, random, log } = options;
     const folder = join(dataFolder, bodiesFolder);
     this.store = new BodyStore({ folder, bytesMax, clock, random, log });
     this.#addresses = new BodyAddresses({ s3: s3SettingsOf(environment), clock });
@@ -52,9 +53,20 @@ export class Bodies implements Component {
     return this.store.stop();
   }
 
-  /** From now on bodies that nobody names are removed. */
-  keepOnly(live: LiveNames): void {
-    this.store.keepOnly(live);
+  /** The services are known: from now on bodies that none of them names are removed. */
+  open(services: ServiceLooks, broker: { bodyNames: LiveNames }): void {
+    this.#services = services;
+    this.store.keepOnly(() => broker.bodyNames());
+  }
+
+  /** Removes no body while the work, a backup, is done. */
+  async during<Value>(work: () => Promise<Value>): Promise<Value> {
+    const resume = this.store.pause();
+    try {
+      return await work();
+    } finally {
+      resume();
+    }
   }
 
   /** Throws `unprocessable` when a body of the service may not be fetched from there. */
@@ -66,11 +78,11 @@ export class Bodies implements Component {
   of(service: string): WorkBodies {
     return {
       inputOf: (place) => {
-        const input = this.#options.settings(service)?.input;
+        const input = this.#services.find(service)?.requests?.input;
         if (place.kind === 'address' && input === 'address') return 'address';
         return { open: (signal) => this.#open(service, place, signal) };
       },
-      resultBytesMax: () => this.#options.settings(service)?.resultBytesMax ?? 0,
+      resultBytesMax: () => this.#services.find(service)?.requests?.resultBytesMax ?? 0,
       keep: (source, signal) => this.#keep(service, source, signal),
       mayGo: (place) => {
         if (place.kind === 'file') this.store.mayGo(place.name);
@@ -99,7 +111,7 @@ export class Bodies implements Component {
   }
 
   #settings(service: string): RequestSettings {
-    const settings = this.#options.settings(service);
+    const settings = this.#services.find(service)?.requests;
     if (settings !== undefined) return settings;
     throw new PlatformError('unavailable', `the settings of ${service} are not known`);
   }

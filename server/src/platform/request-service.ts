@@ -15,6 +15,7 @@ import type { InstanceManager } from '../instances/manager.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { version } from '../requests/version.ts';
 import type { Registry } from '../services/registry.ts';
+import type { Bodies } from './bodies.ts';
 import type { CallbackHub } from './callbacks.ts';
 import type { Following } from './following.ts';
 import { createRequests, type Requests } from './requests.ts';
@@ -26,6 +27,7 @@ export interface RequestServiceParts {
   readonly directory: Directory;
   readonly instances: InstanceManager;
   readonly following: Following;
+  readonly bodies: Bodies;
   readonly callbacks: Callbacks;
   readonly hub: CallbackHub;
   readonly clock: Clock;
@@ -36,7 +38,7 @@ export function createRequestService(
   parts: RequestServiceParts,
 ): RequestService & Pick<Requests, 'served' | 'deleted'> {
   const { engine, registry, broker, directory, instances, following } = parts;
-  const { callbacks, hub, clock } = parts;
+  const { bodies, callbacks, hub, clock } = parts;
   const meters = new RequestMeters();
   const { desk, served, deleted } = createRequests({
     registry,
@@ -59,12 +61,13 @@ export function createRequestService(
     },
     callbackMs: scheduleMsMax,
     checkCallback: (service, wish) => hub.check(service, wish),
+    checkAddress: (service, url) => bodies.checkAddress(service, url),
     clock,
   });
   return {
     desk,
     events: following.follower(desk, version),
-    store: undefined,
+    store: bodies.store,
     callbacks,
     meters,
     served,

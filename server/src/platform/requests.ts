@@ -28,6 +28,8 @@ export interface RequestParts {
   readonly find: (service: string) => Queues;
   /** The latest progress text of a delivery. */
   readonly progressOf: (service: string, deliveryId: number) => string | undefined;
+  /** Rejects when a body may not be fetched from this address. */
+  readonly checkAddress: (service: string, url: string) => Promise<void>;
   /** How long callbacks are tried. */
   readonly callbackMs: number;
   /** Rejects when a request may not ask for this callback. */
@@ -54,6 +56,7 @@ export function createRequests(parts: RequestParts): Requests {
     tell: (service, live) => waits.tell(service, live),
     callbackMs: parts.callbackMs,
     checkCallback: parts.checkCallback,
+    checkAddress: parts.checkAddress,
     clock: parts.clock,
   });
   return {

@@ -20,6 +20,7 @@ import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import { HttpModelClient } from '../worker/model-client.ts';
 import { Worker } from '../worker/worker.ts';
+import type { Bodies } from './bodies.ts';
 import type { Following } from './following.ts';
 import type { LaunchDesk } from './launches.ts';
 
@@ -31,6 +32,7 @@ export interface RuntimeOptions {
   readonly record: RecordEvent;
   readonly launches: LaunchDesk;
   readonly following: Following;
+  readonly bodies: Bodies;
   /** A call to the model of a service has ended. */
   readonly called: (service: string, call: EndedCall) => void;
   /** What the machine has for instances, as far as it is not measured. */
@@ -75,7 +77,7 @@ export function instanceHost(instances: InstanceManager): InstanceHost {
 
 /** The worker of one instance. */
 function feederOf(order: FeedOrder, options: RuntimeOptions): Feeder {
-  const { broker, following, clock, random, log } = options;
+  const { broker, following, bodies, clock, random, log } = options;
   const { service, instance, url, settings, cutGraceMs, isTakenOver, kind, end } = order;
   const queues = broker.find(service);
   if (queues === undefined) throw new Error(`instance ${instance} has no queues`);
@@ -90,6 +92,7 @@ function feederOf(order: FeedOrder, options: RuntimeOptions): Feeder {
     answerBytesMax: () => queues.view('sink').payloadBytesMax,
     cutGraceMs,
     news: following.news(service),
+    bodies: bodies.of(service),
     // A container and another machine have a loopback of their own.
     reports: kind !== 'container' && isLoopback(url.hostname) ? following.reports : undefined,
     end,

@@ -6,7 +6,8 @@ import type { Queues } from '../broker/queues.ts';
 import type { Known } from '../broker/requests.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { readAfterwards } from '../queue/afterwards.ts';
-import { type CallbackWish, writeTerms } from '../queue/terms.ts';
+import { hashBody } from '../queue/hash.ts';
+import { type BodyPlace, type CallbackWish, writeTerms } from '../queue/terms.ts';
 import { DeadDesk } from './dead.ts';
 import { indexOf, isIdOf, publicId } from './ids.ts';
 import { listRequests } from './list.ts';
@@ -30,6 +31,8 @@ export interface DeskOptions {
   readonly callbackMs: number;
   /** Rejects when a request may not ask for this callback; all may without it. */
   readonly checkCallback?: (service: string, wish: CallbackWish) => Promise<void>;
+  /** Rejects when a body may not be fetched from this address; all may without it. */
+  readonly checkAddress?: (service: string, url: string) => Promise<void>;
   readonly clock: Clock;
 }
 
@@ -54,6 +57,7 @@ export class RequestDesk {
     const { startBy, delayUntil, finishBy, callback, body, trace, ...rest } = submission;
     const { retainMs: wantedMs, bodyHash, ...message } = rest;
     if (callback !== undefined) await this.#options.checkCallback?.(service, callback);
+    if (body?.kind === 'address') await this.#options.checkAddress?.(service, body.url);
     const retainMs =
       callback === undefined ? wantedMs : Math.max(wantedMs, this.#options.callbackMs);
     const answer = await queues.put('input', {
@@ -63,7 +67,7 @@ export class RequestDesk {
       home: 'record',
       expiresAt: startBy,
       terms: writeTerms({ delayUntil, finishBy, retainMs, callback, body, trace }),
-      ...(bodyHash === 0 ? {} : { bodyHash }),
+      ...(body === undefined ? {} : { bodyHash: hashOf(body, bodyHash) }),
     });
     const { index, repeated } = answer;
     const requestId = repeated ? await this.#requestIdOf(queues, index) : answer.id;
@@ -229,4 +233,9 @@ class Bell {
       this.#wake = done;
     });
   }
+}
+
+/** What tells it from another body: what an address has is not known yet, so the address does. */
+function hashOf(body: BodyPlace, bodyHash: number): number {
+  return body.kind === 'file' ? bodyHash : hashBody(Buffer.from(body.url));
 }

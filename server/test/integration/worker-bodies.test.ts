@@ -38,15 +38,16 @@ beforeEach(async () => {
   settings = allowed;
   bodies = new Bodies({
     dataFolder: world.folder,
-    bytesMax: undefined,
+    bytesMax: 2 ** 40,
     environment: {},
-    // Tests name what they need of the settings.
-    settings: () => settings as RequestSettings,
     clock: systemClock,
     random: systemRandom,
     log: silentLog,
   });
   await bodies.start();
+  // Tests name what they need of the settings, and nothing is named.
+  const services = { find: () => ({ requests: settings as RequestSettings }) };
+  bodies.open(services, { bodyNames: async () => new Set<string>() });
   seen = [];
   const server = createServer((request, response) => {
     void readAll(request).then(
@@ -106,7 +107,6 @@ it('sends a body in a file with its length, and lets it go at the end', async ()
   answer = (_request, response) => response.end('fine');
   const bytes = bytesOf(3 * mebibyte + 17);
   const body = await stored(bytes);
-  bodies.keepOnly(async () => new Set());
   expect(await bodies.store.sweep()).toBe(0);
   const done = await completion({ payload: '', body, contentType: 'image/tiff' });
   expect(done).toMatchObject({ outcome: 'succeeded', payload: Buffer.from('fine') });
