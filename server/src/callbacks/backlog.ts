@@ -37,6 +37,8 @@ export interface BacklogOptions {
 const pageRows = 500;
 /** After a failure that is none of the receiver's. */
 const troubleMs = 10_000;
+/** The log is told of it at most so often. */
+const complainMs = 60_000;
 /** The wall clock may be set: it is looked at again at least so often. */
 const napMsMax = 600_000;
 const noEvents: readonly string[] = [];
@@ -54,6 +56,7 @@ export class Backlog implements Starter {
   readonly #stopped = new AbortController();
   #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
+  #complainedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: BacklogOptions) {
     this.#options = options;
@@ -118,12 +121,12 @@ export class Backlog implements Starter {
   /** It is over: durable when it resolves, and tried again later when that fails. */
   async finish(pending: Pending): Promise<void> {
     pending.isOver = true;
-    const { source, clock, log, service } = this.#options;
+    const { source, clock } = this.#options;
     try {
       await source.done(pending.index);
     } catch (error) {
       if (this.#stopped.signal.aborted) return;
-      log.warn({ service, index: pending.index, error }, 'end of callback not noted');
+      this.#complain(error, 'end of callback not noted');
       this.#again(pending, clock.now().wall + troubleMs);
       return;
     }
@@ -135,7 +138,7 @@ export class Backlog implements Starter {
   }
 
   async #attempt(pending: Pending): Promise<void> {
-    const { courier, clock, log, service, source } = this.#options;
+    const { courier, clock, source } = this.#options;
     if (pending.isOver) {
       await this.finish(pending);
       return;
@@ -156,7 +159,7 @@ export class Backlog implements Starter {
       }
     } catch (error) {
       if (this.#stopped.signal.aborted) return;
-      log.warn({ service, index: pending.index, error }, 'callback not tried');
+      this.#complain(error, 'callback not tried');
       this.#again(pending, clock.now().wall + troubleMs);
     }
   }
@@ -198,7 +201,7 @@ export class Backlog implements Starter {
   }
 
   async #look(): Promise<void> {
-    const { source, clock, log, service, limits } = this.#options;
+    const { source, clock, limits } = this.#options;
     this.#ended.clear();
     try {
       while (this.#isBehind && !this.#stopped.signal.aborted) {
@@ -221,12 +224,21 @@ export class Backlog implements Starter {
       }
     } catch (error) {
       if (this.#stopped.signal.aborted) return;
-      log.warn({ service, error }, 'outbox of callbacks not readable');
+      this.#complain(error, 'outbox of callbacks not readable');
       this.#isBehind = true;
       clock.after(troubleMs, () => this.look());
     } finally {
       this.#ended.clear();
     }
+  }
+
+  /** All that is pending may fail for the same reason. */
+  #complain(error: unknown, what: string): void {
+    const { log, service, clock } = this.#options;
+    const { mono } = clock.now();
+    if (mono - this.#complainedAt < complainMs) return;
+    this.#complainedAt = mono;
+    log.warn({ service, error }, what);
   }
 
   #pump(): void {

@@ -70,15 +70,21 @@ export class Sender {
     const abort = (): void => ended.abort();
     signal.addEventListener('abort', abort, { once: true });
     const timer = clock.after(timeoutMs, abort);
+    // What counts is how an answer begins; one that never ends is an answer.
+    let answer: Answer | undefined;
+    const answered = (found: Answer): void => {
+      answer = found;
+    };
     try {
       if (signal.aborted) return { kind: 'aborted' };
       return await Promise.race([
-        this.#exchange(message, allow, ended.signal),
+        this.#exchange(message, allow, { signal: ended.signal, answered }),
         new Promise<never>((_, reject) => {
           ended.signal.addEventListener('abort', () => reject(new Error('over')), { once: true });
         }),
       ]);
     } catch (error) {
+      if (answer !== undefined) return answer;
       if (signal.aborted) return { kind: 'aborted' };
       const late = `no answer within ${timeoutMs / 1000} s`;
       const why = ended.signal.aborted ? late : reasonOf(error);
@@ -99,16 +105,14 @@ export class Sender {
   async #exchange(
     { url, headers, body }: Sent,
     allow: CallbackSettings['allow'],
-    signal: AbortSignal,
+    { signal, answered }: { signal: AbortSignal; answered: (answer: Answer) => void },
   ): Promise<Answer> {
     const { clock, agent } = this.#options;
     const door = this.#enter(url, allow);
-    let status: number;
-    let retryAfter: string | string[] | undefined;
     try {
       const pool = await door.pool;
       const { pathname, search } = new URL(url);
-      const answer = await pool.request({
+      const response = await pool.request({
         method: 'POST',
         path: `${pathname}${search}`,
         headers: { 'content-type': 'application/json', 'user-agent': agent, ...headers },
@@ -117,21 +121,14 @@ export class Sender {
         headersTimeout: 0,
         bodyTimeout: 0,
       });
-      status = answer.statusCode;
-      retryAfter = answer.headers['retry-after'];
-      await answer.body.dump({ limit: answerBytesMax, signal }).catch(() => undefined);
+      const retryAfter = String(response.headers['retry-after'] ?? '');
+      const answer = answerOf(response.statusCode, retryAfter, clock.now().wall);
+      answered(answer);
+      await response.body.dump({ limit: answerBytesMax, signal }).catch(() => undefined);
+      return answer;
     } finally {
       this.#leave(door);
     }
-    if (status >= 200 && status < 300) return { kind: 'delivered', status };
-    if (status === 410) return { kind: 'gone', status };
-    const redirect = status >= 300 && status < 400 ? '; redirects are not followed' : '';
-    return {
-      kind: 'failed',
-      status,
-      error: `the receiver answered ${status}${redirect}`,
-      retryAfterMs: readRetryAfter(String(retryAfter ?? ''), clock.now().wall),
-    };
   }
 
   #enter(url: string, allow: CallbackSettings['allow']): Door {
@@ -176,6 +173,14 @@ export class Sender {
 async function destroy({ pool }: Door): Promise<void> {
   // One that did not open has nothing to close.
   await pool.then((opened) => opened.destroy()).catch(() => undefined);
+}
+
+function answerOf(status: number, retryAfter: string, wall: number): Answer {
+  if (status >= 200 && status < 300) return { kind: 'delivered', status };
+  if (status === 410) return { kind: 'gone', status };
+  const redirect = status >= 300 && status < 400 ? '; redirects are not followed' : '';
+  const error = `the receiver answered ${status}${redirect}`;
+  return { kind: 'failed', status, error, retryAfterMs: readRetryAfter(retryAfter, wall) };
 }
 
 function reasonOf(error: unknown): string {

@@ -223,6 +223,19 @@ describe('a target', () => {
     await vi.waitFor(() => expect(world.outbox.size).toBe(0));
   });
 
+  it('that never comes to the end of its answer has answered', async () => {
+    const world = await callbackWorld();
+    const target = await receiver();
+    target.reply = 'drip';
+    world.rest(1, { url: target.url });
+    await vi.waitFor(() => expect(target.calls.length).toBe(1));
+    await vi.waitFor(async () => {
+      await world.clock.advance(world.settings.timeoutMs);
+      expect(world.outbox.size).toBe(0);
+    });
+    expect((await attempts(world, 1, 1))[0]).toMatchObject({ outcome: 'delivered', status: 200 });
+  });
+
   it('that moved to a forbidden address is not called', async () => {
     const target = await receiver('127.0.0.1');
     let at = '127.0.0.2';

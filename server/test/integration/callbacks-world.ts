@@ -26,8 +26,11 @@ export interface Received {
   readonly body: string;
 }
 
-/** `hang`: no answer at all. */
-export type Reply = { readonly status: number; readonly headers?: Record<string, string> } | 'hang';
+/** `hang`: no answer at all; `drip`: 200, and a body that never ends. */
+export type Reply =
+  | { readonly status: number; readonly headers?: Record<string, string> }
+  | 'hang'
+  | 'drip';
 
 export interface Receiver {
   readonly url: string;
@@ -47,7 +50,8 @@ export async function receiver(host = '127.0.0.1'): Promise<Receiver> {
       const body = Buffer.concat(pieces).toString();
       calls.push({ path: request.url ?? '', headers: request.headers, body });
       const { reply } = made;
-      if (reply !== 'hang') response.writeHead(reply.status, reply.headers ?? {}).end('noted');
+      if (reply === 'drip') response.writeHead(200).write('.');
+      else if (reply !== 'hang') response.writeHead(reply.status, reply.headers ?? {}).end('noted');
     });
   });
   server.listen(0, host);

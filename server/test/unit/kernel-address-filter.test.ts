@@ -1,7 +1,9 @@
 // Which addresses a request may make Sluice call, and that nothing but what was checked is called.
 
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTls } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { BlockList } from 'node:net';
 import type { PlatformError } from '@sluice/sdk/wire';
@@ -252,15 +254,42 @@ describe('a pinned connection', () => {
   });
 });
 
+const pem = (name: string): string =>
+  readFileSync(new URL(`../integration/eas-tls/${name}.pem`, import.meta.url), 'utf8');
+
+describe('a pinned connection by TLS', () => {
+  const localhost: Resolve = () => Promise.resolve([{ address: '127.0.0.1', family: 4 }]);
+
+  it('asks for the certificate of the name, and takes no other', async () => {
+    await using server = await listening({ cert: pem('cert'), key: pem('key') });
+    const allow = allowList(['127.0.0.0/8'], 'callbacks.allow');
+    const asked = async (host: string): Promise<string> => {
+      const target = await checkTarget(`https://${host}:${server.port}/`, allow, localhost);
+      const client = pinnedClient(target, { ca: pem('cert') });
+      try {
+        const answer = await client.request({ method: 'GET', path: '/' });
+        return await answer.body.text();
+      } finally {
+        await client.destroy();
+      }
+    };
+    expect(await asked('localhost')).toBe(`127.0.0.1 localhost:${server.port}`);
+    await expect(asked('hooks.example.org')).rejects.toMatchObject({
+      code: 'ERR_TLS_CERT_ALTNAME_INVALID',
+    });
+  });
+});
+
 interface Listening extends AsyncDisposable {
   readonly port: number;
 }
 
 /** Answers the address that it was reached at and the name that it was called by. */
-async function listening(): Promise<Listening> {
-  const server: Server = createServer(({ socket, headers }, response) => {
+async function listening(tls?: { cert: string; key: string }): Promise<Listening> {
+  const answer = ({ socket, headers }: IncomingMessage, response: ServerResponse): void => {
     response.end(`${socket.localAddress} ${headers.host}`);
-  });
+  };
+  const server: Server = tls === undefined ? createServer(answer) : createTls(tls, answer);
   server.listen(0, '0.0.0.0');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
