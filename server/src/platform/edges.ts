@@ -17,6 +17,7 @@ import { createEdge, type Edge, type EdgeBasics, type RequestService } from '../
 import type { Limits } from '../http/limit-table.ts';
 import { createRootQueue } from '../http/root-queue.ts';
 import type { WorkerDesk } from '../http/stream/calls.ts';
+import type { StreamRequests } from '../http/stream/follows.ts';
 import { StreamServer } from '../http/stream/server.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Component } from '../kernel/component.ts';
@@ -38,7 +39,7 @@ export interface EdgesOptions {
   readonly events: EventHost;
   readonly webhooks: WebhookHost;
   /** What the request API serves. */
-  readonly requests?: RequestService;
+  readonly requests?: RequestService & { readonly streams: StreamRequests };
   readonly workers: WorkerDesk;
   /** Aborted: the server is about to stop, and answers that go on for ever end. */
   readonly closing: AbortSignal;
@@ -72,6 +73,7 @@ export async function openEdges(options: EdgesOptions): Promise<Edges> {
     agent: `sluice/${version}`,
     describe: (service, view) => attributesOf(service, view, { backend }),
     workers: options.workers,
+    requests: options.requests?.streams,
     limits: limits.stream,
   });
   const api = await begin(createApi(options));

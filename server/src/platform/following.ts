@@ -2,6 +2,7 @@
 // the book of events, and the address where models report.
 
 import type { RequestEvent } from '@sluice/sdk/wire';
+import type { StreamRequests } from '../http/stream/follows.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Component } from '../kernel/component.ts';
 import type { Log } from '../kernel/log.ts';
@@ -47,6 +48,16 @@ export class Following implements Component {
         book.add({ service, index, attempt: deliveries }, notes, from);
       },
       end: ({ index, deliveries }) => book.end({ service, index, attempt: deliveries }),
+    };
+  }
+
+  /** What the stream protocol needs of all this. */
+  streams(requests: Pick<FollowedRequests, 'view'>, follow: FollowEvents): StreamRequests {
+    const { book } = this;
+    return {
+      add: (request, notes, from) => book.add(request, notes, from),
+      end: (request) => book.end(request),
+      followed: { view: (service, id) => requests.view(service, id), follow },
     };
   }
 

@@ -11,6 +11,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { Directory } from '../http/directory.ts';
 import type { RequestService } from '../http/edge.ts';
 import { RequestMeters } from '../http/requests/meters.ts';
+import type { StreamRequests } from '../http/stream/follows.ts';
 import type { InstanceManager } from '../instances/manager.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { version } from '../requests/version.ts';
@@ -36,7 +37,7 @@ export interface RequestServiceParts {
 /** With what it has to be told: calls to models that ended, services that are gone. */
 export function createRequestService(
   parts: RequestServiceParts,
-): RequestService & Pick<Requests, 'served' | 'deleted'> {
+): RequestService & { readonly streams: StreamRequests } & Pick<Requests, 'served' | 'deleted'> {
   const { engine, registry, broker, directory, instances, following } = parts;
   const { bodies, callbacks, hub, clock } = parts;
   const meters = new RequestMeters();
@@ -64,9 +65,11 @@ export function createRequestService(
     checkAddress: (service, url) => bodies.checkAddress(service, url),
     clock,
   });
+  const events = following.follower(desk, version);
   return {
     desk,
-    events: following.follower(desk, version),
+    events,
+    streams: following.streams(desk, events),
     store: bodies.store,
     callbacks,
     meters,
