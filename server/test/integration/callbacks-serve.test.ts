@@ -4,6 +4,7 @@
 import { RequestClient, type ServiceWebhooks, verifyWebhook } from '@sluice/sdk';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { AnswerCheck } from '../answer-check.ts';
 import { receiver } from './callbacks-world.ts';
 import { openRequestService, type RequestService } from './request-service.ts';
 
@@ -61,6 +62,49 @@ describe('a server', () => {
       headers['webhook-id'],
       headers['webhook-id'],
     ]);
+  });
+
+  it('answers every call as its own document says, and administrators alone some', async () => {
+    const document = await (await fetch(`${service.url}/v1/openapi.json`)).json();
+    const check = new AnswerCheck(document);
+    const ask = async (method: string, path: string, token: string, body?: unknown) => {
+      const headers = { Authorization: token, 'Content-Type': 'application/json' };
+      const text = body === undefined ? {} : { body: JSON.stringify(body) };
+      const answer = await fetch(service.url + path, { method, headers, ...text });
+      const { status } = answer;
+      const type = answer.headers.get('content-type') ?? undefined;
+      const value = { method, path, status, type, text: await answer.text() };
+      check.check(value);
+      return value;
+    };
+    const { adminToken: admin, token } = service;
+    const target = await receiver();
+    target.reply = { status: 410 };
+    const { id } = (await (await submit('gone', target.url)).json()) as { id: string };
+    const base = '/v1/services/demo';
+    await vi.waitFor(
+      async () => {
+        const { text } = await ask('GET', `${base}/requests/${id}/callbacks`, token);
+        expect(JSON.parse(text).attempts).toMatchObject([{ outcome: 'closed', status: 410 }]);
+      },
+      { timeout: 20_000 },
+    );
+    const { text } = await ask('GET', `${base}/webhooks`, admin);
+    expect(JSON.parse(text).closed).toMatchObject([{ url: target.url }]);
+    expect((await ask('GET', `${base}/webhooks`, token)).status).toBe(401);
+    expect((await ask('POST', `${base}/webhooks/rotate`, token, {})).status).toBe(401);
+    expect((await ask('GET', `${base}/requests/${id}/callbacks`, 'wrong')).status).toBe(401);
+    const opened = await ask('POST', `${base}/webhooks/open`, admin, { url: target.url });
+    expect(JSON.parse(opened.text).closed).toEqual([]);
+    const unknown = await ask('POST', `${base}/webhooks/open`, admin, { url: target.url });
+    expect(unknown.status).toBe(404);
+    expect((await ask('POST', `${base}/webhooks/rotate`, admin, { overlap: 'x' })).status).toBe(
+      400,
+    );
+    const replayed = await ask('POST', `${base}/requests/${id}/callbacks/replay`, token);
+    expect(JSON.parse(replayed.text)).toMatchObject({ attempt: 2, outcome: 'closed' });
+    expect((await ask('GET', '/v1/webhook-keys', '')).status).toBe(200);
+    expect((await ask('GET', '/v1/webhook-keys?service=other', '')).status).toBe(404);
   });
 
   it('refuses a callback to where it may not go, before the request is taken', async () => {
