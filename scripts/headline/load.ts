@@ -1,5 +1,5 @@
-// The load: requests that come at random whether earlier ones are done or not, each with a time that
-// the model needs for it. One seed is one load, so every way of calling gets the same.
+// The load: requests that come at random whether earlier ones are done or not, each with a time
+// that the model needs for it. One seed is one load, so every way of calling gets the same.
 
 import { seededChance } from '../../server/src/cli/mock-model/chance.ts';
 import { draw } from '../../server/src/cli/mock-model/latency.ts';
@@ -61,7 +61,7 @@ function deviationsAt(share: number): number {
   return low;
 }
 
-/** The share of a normal distribution below so many deviations, by Simpson's rule from the middle. */
+/** The share of a normal distribution below so many deviations, by Simpson's rule. */
 function normalBelow(deviations: number): number {
   const steps = 400;
   const width = deviations / steps;

@@ -89,8 +89,9 @@ function print({ calls, perSecond, medianMs, meanMs }: Load, all: readonly Row[]
   const busy = workMs / (calls.at(-1)?.atMs ?? 1) / slots;
   const above = calls.filter(({ workMs }) => workMs > timeoutMs).length / calls.length;
   say(
-    `${calls.length} calls, ${(perSecond / scale).toFixed(2)} a second at random; log-normal times, ` +
-      `median ${seconds(medianMs)}, mean ${seconds(meanMs)}, ${percent(above)} above 15 s; ` +
+    `${calls.length} calls, ${(perSecond / scale).toFixed(2)} a second at random; ` +
+      `log-normal times, median ${seconds(medianMs)}, mean ${seconds(meanMs)}, ` +
+      `${percent(above)} above 15 s; ` +
       `${slots} at a time, which they keep busy for ${percent(busy)} of the time.`,
   );
   const [processor] = cpus();

@@ -21,7 +21,7 @@ interface Waiting {
   readonly workMs: number;
 }
 
-/** `skipsGone`: it looks whether the caller of a call in its line is still there before it begins. */
+/** `skipsGone`: it looks whether the caller is still there before it begins with a call. */
 export async function startModel(slots: number, skipsGone: boolean): Promise<Model> {
   const line: Waiting[] = [];
   const idlers: (() => void)[] = [];

@@ -9,6 +9,7 @@ import type { Clock } from '../kernel/clock.ts';
 import { type CallbackWish, readTerms } from '../queue/terms.ts';
 import { RequestDesk } from '../requests/desk.ts';
 import { estimateStart } from '../requests/estimate/estimate.ts';
+import { learnFrom } from '../requests/estimate/learning.ts';
 import { WaitObserver } from '../requests/estimate/observer.ts';
 import {
   gatherService,
@@ -55,6 +56,7 @@ export function createRequests(parts: RequestParts): Requests {
     find: parts.find,
     tell: (service, live) => waits.tell(service, live),
     callbackMs: parts.callbackMs,
+    arrived: (service, priority) => waits.observer(service).arrived(priority, monoOf(parts)),
     checkCallback: parts.checkCallback,
     checkAddress: parts.checkAddress,
     clock: parts.clock,
@@ -110,7 +112,10 @@ class Waits {
       delayUntil: isDelayed ? delayUntil : 0,
       backoffUntil: backoffMs > 0 && !isDelayed ? wall + backoffMs : 0,
     };
-    const facts = gatherWait(general, sight, this.observer(service));
+    const observer = this.observer(service);
+    const facts = gatherWait(general, sight, observer);
+    const { find, clock } = this.#parts;
+    learnFrom(facts, meta.index, { observer, requests: find(service).requests, clock });
     return { why: whyWaits(facts), estimate: estimateStart(facts), progress: undefined };
   }
 

@@ -33,6 +33,8 @@ export interface DeskOptions {
   readonly checkCallback?: (service: string, wish: CallbackWish) => Promise<void>;
   /** Rejects when a body may not be fetched from this address; all may without it. */
   readonly checkAddress?: (service: string, url: string) => Promise<void>;
+  /** A request was accepted that was not before. */
+  readonly arrived?: (service: string, priority: number) => void;
   readonly clock: Clock;
 }
 
@@ -70,6 +72,7 @@ export class RequestDesk {
       ...(body === undefined ? {} : { bodyHash: hashOf(body, bodyHash) }),
     });
     const { index, repeated } = answer;
+    if (!repeated) this.#options.arrived?.(service, submission.priority);
     const requestId = repeated ? await this.#requestIdOf(queues, index) : answer.id;
     return { id: publicId(index, requestId), index, requestId, repeated };
   }

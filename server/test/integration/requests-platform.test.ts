@@ -102,14 +102,44 @@ test('one that waits says why', async () => {
   const second: RequestInfo = JSON.parse((await ask('POST', 'requests', { body: '2' })).text);
   const waiting: RequestInfo = JSON.parse((await ask('GET', `requests/${second.id}`)).text);
   expect(waiting).toMatchObject({ state: 'queued', position: 0 });
-  expect(waiting.why?.text).toMatch(/\w/);
-  expect(waiting.estimate).not.toBeNull();
+  expect(waiting.why).toMatchObject({
+    code: 'windows_full',
+    text: expect.stringContaining('the only slot is taken'),
+  });
+  expect(waiting.estimate).toMatchObject({ reason: expect.stringContaining('too few to know') });
   answer = (_body, response) => response.end('late');
   open[0]?.end('first');
   for (const { id } of [first, second]) {
     const headers = { prefer: 'wait=30' };
     expect((await ask('GET', `requests/${id}/result`, { headers })).status).toBe(200);
   }
+});
+
+test('one that waits tells when it may start, once it is known how long calls take', async () => {
+  answer = (_body, response) => response.end('quick');
+  for (let call = 0; call < 10; call += 1) {
+    await ask('POST', 'requests', { body: 'quick', headers: { prefer: 'wait=30' } });
+  }
+  const open: ServerResponse[] = [];
+  answer = (_body, response) => void open.push(response);
+  const sent: RequestInfo[] = [];
+  for (let nth = 0; nth < 3; nth += 1) {
+    sent.push(JSON.parse((await ask('POST', 'requests', { body: `${nth}` })).text));
+  }
+  while (open.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  const last = sent.at(-1)?.id;
+  const waiting: RequestInfo = JSON.parse((await ask('GET', `requests/${last}`)).text);
+  expect(waiting).toMatchObject({ position: 1, why: { code: 'behind' } });
+  const { estimate } = waiting;
+  if (estimate?.kind !== 'range') throw new Error(`no range: ${estimate?.reason}`);
+  const { earliestMs, latestMs } = estimate;
+  expect(latestMs).toBeGreaterThan(earliestMs);
+  // Calls of a few milliseconds, before it two: not much later than that.
+  expect(latestMs).toBeLessThan(10_000);
+  answer = (_body, response) => response.end('late');
+  open[0]?.end('first');
+  const headers = { prefer: 'wait=30' };
+  expect((await ask('GET', `requests/${last}/result`, { headers })).status).toBe(200);
 });
 
 test('the administrator sees all, a further token its own, and metrics count them', async () => {
