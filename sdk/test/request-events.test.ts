@@ -100,6 +100,44 @@ it('opens the connection again when it falls silent', async () => {
   expect(events).toEqual(['1.1', '1.2']);
 });
 
+it('takes every word of the server for a sign of life', async () => {
+  const idle: number[] = [];
+  let canceled = 0;
+  const counting = {
+    ...defaultClock,
+    after(ms: number, fire: () => void) {
+      const timer = defaultClock.after(ms, fire);
+      if (ms !== 45_000) return timer;
+      idle.push(ms);
+      return {
+        cancel() {
+          canceled += 1;
+          timer.cancel();
+        },
+      };
+    },
+  };
+  const patient = new RequestClient({
+    url: server.url,
+    service: 'ocr',
+    platform: { clock: counting },
+  });
+  let say = (_text: string): void => undefined;
+  server.faults.push((_call, response) => {
+    response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+    say = (text) => response.write(text);
+    say(': keep\n\n');
+    return 'answered';
+  });
+  const next = patient.events('1-0').next();
+  await expect.poll(() => idle.length).toBe(2);
+  say(': keep\n\n');
+  await expect.poll(() => idle.length).toBe(3);
+  expect(canceled).toBe(2);
+  say(sent('1.1', 'done', { state: 'succeeded', cause: 'completed', code: '200' }));
+  expect((await next).value).toMatchObject({ event: 'done' });
+});
+
 it('gives up on a server that never says the last event', async () => {
   for (let nth = 0; nth < 30; nth += 1) answer(': keep\n\n', 'end');
   const follow = async (): Promise<void> => {
