@@ -1,5 +1,5 @@
-// Answers of the request API that are one JSON value a line, batches, redrives and exports: in order,
-// whole or known to be cut, and nothing done twice.
+// Answers of the request API that are one JSON value a line, of batches, redrives and exports: in
+// order, whole or known to be cut, and nothing done twice.
 
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { PlatformError } from '../src/errors.ts';
