@@ -88,7 +88,6 @@ function closedRequests(refuse: () => Promise<never>): Requests {
     lastDead: () => 0,
     dead: refuse,
     redrive: refuse,
-    note: refuse,
     follow: () => () => undefined,
     whenOutbox: () => () => undefined,
     outbox: refuse,

@@ -341,7 +341,8 @@ export class Machine {
     for (const item of inbox) {
       if ('command' in item) {
         const { command } = item;
-        const mayRepeat = command.kind === 'put' && command.meta.callerId;
+        const meta = command.kind === 'put' ? command.meta : undefined;
+        const mayRepeat = meta?.callerId === true || meta?.idempotencyKey !== undefined;
         item.done({ kind: 'refused', error: mayRepeat ? perhaps : error });
       } else item.fail(error);
     }

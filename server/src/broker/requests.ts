@@ -56,10 +56,9 @@ export interface Requests {
   lastDead(): number;
   /** A dead message of the rear queue. */
   dead(rearIndex: number): Promise<StoredMessage | undefined>;
-  /** Puts a dead message anew and takes it from the rear queue: both or nothing. */
+  /** Puts a dead message anew, takes it from the rear queue and notes the new index in the record
+   * of the request at `source`: all or nothing. */
   redrive(rearIndex: number, request: PutRequest, source: number): Promise<PutAnswer>;
-  /** Notes something in the record of a request at rest; one that is forgotten stays so. */
-  note(index: number, notes: Parameters<typeof writeAfterwards>[0]): Promise<void>;
   /** Calls `changed` after everything durable that befalls the request, until the answer is
    * called. */
   follow(index: number, changed: () => void): () => void;
@@ -94,8 +93,8 @@ export class ServiceRequests implements Requests {
     for (let attempt = 0; attempt < 3; attempt += 1) {
       const [live] = await this.#live((state) => [index].filter((one) => isThere(state, one)));
       if (live !== undefined) return live;
-      const [record] = await this.records(index, 1);
-      if (record?.index === index) return { kind: 'rested', record };
+      const record = await this.#record(index);
+      if (record !== undefined) return { kind: 'rested', record };
     }
     return undefined;
   }
@@ -193,16 +192,15 @@ export class ServiceRequests implements Requests {
       ...by,
       isDiskLow: !engine.hasRoom(),
     } as const;
-    const reply = await this.#machine.ask({ kind: 'redrive', rearIndex, put });
+    const record = await this.#record(source);
+    const reply = await this.#machine.ask({ kind: 'redrive', rearIndex, put, record });
     if (reply.kind !== 'put') throw unexpected(reply);
     return { index: reply.index, id, repeated: reply.repeated };
   }
 
-  async note(index: number, notes: Parameters<typeof writeAfterwards>[0]): Promise<void> {
+  async #record(index: number): Promise<RequestRecord | undefined> {
     const [record] = await this.records(index, 1);
-    if (record?.index !== index) return;
-    const after = writeAfterwards({ ...readAfterwards(record.after), ...notes });
-    await this.#machine.ask({ kind: 'amend', record: { ...record, after } });
+    return record?.index === index ? record : undefined;
   }
 
   follow(index: number, changed: () => void): () => void {
@@ -252,10 +250,17 @@ export class ServiceRequests implements Requests {
   /** The model is known to be free of a request that was taken away. */
   freed({ index, at }: FreeEffect): void {
     const { log, service } = this.#options;
-    this.note(index, { freedAt: at }).then(
-      () => this.touched(index),
-      (error: unknown) => log.warn({ service, index, error }, 'end of a canceled call not noted'),
-    );
+    this.#noteFreed(index, at).catch((error: unknown) => {
+      log.warn({ service, index, error }, 'end of a canceled call not noted');
+    });
+  }
+
+  /** Nothing else is ever noted of the same request: the two would have to be put together. */
+  async #noteFreed(index: number, freedAt: number): Promise<void> {
+    const record = await this.#record(index);
+    if (record === undefined) return;
+    const after = writeAfterwards({ ...readAfterwards(record.after), freedAt });
+    await this.#machine.ask({ kind: 'amend', record: { ...record, after } });
   }
 
   #read<Value>(look: (state: State) => Value): Promise<Value> {

@@ -50,6 +50,8 @@ export function touchedBy(change: Durable): number {
   switch (change.kind) {
     case 'complete':
       return change.index;
+    case 'record':
+      return change.record.index;
     case 'deliver':
     case 'return':
     case 'remove':

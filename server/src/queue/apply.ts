@@ -111,7 +111,7 @@ function applyPassing(
       return;
     }
     case 'lookAgain':
-      state.dues.push(change.at, { kind: 'idle', deliveryId: change.deliveryId });
+      state.dues.push(change.at, change.due);
       return;
     case 'advance':
       applyAdvance(state, change);
@@ -317,6 +317,9 @@ function applyGroup(state: State, change: Extract<Change, { kind: 'group' }>, no
     group = createGroup(change.group, change.gid, change.from, now.mono);
     groups.set(change.gid, group);
     state.lastGroup = Math.max(state.lastGroup, change.group);
+    // One that a delay began may never have a consumer that leaves it.
+    const lookAt = now.mono + state.settings.groupRetentionMs;
+    state.dues.push(lookAt, { kind: 'group', queue: change.queue, gid: change.gid });
   }
   for (const [uid, from] of change.resolved) group.resolved.set(uid, from);
 }

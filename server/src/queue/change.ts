@@ -7,7 +7,7 @@ import type { MessageMeta, QueueName } from './message.ts';
 import type { Filter } from './messages.ts';
 import type { DeliveryOutcome, RequestRecord, RestCause, RestState } from './record.ts';
 import type { ServiceSettings } from './settings.ts';
-import type { ConsumerKind } from './state.ts';
+import type { ConsumerKind, Due } from './state.ts';
 import { readTerms } from './terms.ts';
 import type { MarkKind, MarkTransition, OutboxEntry, Transition } from './transition.ts';
 
@@ -157,8 +157,8 @@ export type Passing =
   | { readonly kind: 'touch'; readonly deliveryId: number; readonly idleAt: number }
   /** A delivery has kept a checkpoint: it got somewhere. */
   | { readonly kind: 'kept'; readonly deliveryId: number }
-  /** A lease that was touched is looked at again. */
-  | { readonly kind: 'lookAgain'; readonly deliveryId: number; readonly at: number }
+  /** What was not over yet is looked at again. */
+  | { readonly kind: 'lookAgain'; readonly due: Due; readonly at: number }
   | {
       readonly kind: 'ready';
       readonly queue: QueueName;

@@ -47,10 +47,7 @@ export function hasPlace(
 ): boolean {
   if (!isWorkingGroup(state, queue, group) || entry?.mark.place === true) return true;
   if (queue.messages.isRecordHome(index)) {
-    const { records, settings } = state;
-    return (
-      records.resultBytes < settings.recordResultBytesMax && !records.isOver(recordLimitsOf(state))
-    );
+    return !state.records.isOver(recordLimitsOf(state));
   }
   const { sink } = state.queues;
   return state.settings.sink.autoEvict || usedOf(state, sink) < capacityOf(state, sink);

@@ -3,7 +3,7 @@
 
 import type { Tags } from '@sluice/sdk/wire';
 import type { Attach, Change } from './change.ts';
-import { noteFree } from './decide-cancel.ts';
+import { noteFree, noteLost } from './decide-cancel.ts';
 import { nextDeliveryId } from './decide-deliver.ts';
 import { changing, type Decision, type Effect, refusing, unchanged } from './decision.ts';
 import { endLease, type LeaseEnd } from './lease-end.ts';
@@ -266,10 +266,12 @@ export function leave(
     }
   }
   // Of a process that is gone the model is surely free; else nobody knows.
-  for (const deliveryId of consumer.occupied) {
-    const noted = noteFree(state, deliveryId, now);
+  if (how === 'dead') {
+    const noted = noteFree(state, consumer.occupied, now);
     changes.push(...noted.changes);
-    if (how === 'dead') effects.push(...noted.effects);
+    effects.push(...noted.effects);
+  } else {
+    changes.push(...noteLost(state, consumer.occupied));
   }
   changes.push({ kind: 'left', consumer: consumer.number });
   return changing(changes, effects);

@@ -124,7 +124,7 @@ function sendUnderLease(sending: Sending): Consequences {
     deaths: before?.deaths ?? 0,
     notBefore: 0,
     resumable: consumer.kind === 'stream',
-    place: before?.place ?? takesPlace(state, queue, group, index),
+    place: before?.place || takesPlace(state, queue, group, index),
     placeIndex: before?.placeIndex ?? 0,
     outcomes: before?.outcomes ?? [],
   };

@@ -279,7 +279,7 @@ export function decideFreed(state: State, command: FreedCommand, now: Time): Dec
 }
 
 function freeing(state: State, deliveryId: number, now: Time): Consequences {
-  const { changes, effects } = noteFree(state, deliveryId, now);
+  const { changes, effects } = noteFree(state, new Set([deliveryId]), now);
   for (const { consumer } of state.consumers.values()) {
     if (!consumer.occupied.has(deliveryId)) continue;
     changes.push({ kind: 'free', consumer: consumer.number, deliveryId });

@@ -23,6 +23,8 @@ export interface SweepCommand {
 
 /** Messages a dying group lets go in one decision. */
 const letGoStep = 128;
+/** How often a group is looked at that only messages in back-off keep. */
+const groupLookMs = 60_000;
 
 export function decideSweep(state: State, now: Time): Decision {
   const due = state.dues.first;
@@ -90,7 +92,8 @@ function lookAtIdle(state: State, deliveryId: number, now: Time): Decision {
   if (place === undefined) return unchanged;
   const { queue, group, entry } = place;
   if (entry.idleAt > now.mono) {
-    return changing([{ kind: 'lookAgain', deliveryId, at: entry.idleAt }]);
+    const due = { kind: 'idle', deliveryId } as const;
+    return changing([{ kind: 'lookAgain', due, at: entry.idleAt }]);
   }
   const reason = `no commit within ${state.settings.idleMs} ms`;
   const cause = { counted: true, code: 'Idle', reason, delayMs: 0 };
@@ -109,6 +112,11 @@ function lookAtGroup(state: State, queue: QueueState, group: Group, now: Time): 
   if (isWorkingGroup(state, queue, group)) {
     // Its places in the sink go back with it, once nothing declared keeps it in use.
     if (state.settings.declaresInstances) return unchanged;
+    // Nobody else knows until when a delayed message is not to be delivered.
+    if (group.backingOff > 0) {
+      const due = { kind: 'group', queue: queue.name, gid: group.gid } as const;
+      return changing([{ kind: 'lookAgain', due, at: now.mono + groupLookMs }]);
+    }
   }
   const keeps = leftByOthers(state, queue, group);
   for (const index of keeps.slice(0, letGoStep)) {

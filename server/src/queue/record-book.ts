@@ -24,6 +24,8 @@ export interface RecordLimits {
   readonly countMax: number;
   readonly bytesMax: number;
   readonly retentionMs: number;
+  /** Bytes of results of home `record`. */
+  readonly resultBytesMax: number;
 }
 
 export class RecordBook {
@@ -78,8 +80,11 @@ export class RecordBook {
     return over || old ? (this.#lowest + 1) * blockIndexes : 0;
   }
 
+  /** Whether something has to go before more results may come. */
   isOver(limits: RecordLimits): boolean {
-    return this.#count > limits.countMax || this.#bytes > limits.bytesMax;
+    const { countMax, bytesMax, resultBytesMax } = limits;
+    const isFull = this.#resultBytes >= resultBytesMax;
+    return isFull || this.#count > countMax || this.#bytes > bytesMax;
   }
 
   /** Takes the records of all indexes below `below` (a block's end) off the books. */

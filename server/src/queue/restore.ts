@@ -1,6 +1,7 @@
 // A service's state from what an engine kept of it. Leases that may be resumed wait for their
 // consumers; the others go back uncounted, since it was Sluice that stopped (rule 9).
 
+import { readAfterwards } from './afterwards.ts';
 import { keyHashOf, metaBytesOf } from './apply.ts';
 import { addConsumer, createConsumer } from './apply-consumer.ts';
 import { addOffer, entryOf, lease, setMark } from './apply-lease.ts';
@@ -112,6 +113,9 @@ export class Restorer {
     const resultBytes = record.home === 'record' ? record.sizeOut : 0;
     this.#state.records.add(record.index, { bytes, resultBytes, doneAt, retainUntil });
     this.#accept(record);
+    const { wasRunning, freedAt } = readAfterwards(record.after);
+    const isCut = wasRunning === true && freedAt === undefined;
+    if (isCut && doneAt > this.#now.wall - cutMs) this.#leave(record.uid);
     if (doneAt + recentIdsMs < this.#now.wall) return;
     const hash = hashText(this.#state.key, record.id);
     this.#rested.push({ hash, index: record.resultIndex, bodyHash: 0, at: doneAt });
@@ -146,17 +150,19 @@ export class Restorer {
   }
 
   /** A model works on what it was given whether or not Sluice is there (rule 2). Which calls ended
-   * without an answer is known as long as their messages are there. */
+   * without an answer is known as long as their messages are there; those that were taken away are
+   * known from their records. */
   #countLeft(mark: Mark): void {
-    const { leftBehind } = this.#state;
-    const count = (uid: string): void => {
-      leftBehind.set(uid, (leftBehind.get(uid) ?? 0) + 1);
-    };
-    if (mark.state === 'leased' && !mark.resumable) count(mark.uid);
+    if (mark.state === 'leased' && !mark.resumable) this.#leave(mark.uid);
     for (const { uid, counted, reason, endedAt } of mark.outcomes) {
       const isCut = counted || reason === restartReason;
-      if (isCut && endedAt > this.#now.wall - cutMs) count(uid);
+      if (isCut && endedAt > this.#now.wall - cutMs) this.#leave(uid);
     }
+  }
+
+  #leave(uid: string): void {
+    const { leftBehind } = this.#state;
+    leftBehind.set(uid, (leftBehind.get(uid) ?? 0) + 1);
   }
 
   #holder(name: QueueName, group: Group, mark: Mark): Consumer {

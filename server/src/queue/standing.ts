@@ -31,16 +31,18 @@ export interface ResultRoom {
 /** undefined: no such message waits or runs (any more). */
 export function standingOf(state: State, index: number, now: Time): Standing | undefined {
   const queue = state.queues.input;
+  const { messages } = queue;
+  if (!messages.has(index)) return undefined;
   const gid = state.service;
+  // One on its way to a reader has no position any more.
   const position = positionOf(queue, index, gid, '');
-  if (position === undefined) return undefined;
   const group = queue.groups.get(gid);
   const entry = group?.entries.get(index);
   const { mark, backoffUntil = 0 } = entry ?? {};
   return {
     index,
-    isRunning: queue.messages.isLeased(index),
-    position: position.isPending ? 0 : position.waitCount,
+    isRunning: messages.isLeased(index) || messages.isHidden(index),
+    position: position?.waitCount ?? 0,
     mark,
     backoffMs: backoffUntil > 0 ? Math.max(0, backoffUntil - now.mono) : 0,
     isSuspect: mark !== undefined && isSuspect(mark),
@@ -50,19 +52,16 @@ export function standingOf(state: State, index: number, now: Time): Standing | u
 
 /** Whether the store of kept results and records has room (rule 12). */
 export function resultRoomOf(state: State): ResultRoom {
-  const { records, settings } = state;
-  const isFull =
-    records.resultBytes >= settings.recordResultBytesMax || records.isOver(recordLimitsOf(state));
-  return { isFull };
+  return { isFull: state.records.isOver(recordLimitsOf(state)) };
 }
 
-/** Indexes of visible messages of a queue from `from` to below `below`, ascending. */
+/** Indexes of messages of a queue from `from` to below `below`, ascending. */
 export function indexesWithin(queue: QueueState, from: number, below: number): number[] {
   const { messages } = queue;
   const found: number[] = [];
   let index = messages.firstFrom(Math.max(1, from));
   while (index > 0 && index < below) {
-    if (!messages.isHidden(index)) found.push(index);
+    found.push(index);
     index = messages.firstFrom(index + 1);
   }
   return found;

@@ -287,8 +287,15 @@ export function usedOf(state: State, queue: QueueState): number {
 
 /** How many records, for how long (rule 14). */
 export function recordLimitsOf(state: State): RecordLimits {
-  const { recordCountMax, recordBytesMax, recordRetentionMs } = state.settings;
-  return { countMax: recordCountMax, bytesMax: recordBytesMax, retentionMs: recordRetentionMs };
+  const { settings } = state;
+  // After a restart idempotency keys are known from records only.
+  const keysMs = state.keys.size > 0 ? settings.idempotencyMs : 0;
+  return {
+    countMax: settings.recordCountMax,
+    bytesMax: settings.recordBytesMax,
+    retentionMs: Math.max(settings.recordRetentionMs, keysMs),
+    resultBytesMax: settings.recordResultBytesMax,
+  };
 }
 
 /** Largest payload of a message, in bytes; a rear queue takes what the queue before it takes. */

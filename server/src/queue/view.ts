@@ -206,8 +206,8 @@ function awayBefore(queue: QueueState, group: Group, index: number, priority: nu
     const theirs = queue.messages.priority(other);
     return theirs > priority || (theirs === priority && other < index);
   };
-  for (const entry of group.entries.values()) {
-    if (entry.consumer !== undefined && isBefore(entry.index)) away += 1;
+  for (const { held } of group.consumers.values()) {
+    for (const { index: other } of held.values()) if (isBefore(other)) away += 1;
   }
   for (let one = group.ahead.firstFrom(1); one > 0; one = group.ahead.firstFrom(one + 1)) {
     if (isBefore(one)) away += 1;

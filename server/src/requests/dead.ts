@@ -92,7 +92,6 @@ export class DeadDesk {
       },
       meta?.source ?? 0,
     );
-    if (meta !== undefined) await requests.note(meta.source, { redrivenAs: answer.index });
     const { index, id: requestId, repeated } = answer;
     return { id: publicId(index, requestId), index, requestId, repeated };
   }

@@ -53,7 +53,7 @@ describe('one request', () => {
     });
   });
 
-  it('put through the queue protocol is visible too, and its result until it has left', async () => {
+  it('put through the queue protocol is visible, and its result until it has left', async () => {
     await inWorld({ declaresInstances: true }, async (world) => {
       const index = await world.put('scan me', { id: 'page-1' });
       const desk = deskOf(world);

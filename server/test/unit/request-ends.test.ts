@@ -1,4 +1,4 @@
-// How requests end or wait on their own terms, on the real queues: delays and deadlines, cancels and
+// How requests end or wait on their own terms, on the real queues: delays, deadlines, cancels and
 // who wins, the dead and what becomes of them, checkpoints, callbacks; also after a crash.
 
 import { describe, expect, it } from 'vitest';
@@ -216,7 +216,7 @@ describe('the dead', () => {
 });
 
 describe('checkpoints', () => {
-  it('are there for the next delivery, also after a crash, and refused from a stale one', async () => {
+  it('are there for the next delivery, also after a crash; a stale one is refused', async () => {
     await inWorld({ declaresInstances: true }, async (world) => {
       await submit(world, 'one');
       const worker = await world.worker('i-1');
