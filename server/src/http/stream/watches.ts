@@ -10,6 +10,11 @@ import type { Link } from './link.ts';
 
 type Closing = CloseWatch['how'];
 
+const elsewhere =
+  'its body is not in the message: it goes to an instance on the machine of the server only';
+/** Another consumer may be able to take it sooner; this one never is. */
+const elsewhereMs = 5_000;
+
 interface Entry {
   readonly number: number;
   /** There once the queues have opened it. */
@@ -60,7 +65,9 @@ export class Watches {
       id,
       holding,
     } as const;
-    queues.watch(channel.queue, request, this.#sink(entry, indexOnly)).then(
+    const sink = this.#sink(entry, indexOnly);
+    const whole = { ...sink, deliver: this.#onlyWhole(sink, { channel, queues, indexOnly }) };
+    queues.watch(channel.queue, request, whole).then(
       (watch) => this.#opened(entry, watch, call),
       (error: unknown) => {
         this.#entries.delete(number);
@@ -99,6 +106,29 @@ export class Watches {
   pauseAll(): void {
     this.#leaving = true;
     for (const number of this.#entries.keys()) this.pause(number);
+  }
+
+  /** What does not carry its body would be worked on as an empty message: it goes back. */
+  #onlyWhole(
+    sink: WatchSink,
+    { channel, queues, indexOnly }: Pick<Place, 'channel' | 'queues'> & { indexOnly: boolean },
+  ): WatchSink['deliver'] {
+    return (delivery) => {
+      const { deliveryId, body } = delivery;
+      if (body === undefined || deliveryId === 0 || indexOnly) {
+        sink.deliver(delivery);
+        return;
+      }
+      const how = {
+        counted: false,
+        code: 'BodyElsewhere',
+        reason: elsewhere,
+        delayMs: elsewhereMs,
+      };
+      queues.giveBack(channel.queue, { deliveryId, ...how }).catch((error: unknown) => {
+        this.#log.debug({ deliveryId, error }, 'a delivery without its body was not given back');
+      });
+    };
   }
 
   #sink(entry: Entry, indexOnly: boolean): WatchSink {
