@@ -8,6 +8,11 @@ const sources = {
   ssr: { resolve: { conditions: ['source'] } },
 };
 
+/** What else a level needs before its tests. */
+const setups: Readonly<Record<string, readonly string[]>> = {
+  integration: ['server/test/integration/checked-answers.ts'],
+};
+
 function project(name: string, include: string[], pool: 'threads' | 'forks', groupOrder: number) {
   const isolate = pool === 'forks';
   const timeouts = { testTimeout: 30_000, hookTimeout: 30_000 };
@@ -21,7 +26,7 @@ function project(name: string, include: string[], pool: 'threads' | 'forks', gro
       ...timeouts,
       // What is polled for comes; on a busy machine later than the second that vitest waits.
       expect: { poll: { timeout: 20_000 } },
-      setupFiles: ['server/test/setup.ts'],
+      setupFiles: ['server/test/setup.ts', ...(setups[name] ?? [])],
       sequence: { groupOrder },
     },
   };

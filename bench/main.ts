@@ -25,7 +25,8 @@ const scenarios: Readonly<Record<string, (world: World) => Promise<Figure[]>>> =
 
 const usage = `
 npm run bench -- [flags]: measures the built server.
-  --only NAME      only this scenario: http-put, http-submit, stream-put, cycles, million; may be repeated
+  --only NAME      only this scenario, may be repeated: http-put, http-submit, stream-put,
+                   cycles, million
   --rounds N       how often each is measured
   --seconds N      how long a round takes
   --quick          few and short rounds

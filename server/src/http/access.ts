@@ -25,6 +25,8 @@ const allowedHeaders = [
   'If-None-Match',
   'Last-Event-ID',
   'Prefer',
+  'Range',
+  'If-Range',
   'Traceparent',
   'Sluice-Priority',
   'Sluice-Tags',
@@ -52,6 +54,8 @@ const exposedHeaders = [
   'Location',
   'ETag',
   'Preference-Applied',
+  'Content-Range',
+  'Accept-Ranges',
   'Sluice-Repeated',
   'Sluice-Model-Status',
 ].join(', ');

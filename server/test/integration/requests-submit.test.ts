@@ -2,6 +2,7 @@
 
 import type { RequestInfo } from '@sluice/sdk/wire';
 import { afterEach, describe, expect, it } from 'vitest';
+import { onLeaveHeader, wishHeaders } from '../../src/http/requests/submit-headers.ts';
 import { defaultSettings } from '../../src/queue/settings.ts';
 import { closeWorld, signal } from './eas-world.ts';
 import { openRequests } from './requests-world.ts';
@@ -284,5 +285,41 @@ describe('a submitter that waits', () => {
     expect(second.headers['preference-applied']).toBeUndefined();
     await world.stop();
     await first;
+  });
+});
+
+describe('a page of another origin', () => {
+  const origin = 'https://app.example';
+
+  it('may send and read every header of the request API once it is allowed', async () => {
+    const access = { loopback: true, allowHosts: [], allowOrigins: [origin] };
+    const world = await openRequests({ access });
+    const preflight = await world.ask('OPTIONS', 'requests', {
+      headers: { origin, 'access-control-request-method': 'POST' },
+    });
+    expect(preflight.status).toBe(204);
+    const listed = (name: string, of = preflight): string[] =>
+      String(of.headers[name]).toLowerCase().split(', ');
+    const sent = listed('access-control-allow-headers');
+    for (const name of [...Object.values(wishHeaders), onLeaveHeader, 'Prefer', 'If-None-Match']) {
+      expect(sent).toContain(name.toLowerCase());
+    }
+    const answer = await world.ask('POST', 'requests', { body: 'x', headers: { origin } });
+    expect(answer.status).toBe(202);
+    const read = listed('access-control-expose-headers', answer);
+    for (const name of [
+      'location',
+      'etag',
+      'preference-applied',
+      'sluice-repeated',
+      'retry-after',
+    ]) {
+      expect(read).toContain(name);
+    }
+    const other = await world.ask('POST', 'requests', {
+      body: 'x',
+      headers: { origin: 'https://evil.example' },
+    });
+    expect(other.status).toBe(403);
   });
 });

@@ -5,6 +5,7 @@ import type { RequestInfo } from '@sluice/sdk/wire';
 import { Broker } from '../../src/broker/broker.ts';
 import type { Queues } from '../../src/broker/queues.ts';
 import { MemoryEngine } from '../../src/engine/memory.ts';
+import type { AccessSettings } from '../../src/http/access.ts';
 import { openApiDocument } from '../../src/http/api/openapi.ts';
 import type { HostedService } from '../../src/http/directory.ts';
 import type { EdgeLimits } from '../../src/http/limits.ts';
@@ -70,6 +71,7 @@ export interface RequestsWorldOptions {
   readonly settings?: Partial<ServiceSettings>;
   readonly service?: Partial<HostedService>;
   readonly limits?: Partial<EdgeLimits>;
+  readonly access?: AccessSettings;
   /** Changes what the desk says, for what real queues do once in a blue moon. */
   readonly change?: DeskChange;
 }
@@ -95,6 +97,7 @@ export async function openRequests(options: RequestsWorldOptions = {}): Promise<
     adminToken,
     requests: { desk, meters, events, store: undefined },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.access === undefined ? {} : { access: options.access }),
   });
   const ask = async (method: string, path: string, how: CallOptions = {}): Promise<ApiAnswer> => {
     const whole = path.startsWith('/v1') ? path : `${base}/${path}`;

@@ -1,7 +1,7 @@
 // The OpenAPI 3.1 document, made from the routes and their zod schemas.
 
 import { z } from 'zod';
-import { describePaths, describeShapes, securitySchemes } from '../requests/describe.ts';
+import { describePaths, describeShapes, failure, securitySchemes } from '../requests/describe.ts';
 import { routes as requestRoutes } from '../requests/routes.ts';
 import type { Route, RouteAnswer } from './route.ts';
 import { type AnswerName, answers } from './schemas.ts';
@@ -56,10 +56,7 @@ function operation(route: Route): Json {
         }),
     responses: {
       [route.answer.kind === 'nothing' ? 204 : route.status]: answer(route.answer),
-      default: {
-        description: 'A refusal or failure.',
-        content: { 'application/problem+json': { schema: reference('Problem') } },
-      },
+      default: failure,
     },
   };
 }

@@ -48,6 +48,15 @@ export const securitySchemes: Json = {
   },
 };
 
+/** The answer of every call that was not listed. */
+export const failure: Json = {
+  description: 'A refusal or failure; as text when the server refused it before any call was seen.',
+  content: {
+    'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
+    'text/plain': { schema: { type: 'string' } },
+  },
+};
+
 function operation(route: RequestRoute): Json {
   const { body, description } = route;
   return {
@@ -75,10 +84,7 @@ function operation(route: RequestRoute): Json {
           response(answer, Number(status)),
         ]),
       ),
-      default: {
-        description: 'A refusal or failure.',
-        content: { 'application/problem+json': { schema: { $ref: ref('Problem') } } },
-      },
+      default: failure,
     },
   };
 }
@@ -136,7 +142,7 @@ function contentOf(content: Content, jsonType = 'application/json'): Json {
   }
 }
 
-function ref(name: ShapeName | 'Problem'): string {
+function ref(name: ShapeName): string {
   return `#/components/schemas/${name}`;
 }
 

@@ -142,8 +142,20 @@ const requestRoutes: readonly RequestRoute[] = [
     need: 'read',
     work: 'none',
     summary: 'The result of a request; it stays',
-    headers: { Prefer: wait },
-    answers: resultAnswers,
+    headers: { Prefer: wait, Range: 'A part of a result so large that it lies in a file.' },
+    answers: {
+      ...resultAnswers,
+      206: {
+        description: 'The part that was asked for.',
+        content: { kind: 'bytes' },
+        headers: { 'Content-Range': 'Which part, of how many bytes.' },
+      },
+      416: {
+        description: 'There is no such part.',
+        content: { kind: 'nothing' },
+        headers: { 'Content-Range': 'How many bytes there are.' },
+      },
+    },
     serve: serveResult,
   },
   {

@@ -36,7 +36,7 @@ export function queueRoutes(administration: Administration): readonly Route[] {
 }
 
 function describe(queues: Queues, queue: QueueName): QueueInfo {
-  const view = queues.view(queue);
+  const { leftBehind: _, isClosed: __, ...view } = queues.view(queue);
   return {
     ...view,
     consumers: view.consumers.map(withPlainTags),
