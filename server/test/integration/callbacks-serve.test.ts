@@ -4,6 +4,7 @@
 import { RequestClient, type ServiceWebhooks, verifyWebhook } from '@sluice/sdk';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { scheduleMsMax } from '../../src/callbacks/schedule.ts';
 import { AnswerCheck } from '../answer-check.ts';
 import { receiver } from './callbacks-world.ts';
 import { openRequestService, type RequestService } from './request-service.ts';
@@ -114,6 +115,21 @@ describe('a server', () => {
     expect(problem.code).toBe('unprocessable');
     expect(problem.detail).toContain('callbacks.allow');
     expect(service.model.calls.filter((body) => body === 'hello').length).toBe(1);
+  });
+
+  it('tells of requests that never ran, and keeps their records as long as it tries', async () => {
+    const target = await receiver();
+    const answer = await submit('later', target.url, { 'Sluice-Delay': '1h' });
+    const { id } = (await answer.json()) as { id: string };
+    const path = `${service.url}/v1/services/demo/requests/${id}/cancel`;
+    await fetch(path, { method: 'POST', headers: { Authorization: service.token } });
+    await vi.waitFor(() => expect(target.calls.length).toBe(1), { timeout: 20_000 });
+    const { type, data } = JSON.parse(target.calls[0]?.body ?? '');
+    expect(type).toBe('request.canceled');
+    expect(data).toMatchObject({ id, state: 'canceled', deliveries: 0 });
+    expect(Date.parse(data.retainUntil) - Date.parse(data.doneAt)).toBeGreaterThanOrEqual(
+      scheduleMsMax,
+    );
   });
 
   it('delivers after a crash what it was delivering', async () => {
