@@ -29,7 +29,7 @@ export function newMessage(
     tags: request.tags,
     priority: request.priority,
     size: payload.length,
-    bodyHash: isCompared ? (request.bodyHash ?? hashBody(payload)) : 0,
+    bodyHash: isCompared ? comparedHash(request) : 0,
     acceptedAt: wall,
     expiresAt: request.expiresAt || expiry(queue, wall, settings),
     home: isInput ? request.home : 'sink',
@@ -40,6 +40,13 @@ export function newMessage(
     terms: request.terms,
     source,
   };
+}
+
+/** What a repetition has to agree in: the body and, of a request with a key, the path too. */
+function comparedHash({ payload, bodyHash, idempotencyKey, path }: PutRequest): number {
+  const hash = bodyHash ?? hashBody(payload);
+  if (idempotencyKey === undefined || path === undefined) return hash;
+  return (hash ^ hashBody(Buffer.from(path))) >>> 0;
 }
 
 function expiry(queue: QueueName, wall: number, settings: ServiceSettings): number {

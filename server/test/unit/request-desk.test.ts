@@ -110,6 +110,7 @@ describe('an idempotency key', () => {
       const key = { idempotencyKey: 'k-1' };
       await submit(world, 'body', key);
       await refused('key_reused', submit(world, 'other', key));
+      await refused('key_reused', submit(world, 'body', { ...key, path: '/v1/other' }));
       const other = await submit(world, 'other', { ...key, owner: 'somebody' });
       expect(other).toMatchObject({ index: 2, repeated: false });
     });
