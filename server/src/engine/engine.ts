@@ -105,7 +105,7 @@ export interface Engine extends Component {
   records(service: number, from: number, limit: number): Promise<readonly RequestRecord[]>;
   /** The result of home `record`. */
   recordResult(service: number, index: number): Promise<Uint8Array | undefined>;
-  /** The latest checkpoint of an input index; it goes with the record. */
+  /** The latest checkpoint of an input index; it goes when its message leaves. */
   checkpoint(service: number, index: number): Promise<Uint8Array | undefined>;
   /** Up to `limit` (at most 1,000) callbacks to make with index >= `from`, ascending. */
   outbox(service: number, from: number, limit: number): Promise<readonly OutboxEntry[]>;

@@ -157,6 +157,7 @@ export class ServiceRows {
         this.#remember(transition.record);
         return;
       case 'checkpoint':
+        invariant(this.#messages.input.has(transition.index), 'a checkpoint is of a message');
         this.#checkpoints.set(transition.index, new Uint8Array(transition.data));
         return;
       case 'outboxDone':
@@ -171,7 +172,7 @@ export class ServiceRows {
 
   /** What goes with the records. */
   get #withRecords(): readonly Map<number, unknown>[] {
-    return [this.#records, this.#results, this.#checkpoints, this.#departures];
+    return [this.#records, this.#results, this.#departures];
   }
 
   #put(queue: QueueName, { meta, payload }: NewMessage): void {
@@ -185,6 +186,7 @@ export class ServiceRows {
     const message = this.#messages[queue].get(index);
     invariant(message !== undefined, 'a message that leaves exists');
     this.#messages[queue].delete(index);
+    if (queue === 'input') this.#checkpoints.delete(index);
     return message;
   }
 

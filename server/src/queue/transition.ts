@@ -116,7 +116,7 @@ export type Transition =
   /** The record of a request at rest is written anew, with what became known since. */
   | { readonly kind: 'record'; readonly record: RequestRecord }
   /** What an instance wants kept for the next delivery of an input message; the latest counts. It
-   * goes with the record. */
+   * goes when the message leaves the input. */
   | { readonly kind: 'checkpoint'; readonly index: number; readonly data: Uint8Array }
   /** A callback was delivered or given up. */
   | { readonly kind: 'outboxDone'; readonly index: number };

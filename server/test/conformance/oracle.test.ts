@@ -19,6 +19,7 @@ import {
   deliver,
   group,
   metaOf,
+  payloadOf,
   put,
   recordOf,
   recovered,
@@ -36,7 +37,11 @@ type Step =
   | { readonly kind: 'group'; readonly queue: 0 | 1 }
   | { readonly kind: 'groupGone'; readonly pick: number }
   | { readonly kind: 'trim'; readonly back: number }
+  | { readonly kind: 'record'; readonly pick: number; readonly text: string }
+  | { readonly kind: 'checkpoint'; readonly pick: number; readonly size: number }
   | { readonly kind: 'outboxDone'; readonly pick: number };
+
+type Completion = Extract<Transition, { kind: 'complete' }>;
 
 type Batch = { readonly steps: readonly Step[]; readonly reopen: boolean };
 
@@ -56,6 +61,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('group'), queue: queue01 }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('groupGone'), pick }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('trim'), back: fc.nat(10) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('record'), pick, text }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('checkpoint'), pick, size }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('outboxDone'), pick }) },
 );
 const history = fc.array(
@@ -72,6 +79,7 @@ class Service {
   readonly live: { queue: QueueName; index: number; size: number }[] = [];
   readonly groups: { queue: QueueName; group: number }[] = [];
   readonly outbox: number[] = [];
+  readonly #rested: number[] = [];
   #deliveries = 0;
   #groups = 0;
 
@@ -100,8 +108,8 @@ class Service {
         if (message === undefined) return undefined;
         const { queue, index } = message;
         if (queue === 'sink') return remove(queue, index, { source: index % 5 });
-        const record = one.record && queue === 'input' ? recordOf(index) : undefined;
-        return remove(queue, index, record === undefined ? {} : { record });
+        const isClosed = one.record && queue === 'input';
+        return remove(queue, index, isClosed ? this.#closing(index, one.pick % 2 === 0) : {});
       }
       case 'complete':
         return this.#complete(one.pick, one.how);
@@ -120,6 +128,17 @@ class Service {
       }
       case 'trim':
         return { kind: 'trimRecords', below: Math.max(0, (this.last[0] ?? 0) - one.back) };
+      case 'record': {
+        const index = choose(this.#rested, one.pick);
+        if (index === undefined) return undefined;
+        return { kind: 'record', record: recordOf(index, { after: one.text }) };
+      }
+      case 'checkpoint': {
+        const among = this.live.filter(({ queue }) => queue === 'input');
+        const index = choose(among, one.pick)?.index;
+        if (index === undefined) return undefined;
+        return { kind: 'checkpoint', index, data: payloadOf(one.pick, one.size) };
+      }
       case 'outboxDone': {
         const index = choose(this.outbox, one.pick);
         return index === undefined ? undefined : { kind: 'outboxDone', index };
@@ -133,9 +152,14 @@ class Service {
     const { index } = message;
     const result = how === 1 ? put('sink', this.#next(1, 'sink', 77), 77).message : undefined;
     const recordResult = how === 2 ? Buffer.alloc(message.size, 3) : undefined;
-    const outbox = how === 0 ? { index, terms: `callback ${index}` } : undefined;
-    if (outbox !== undefined) this.outbox.push(index);
-    return { kind: 'complete', index, result, recordResult, record: recordOf(index), outbox };
+    return { kind: 'complete', index, result, recordResult, ...this.#closing(index, how === 0) };
+  }
+
+  #closing(index: number, isTold: boolean): Pick<Completion, 'record' | 'outbox'> {
+    this.#rested.push(index);
+    if (isTold) this.outbox.push(index);
+    const outbox = isTold ? { index, terms: `callback ${index}` } : undefined;
+    return { record: recordOf(index), outbox };
   }
 
   #dead(chosen: number, withRear: boolean): Transition | undefined {
@@ -151,8 +175,9 @@ class Service {
       index,
       rear,
       notice: queue === 'input' ? put('sink', this.#next(1, 'sink', 0), 0).message : undefined,
-      record: queue === 'input' ? recordOf(index, { state: 'dead' }) : undefined,
-      outbox: undefined,
+      ...(queue === 'input'
+        ? this.#closing(index, chosen % 3 === 0)
+        : { record: undefined, outbox: undefined }),
     };
   }
 
@@ -196,6 +221,9 @@ async function sameRows(memory: MemoryEngine, lmdb: LmdbEngine, service: Service
     expect(await lmdb.departure(7, index)).toEqual(await memory.departure(7, index));
     const [mine, theirs] = [await lmdb.recordResult(7, index), await memory.recordResult(7, index)];
     expect(mine?.length).toBe(theirs?.length);
+    const checkpoints = [lmdb, memory].map((engine) => engine.checkpoint(7, index));
+    const [kept, meant] = await Promise.all(checkpoints);
+    expect(kept && bytes(kept)).toEqual(meant && bytes(meant));
   }
 }
 

@@ -164,6 +164,55 @@ export function recordsRules(world: World): void {
       expect(await again.engine.departure(7, 2)).toBeUndefined();
     });
 
+    it.each(['together', 'apart'])('writes a record anew, and trims it: %s', async (how) => {
+      const before = recordOf(1, { home: 'record' });
+      const after = { ...before, after: '{"freedAt":5}', reason: 'longer than before' };
+      const steps: Transition[] = [
+        put('input', 1),
+        remove('input', 1, { record: before }),
+        { kind: 'record', record: after },
+      ];
+      if (how === 'together') await world.writer.write(...steps);
+      else for (const step of steps) await world.writer.write(step);
+      const again = await world.writerAfterReopen();
+      expect(rowsOf(await again.recover(), 'record').map(({ record }) => record)).toEqual([after]);
+      // Trimmed in the transaction that writes it once more, it is gone.
+      await again.write({ kind: 'record', record: before }, { kind: 'trimRecords', below: 2 });
+      expect(await again.engine.records(7, 0, 9)).toEqual([]);
+      expect(rowsOf(await again.recover(), 'record')).toEqual([]);
+    });
+
+    it('keeps the latest checkpoint of a message for as long as that is there', async () => {
+      const of = async (writer: typeof world.writer): Promise<readonly string[]> => {
+        const kept = [1, 2, 3, 4, 5].map((index) => writer.engine.checkpoint(7, index));
+        return (await Promise.all(kept)).map((data) => Buffer.from(data ?? []).toString());
+      };
+      const checkpoint = (index: number, text: string): Transition => {
+        return { kind: 'checkpoint', index, data: Buffer.from(text) };
+      };
+      const puts = [1, 2, 3, 4, 5].map((index) => put('input', index));
+      await world.writer.write(...puts, checkpoint(1, 'a'), checkpoint(1, 'b'));
+      await world.writer.write(...[2, 3, 4].map((index) => checkpoint(index, `c${index}`)));
+      // It does not go with the records of its neighbours, also not of later ones.
+      const gone = remove('input', 2, { record: recordOf(2) });
+      await world.writer.write(gone, { kind: 'trimRecords', below: 256 });
+      expect(await of(world.writer)).toEqual(['b', '', 'c3', 'c4', '']);
+      const again = await world.writerAfterReopen();
+      await again.recover();
+      expect(await of(again)).toEqual(['b', '', 'c3', 'c4', '']);
+      const dead = { rear: metaOf(1, 20, { source: 3 }), notice: undefined, outbox: undefined };
+      await again.write(
+        { kind: 'dead', queue: 'input', index: 3, ...dead, record: recordOf(3) },
+        checkpoint(4, 'late'),
+        remove('input', 4, { record: recordOf(4) }),
+        checkpoint(5, 'd'),
+      );
+      expect(await of(again)).toEqual(['b', '', '', '', 'd']);
+      const last = await world.writerAfterReopen();
+      await last.recover();
+      expect(await of(last)).toEqual(['b', '', '', '', 'd']);
+    });
+
     it('trims records, their results and departures', async () => {
       const puts = Array.from({ length: 30 }, (_, at) => put('input', at + 1));
       await world.writer.write(...puts, put('sink', 1), put('sink', 2));

@@ -136,7 +136,12 @@ export function recordOf(index: number, more: Partial<RequestRecord> = {}): Requ
 export function remove(
   queue: QueueName,
   index: number,
-  more: { record?: RequestRecord; source?: number; at?: number; outbox?: OutboxEntry } = {},
+  more: {
+    record?: RequestRecord;
+    source?: number;
+    at?: number;
+    outbox?: OutboxEntry | undefined;
+  } = {},
 ): Transition {
   return {
     kind: 'remove',

@@ -26,7 +26,7 @@ import {
 } from '../rows-codec.ts';
 import type { Changes } from './changes.ts';
 import { filePayloadBytesMin } from './files.ts';
-import { after, keySeed, kinds, messageKind, ownService, type RowKey, resultSubs } from './keys.ts';
+import { after, keySeed, kinds, messageKind, ownService, type RowKey } from './keys.ts';
 import type { Rows } from './rows.ts';
 import { groupKey, type LmdbService, markEntries } from './service.ts';
 import {
@@ -205,13 +205,14 @@ class BatchEncoder {
     this.#changes.writer.begin();
     writeStored(this.#changes.writer, storedPayload(payload, file));
     const rest = file === undefined ? payload : undefined;
-    this.#putRecordRow(kinds.result, index, resultSubs.result, rest);
+    this.#putRecordRow(kinds.result, index, 0, rest);
   }
 
   #putCheckpoint(index: number, data: Uint8Array): void {
     this.#changes.writer.begin();
     writeStored(this.#changes.writer, storedPayload(data, undefined));
-    this.#putRecordRow(kinds.result, index, resultSubs.checkpoint, data);
+    this.#changes.put(this.#service.number, kinds.checkpoint, index, 0, data);
+    this.#service.checkpoints.add(index);
   }
 
   #putRecordRow(kind: number, index: number, sub: number, rest?: Uint8Array): void {
@@ -264,6 +265,9 @@ class BatchEncoder {
       this.#changes.cancel(change);
     }
     marks.removeMessage(queue, index, this.#markGone);
+    if (queue === 'input' && this.#service.checkpoints.delete(index)) {
+      this.#changes.remove(number, kinds.checkpoint, index, 0);
+    }
   }
 
   // The payload goes along: copied when it lies in the row, left where it is when in a file.

@@ -108,7 +108,7 @@ export class LmdbEngine implements Engine {
   }
 
   async recordResult(service: number, index: number): Promise<Uint8Array | undefined> {
-    return this.#opened().reads.result(service, index, 'result');
+    return this.#opened().reads.result(service, index);
   }
 
   async checkpoint(service: number, index: number): Promise<Uint8Array | undefined> {

@@ -19,10 +19,12 @@ export const kinds = {
   marks: 6,
   /** index = input index; sub-key 0 = the record, 1 = when its result left the sink. */
   record: 7,
-  /** index = input index; sub-key 0 = a result of home `record`, 1 = a checkpoint. */
+  /** index = input index: a result of home `record`. */
   result: 8,
   /** index = input index: a callback to make. */
   outbox: 9,
+  /** index = input index of a message that is there: what its instance wants kept. */
+  checkpoint: 10,
   // The following are kept under `ownService`.
   /** index = service number. */
   definition: 16,
@@ -33,9 +35,6 @@ export const kinds = {
   /** One row: how far the journal has reached the table. */
   journal: 19,
 } as const;
-
-/** The sub-keys of results. */
-export const resultSubs = { result: 0, checkpoint: 1 } as const;
 
 const kindNames: Readonly<Record<number, string>> = {
   ...Object.fromEntries(Object.entries(kinds).map(([name, kind]) => [kind, name])),

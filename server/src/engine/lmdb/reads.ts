@@ -16,15 +16,7 @@ import {
   readState,
 } from '../rows-codec.ts';
 import type { PayloadFiles } from './files.ts';
-import {
-  indexMax,
-  kinds,
-  messageKind,
-  ownService,
-  type RowKey,
-  resultSubs,
-  seedOf,
-} from './keys.ts';
+import { indexMax, kinds, messageKind, ownService, type RowKey, seedOf } from './keys.ts';
 import type { Rows } from './rows.ts';
 import { type LmdbService, markEntries } from './service.ts';
 import { checkPayload, readMessage, readStored, type StoredPayload } from './stored.ts';
@@ -102,9 +94,9 @@ export class Reads {
   async result(
     service: number,
     index: number,
-    which: keyof typeof resultSubs,
+    which: 'result' | 'checkpoint' = 'result',
   ): Promise<Uint8Array | undefined> {
-    const key: RowKey = { service, kind: kinds.result, index, sub: resultSubs[which] };
+    const key: RowKey = { service, kind: kinds[which], index, sub: 0 };
     const row = this.#rows.get(key);
     if (row === undefined) return undefined;
     const what = `the ${which} of request ${index}`;

@@ -18,6 +18,8 @@ export class LmdbService {
   /** Payload files by slot (queue number, or `resultSlot`) and index. */
   readonly files: readonly Map<number, number>[];
   readonly groups: Set<string> = new Set();
+  /** Messages of the input that have a checkpoint. */
+  readonly checkpoints: Set<number> = new Set();
   /** Set when a batch was not written after all: what is in memory is ahead of the disk. */
   broken = false;
   /** By queue number: the messages that the open transaction writes, and their change. */
@@ -41,6 +43,9 @@ export class LmdbService {
     this.fence = new Fence(readState(reader).epoch);
     for (const { queue, group } of rows.kind(this.number, kinds.group, 0, readGroup)) {
       this.groups.add(groupKey(queue, group));
+    }
+    for (const index of rows.kind(this.number, kinds.checkpoint, 0, (_row, index) => index)) {
+      this.checkpoints.add(index);
     }
     this.#loadMarks(rows);
   }

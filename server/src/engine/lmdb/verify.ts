@@ -250,6 +250,7 @@ class Verifier {
         else readDeparture(reader);
         return;
       case kinds.result:
+      case kinds.checkpoint:
         this.#payload(key, readStored(reader), resultSlot);
         return;
       case kinds.outbox:
