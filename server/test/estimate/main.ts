@@ -1,5 +1,5 @@
-// Prints how good the estimates of starts are on every load: `npm run estimate-loads`, with more
-// seeds than the tests play.
+// `npm run estimate-loads [-- SEEDS [NAME]]`: prints how good the estimates of starts are on every
+// load, or on those with NAME in theirs; summed up in docs/estimates.md.
 
 import { judge } from './judge.ts';
 import { burstLoads, scalingLoads, slowerLoads, steadyLoads, urgentLoads } from './loads.ts';
