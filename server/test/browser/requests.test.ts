@@ -9,8 +9,11 @@ import type { AddressInfo } from 'node:net';
 import { join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openRequestService, type RequestService } from '../integration/request-service.ts';
+
+// A server, its commands and a browser are started.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 const executablePath = '/usr/bin/chromium';
 const dist = fileURLToPath(new URL('../../../sdk/dist', import.meta.url));

@@ -14,7 +14,7 @@ const code = [...page.matchAll(/^```js\n(.*?)^```$/gms)].map(([, text]) => text 
 const printed = [...code.matchAll(/\/\/ prints (.*)$/gm)].flatMap(([, text]) => text?.split(', '));
 
 // Each command is a process, and each world a server.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let service: RequestService;
 
