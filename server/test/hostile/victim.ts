@@ -3,7 +3,8 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -75,6 +76,20 @@ export class Victim {
     this.#child.send('measure');
     const [measured] = await answer;
     return measured;
+  }
+
+  /** The most memory that it ever had, since the last call; Linux only. */
+  peakBytes(): number {
+    const { pid } = this.#child;
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    // The kernel begins anew.
+    writeFileSync(`/proc/${pid}/clear_refs`, '5');
+    return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
+  }
+
+  /** The files of its bodies. */
+  async bodies(): Promise<readonly string[]> {
+    return readdir(join(this.#folder, 'data', 'bodies'));
   }
 
   async stop(): Promise<void> {
