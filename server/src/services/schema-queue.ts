@@ -102,7 +102,7 @@ export const queueSchema: z.ZodType<QueueFile, Readonly<Record<string, unknown>>
       idempotency: duration({
         fallback: '24h',
         leastMs: 1000,
-        text: 'How long an idempotency key is remembered; at most as long as the record.',
+        text: 'How long an idempotency key is remembered; records are kept as long too.',
       }),
       max_count: whole(1, 10_000_000)
         .default(1_000_000)
