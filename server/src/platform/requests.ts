@@ -56,6 +56,7 @@ export function createRequests(parts: RequestParts): Requests {
     find: parts.find,
     tell: (service, live) => waits.tell(service, live),
     callbackMs: parts.callbackMs,
+    retentionMs: (service) => parts.registry.get(service)?.settings?.recordRetentionMs ?? 0,
     arrived: (service, priority) => waits.observer(service).arrived(priority, monoOf(parts)),
     checkCallback: parts.checkCallback,
     checkAddress: parts.checkAddress,

@@ -29,6 +29,8 @@ export interface DeskOptions {
   readonly tell: (service: string, live: Extract<Known, { kind: 'live' }>) => Telling;
   /** How long an end that somebody is to be told of by callback has to be kept for that. */
   readonly callbackMs: number;
+  /** How long a service keeps results of which nobody said how long. */
+  readonly retentionMs: (service: string) => number;
   /** Rejects when a request may not ask for this callback; all may without it. */
   readonly checkCallback?: (service: string, wish: CallbackWish) => Promise<void>;
   /** Rejects when a body may not be fetched from this address; all may without it. */
@@ -60,8 +62,9 @@ export class RequestDesk {
     const { retainMs: wantedMs, bodyHash, ...message } = rest;
     if (callback !== undefined) await this.#options.checkCallback?.(service, callback);
     if (body?.kind === 'address') await this.#options.checkAddress?.(service, body.url);
+    const { callbackMs, retentionMs } = this.#options;
     const retainMs =
-      callback === undefined ? wantedMs : Math.max(wantedMs, this.#options.callbackMs);
+      callback === undefined ? wantedMs : Math.max(wantedMs || retentionMs(service), callbackMs);
     const answer = await queues.put('input', {
       ...message,
       id: undefined,

@@ -88,6 +88,7 @@ export async function openRequests(options: RequestsWorldOptions = {}): Promise<
     find: () => queues,
     tell: () => ({ why: undefined, estimate: undefined, progress: undefined }),
     callbackMs: 0,
+    retentionMs: () => 0,
     clock,
   });
   const desk = changed(real, options.change ?? {});

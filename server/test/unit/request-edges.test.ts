@@ -159,6 +159,20 @@ describe('what is kept', () => {
     });
   });
 
+  it.each([
+    [0, 24],
+    [60_000, 1],
+    [100 * hour, 100],
+  ])('is a result with a callback: %i ms asked for, %i h kept', async (retainMs, hours) => {
+    await inWorld({ declaresInstances: true }, async (world) => {
+      const callback = { url: 'https://example.org/', events: [] };
+      const { id } = await submit(world, 'one', { callback, retainMs });
+      await world.complete(await world.worker('i-1'), 1, 'done');
+      const { doneAt, retainUntil } = await viewOf(world, id);
+      expect(retainUntil - doneAt).toBe(hours * hour);
+    });
+  });
+
   it('makes room for results as soon as retentions are over', async () => {
     const limits = { recordResultBytesMax: 4 };
     await inWorld({ declaresInstances: true, ...limits }, async (world) => {

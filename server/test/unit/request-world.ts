@@ -1,5 +1,6 @@
 // The desk of requests on the stage of the queues' tests, with short ways to submit and to look.
 
+import { defaultSettings } from '../../src/queue/settings.ts';
 import { RequestDesk } from '../../src/requests/desk.ts';
 import type { ListFilter, RequestView, Submission, Submitted } from '../../src/requests/request.ts';
 import { bytes } from './queue-requests.ts';
@@ -12,6 +13,7 @@ export function deskOf(world: World): RequestDesk {
     find: () => world.queues,
     tell: () => nothingTold,
     callbackMs: 3_600_000,
+    retentionMs: () => defaultSettings.recordRetentionMs,
     clock: world.clock,
   });
 }

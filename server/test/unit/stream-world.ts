@@ -84,7 +84,8 @@ export class StreamWorld {
     const { clock } = parts;
     const book = new EventBook(clock);
     const tell = (): Telling => ({ why: undefined, estimate: undefined, progress: undefined });
-    const desk = new RequestDesk({ find: () => this.queues, tell, callbackMs: 0, clock });
+    const times = { callbackMs: 0, retentionMs: () => 0, clock };
+    const desk = new RequestDesk({ find: () => this.queues, tell, ...times });
     this.book = book;
     this.desk = desk;
     const followed: FollowedRequests = {
