@@ -104,6 +104,8 @@ export function decideCommit(state: State, command: CommitCommand, now: Time): D
   const group = queue.groups.get(command.gid);
   const entry = group?.entries.get(command.index);
   if (group === undefined || entry === undefined) return unchanged;
+  // One that was put with a delay waits like one that came back, and nobody had it yet.
+  if (entry.mark.deliveries === 0) return unchanged;
   const own = entry.consumer?.uid === command.uid ? entry : undefined;
   const { changes, effects } = finish(state, queue, group, command.index, own, 'committed', now);
   return changing(changes, effects);

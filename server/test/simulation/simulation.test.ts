@@ -97,6 +97,7 @@ const finds: readonly (readonly [number, string])[] = [
   [2_146_034_864, 'the notice of a dead request named no cause'],
   [10, 'a put that had been taken was refused when it was repeated after the end of the queue'],
   [6_000_193, 'a repeated put was told that a full disk had written nothing'],
+  [241, 'a commit by index ended a delayed request that nobody had had'],
 ];
 
 describe('what was found once stays mended', () => {

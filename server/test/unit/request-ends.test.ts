@@ -26,6 +26,16 @@ describe('times', () => {
     });
   });
 
+  it('passes over a commit of a delayed request that nobody had yet', async () => {
+    await inWorld({ declaresInstances: true }, async (world) => {
+      const delayUntil = world.clock.now().wall + 5_000;
+      const { id } = await submit(world, 'later', { delayUntil });
+      const stranger = { gid: serviceName, uid: 'stranger' };
+      await world.run(world.queues.commit('input', [1], stranger));
+      expect(await viewOf(world, id)).toMatchObject({ state: 'queued' });
+    });
+  });
+
   it('expires what has not started in time, and never runs it', async () => {
     await inWorld({ declaresInstances: true }, async (world) => {
       const startBy = world.clock.now().wall + 5_000;
