@@ -237,6 +237,7 @@ function newRequest(index: number, call: SeenCall): RequestInfo {
     callback: null,
     cancel: null,
     redriveOf: null,
+    redrivenAs: null,
     progress: null,
     links: { status: '', result: '', events: '', cancel: '' },
   };

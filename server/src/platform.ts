@@ -172,8 +172,8 @@ export class Platform implements Component {
     const adminToken = this.#config.adminToken ?? (await this.#ownToken());
     const telemetry = new Telemetry();
     const { dataFolder } = this.#config;
-    const eventFolder = join(dataFolder, 'events');
-    const events = await this.#begin(new EventLog({ folder: eventFolder, clock, log }));
+    const folder = join(dataFolder, 'events');
+    const events = await this.#begin(new EventLog({ folder, clock, log }));
     const options = { engine, clock, random, log, record: events.record };
     const broker = await this.#begin(new Broker(options));
     const callbacks = await this.#begin(createCallbacks({ ...options, dataFolder }));
@@ -213,8 +213,7 @@ export class Platform implements Component {
     const looks = { ...options, registry, broker, directory, instances, following, callbacks, hub };
     const requests = createRequestService({ ...looks, bodies });
     const seen = { engine, registry, broker, callbacks, instances, events, book, telemetry };
-    const known = { ...seen, bodies, workers, scaler, requests };
-    const administration = this.#administrator(known);
+    const administration = this.#administrator({ ...seen, bodies, workers, scaler, requests });
     const loopDelay = await this.#begin(new LoopDelay(clock));
     const { meters } = requests;
     pullMetrics(telemetry, { administration, events, loopDelay, requests: meters, callbacks });

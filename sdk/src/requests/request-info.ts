@@ -149,6 +149,8 @@ export interface RequestInfo {
   readonly cancel: CancelInfo | null;
   /** The index of the dead request that it was made from. */
   readonly redriveOf: number | null;
+  /** Of a dead request: the index of the one that was made from it. */
+  readonly redrivenAs: number | null;
   /** The latest that the running model told or streamed. */
   readonly progress: string | null;
   readonly links: RequestLinks;

@@ -131,6 +131,7 @@ export function detailLines(info: RequestInfo, nowMs: number): string[] {
       ['Callback', callback === null ? '' : [callback.url, ...callback.events].join(' ')],
       ['Key', info.idempotencyKey ?? ''],
       ['Made from', info.redriveOf === null ? '' : `the dead request of index ${info.redriveOf}`],
+      ['Made anew', info.redrivenAs === null ? '' : `as the request of index ${info.redrivenAs}`],
       ['Result in', info.home === 'sink' ? 'the sink queue' : ''],
       ['Index', info.index],
       ['Request id', info.requestId],

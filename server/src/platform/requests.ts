@@ -1,6 +1,7 @@
 // The desk of requests among the other parts: where it finds the queues of a service, and what it
 // tells of a request that waits.
 
+import { PlatformError } from '@sluice/sdk/wire';
 import type { Broker } from '../broker/broker.ts';
 import type { Queues } from '../broker/queues.ts';
 import type { Known } from '../broker/requests.ts';
@@ -60,6 +61,7 @@ export function createRequests(parts: RequestParts): Requests {
     arrived: (service, priority) => waits.observer(service).arrived(priority, monoOf(parts)),
     checkCallback: parts.checkCallback,
     checkAddress: parts.checkAddress,
+    linesOf: (service, instance) => latestLines(parts.instances, service, instance),
     clock: parts.clock,
   });
   return {
@@ -67,6 +69,27 @@ export function createRequests(parts: RequestParts): Requests {
     served: (service, durationMs) => waits.observer(service).served(durationMs, monoOf(parts)),
     deleted: (service) => waits.deleted(service),
   };
+}
+
+/** Lines of an instance that are shown with a dead request. */
+const latestLinesMax = 20;
+
+/** The latest lines that an instance wrote; none of one that is no process or container of ours. */
+async function latestLines(
+  instances: Pick<InstanceManager, 'logs'>,
+  service: string,
+  instance: string,
+): Promise<readonly string[]> {
+  const request = { tail: latestLinesMax, follow: false, signal: undefined };
+  const pieces: Uint8Array[] = [];
+  try {
+    for await (const piece of await instances.logs(service, instance, request)) pieces.push(piece);
+  } catch (error) {
+    if (error instanceof PlatformError && error.code === 'not_found') return [];
+    throw error;
+  }
+  const text = Buffer.concat(pieces).toString('utf8').trimEnd();
+  return text === '' ? [] : text.split('\n');
 }
 
 function monoOf({ clock }: Pick<RequestParts, 'clock'>): number {

@@ -17,7 +17,12 @@ export interface DeadPage {
 export interface DeadLook {
   readonly dead: DeadRequest;
   readonly payload: Uint8Array;
+  /** The latest lines of the instance that had it last, as far as they are known. */
+  readonly log: readonly string[];
 }
+
+/** The latest lines that an instance wrote; none where nothing is known. */
+export type LinesOf = (service: string, instance: string) => Promise<readonly string[]>;
 
 const stepIndexes = 256;
 const pageMax = 1_000;
@@ -31,10 +36,12 @@ const causeTags: ReadonlySet<string> = new Set([
 
 export class DeadDesk {
   readonly #find: (service: string) => Queues;
+  readonly #linesOf: LinesOf;
 
   /** `find` throws when the service has no queues. */
-  constructor(find: (service: string) => Queues) {
+  constructor(find: (service: string) => Queues, linesOf: LinesOf = async () => []) {
     this.#find = find;
+    this.#linesOf = linesOf;
   }
 
   /** Newest first; indexes below `below`, 0 = from the newest. */
@@ -63,7 +70,10 @@ export class DeadDesk {
     const { requests } = this.#find(service);
     const message = await requests.dead(rearIndex);
     if (message === undefined) return undefined;
-    return { dead: await describe(requests, message.meta), payload: message.payload };
+    const dead = await describe(requests, message.meta);
+    const instance = dead.outcomes.at(-1)?.uid ?? '';
+    const log = instance === '' ? [] : await this.#linesOf(service, instance);
+    return { dead, payload: message.payload, log };
   }
 
   /** Puts it anew and takes it out of the rear queue: both or nothing. What it was put with holds

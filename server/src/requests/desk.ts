@@ -8,7 +8,7 @@ import type { Clock } from '../kernel/clock.ts';
 import { readAfterwards } from '../queue/afterwards.ts';
 import { hashBody } from '../queue/hash.ts';
 import { type BodyPlace, type CallbackWish, writeTerms } from '../queue/terms.ts';
-import { DeadDesk } from './dead.ts';
+import { DeadDesk, type LinesOf } from './dead.ts';
 import { indexOf, isIdOf, publicId } from './ids.ts';
 import { listRequests } from './list.ts';
 import type {
@@ -37,6 +37,8 @@ export interface DeskOptions {
   readonly checkAddress?: (service: string, url: string) => Promise<void>;
   /** A request was accepted that was not before. */
   readonly arrived?: (service: string, priority: number) => void;
+  /** The latest lines that an instance wrote. */
+  readonly linesOf?: LinesOf;
   readonly clock: Clock;
 }
 
@@ -50,7 +52,7 @@ export class RequestDesk {
 
   constructor(options: DeskOptions) {
     this.#options = options;
-    this.dead = new DeadDesk(options.find);
+    this.dead = new DeadDesk(options.find, options.linesOf);
   }
 
   /** Durable when it resolves. With an idempotency key that was used before, for the same body, it

@@ -97,7 +97,7 @@ describe('a backup', () => {
       path: target,
       madeAt: '2026-11-22T12:00:00.000Z',
       services: 1,
-      rows: { 'message input': 10, 'message sink': 2, 'message inputRear': 1, result: 2 },
+      rows: { 'message input': 10, 'message sink': 2, 'message inputRear': 1, result: 1 },
       files: 3,
     });
     expect(await listed(target)).toEqual([

@@ -218,6 +218,7 @@ function requestOf(
     callback,
     cancel: null,
     redriveOf: null,
+    redrivenAs: null,
     progress: null,
     links: { status: path, result: `${path}/result`, events: `${path}/events`, cancel: path },
   };

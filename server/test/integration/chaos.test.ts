@@ -45,10 +45,12 @@ describe('npm run chaos -- --quick', () => {
       expect(said).toContain(`${name}: not run, ${outcome.notRun}`);
       return;
     }
-    expect(outcome).toMatchObject({ lost: 0, duplicated: 0, waiting: 0, dead: 0, problems: [] });
-    const { accepted = 0, results = 0, deleted = 0 } = outcome ?? {};
+    expect(outcome).toMatchObject({ lost: 0, duplicated: 0, waiting: 0, problems: [] });
+    const { accepted = 0, results = 0, deleted = 0, dead = 0 } = outcome ?? {};
     expect(accepted).toBeGreaterThan(10);
-    expect(results + deleted).toBe(accepted);
+    // Only there some requests ask their model to fail.
+    if (name !== 'requests') expect(dead).toBe(0);
+    expect(results + deleted + dead).toBe(accepted);
   });
 });
 

@@ -180,7 +180,7 @@ export async function readResults(
       // The shape is the protocol's JSON list of frames.
       const seen = body === '' ? [] : (JSON.parse(body) as SeenResult[]);
       for (const { index, tags, data } of seen) {
-        ledger.result(tags['requestId'] ?? '', index, Buffer.from(data ?? '', 'base64').toString());
+        ledger.result(tags.requestId ?? '', index, Buffer.from(data ?? '', 'base64').toString());
       }
       if (seen.length > 0) {
         const indexes = seen.map(({ index }) => index).join(',');

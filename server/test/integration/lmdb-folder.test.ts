@@ -21,6 +21,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LmdbEngine } from '../../src/engine/lmdb/engine.ts';
+import { formatVersion } from '../../src/engine/lmdb/format.ts';
 import { verifyFolder } from '../../src/engine/lmdb/health.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
@@ -108,7 +109,9 @@ describe('a data folder', () => {
     expect((await stat(path)).mode & 0o777).toBe(0o700);
     expect((await stat(join(path, 'queue'))).mode & 0o777).toBe(0o700);
     expect((await stat(join(path, 'queue', 'data.mdb'))).mode & 0o777).toBe(0o600);
-    expect(await readFile(join(path, 'FORMAT'), 'utf8')).toBe('sluice data folder\nformat 2\n');
+    expect(await readFile(join(path, 'FORMAT'), 'utf8')).toBe(
+      `sluice data folder\nformat ${formatVersion}\n`,
+    );
   });
 
   it('is closed to others when it was open and empty', async () => {
@@ -152,10 +155,13 @@ describe('a data folder', () => {
 
   it('of a newer format is left alone', async () => {
     await filled();
-    await writeFile(join(folder, 'FORMAT'), 'sluice data folder\nformat 3\nmore\n');
+    await writeFile(
+      join(folder, 'FORMAT'),
+      `sluice data folder\nformat ${formatVersion + 1}\nmore\n`,
+    );
     const error = await refusal();
     expect(error).toMatchObject({ code: 'conflict' });
-    expect(error.message).toContain('has format 3, written by a newer Sluice');
+    expect(error.message).toContain(`has format ${formatVersion + 1}, written by a newer Sluice`);
   });
 
   it('that is none is left alone', async () => {

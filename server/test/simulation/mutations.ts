@@ -57,8 +57,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'reserves no place for the result',
     file: 'server/src/queue/decide-deliver.ts',
-    find: 'place: before?.place ?? takesPlace(state, queue, group, index),',
-    replace: 'place: before?.place ?? false,',
+    find: 'place: before?.place || takesPlace(state, queue, group, index),',
+    replace: 'place: before?.place || false,',
   },
   {
     name: 'gives a consumer one more than its window',
@@ -77,6 +77,8 @@ export const mutations: readonly Mutation[] = [
     file: 'server/src/queue/decide-lease.ts',
     find: `  const entry = group?.entries.get(command.index);
   if (group === undefined || entry === undefined) return unchanged;
+  // One that was put with a delay waits like one that came back, and nobody had it yet.
+  if (entry.mark.deliveries === 0) return unchanged;
   const own = entry.consumer?.uid === command.uid ? entry : undefined;`,
     replace: `  const entry = group?.entries.get(command.index);
   if (group === undefined || !queue.messages.has(command.index)) return unchanged;
@@ -104,7 +106,7 @@ export const mutations: readonly Mutation[] = [
     name: 'forgets the records of what is truncated',
     file: 'server/src/queue/lease-end.ts',
     find: "queue.name === 'input'\n      ? closingOf(workingMark(",
-    replace: "queue.name === 'input' && cause !== 'truncated'\n      ? closingOf(workingMark(",
+    replace: "queue.name === 'input' && rest.cause !== 'truncated'\n      ? closingOf(workingMark(",
   },
   {
     name: 'gives a late result a place of its own',
@@ -181,8 +183,26 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'refuses a repeated put after the end of the stream',
     file: 'server/src/queue/decide-put.ts',
-    find: "queue.name === 'input' ? firstOf(state, command, now) : undefined",
-    replace: "queue.name === 'input' && !queue.ended ? firstOf(state, command, now) : undefined",
+    find: 'isInput ? firstOf(state, command, now) : undefined',
+    replace: 'isInput && !queue.ended ? firstOf(state, command, now) : undefined',
+  },
+  {
+    name: 'takes another body under an idempotency key for a new request',
+    file: 'server/src/queue/decide-put.ts',
+    find: '  if (keyed !== undefined) return keyed;',
+    replace: "  if (keyed !== undefined && keyed.reply.kind === 'put') return keyed;",
+  },
+  {
+    name: 'forgets idempotency keys at a restart',
+    file: 'server/src/queue/restore.ts',
+    find: 'this.#keys.push({ hash, index, bodyHash, at });',
+    replace: 'void hash;',
+  },
+  {
+    name: 'tells nobody of a request whose end somebody is to be told of',
+    file: 'server/src/queue/change.ts',
+    find: 'readTerms(meta.terms).callback === undefined',
+    replace: 'readTerms(meta.terms).callback !== undefined',
   },
   {
     name: 'gives a suspect company',
@@ -199,13 +219,13 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'lets a message live that an instance died with alone',
     file: 'server/src/queue/suspicion.ts',
-    find: 'if (isSuspect(mark)) {',
+    find: 'if (isSuspect(mark) && !gotOn) {',
     replace: 'if (mark.deaths > 99) {',
   },
   {
     name: 'convicts a message that had company in both deaths',
     file: 'server/src/queue/suspicion.ts',
-    find: 'if (isSuspect(mark)) {',
+    find: 'if (isSuspect(mark) && !gotOn) {',
     replace: 'if (mark.deaths > 0) {',
   },
   {

@@ -123,7 +123,7 @@ async function commitBlindly({ stage, oracle, random }: Play): Promise<void> {
 
 async function truncate({ stage, oracle, random }: Play): Promise<void> {
   const entry = random.pick([undefined, ...oracle.ledger.entries]);
-  if (entry?.index === undefined || random.chance(0.5)) return;
+  if (entry?.index === undefined || random.chance(0.2)) return;
   const below = entry.index;
   const canTouch = (other: Entry): boolean => other.index === undefined || other.index < below;
   stage.note(`truncate below ${below}`);

@@ -63,6 +63,8 @@ const sights = [
   'the window of',
   'is drained',
   'truncate below',
+  'cancel ',
+  'redrive ',
   'force true',
   'change to',
   'replaced',

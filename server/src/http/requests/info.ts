@@ -61,6 +61,7 @@ export function infoOf(view: RequestView): RequestInfo {
             wastedMs: cancel.wastedMs ?? null,
           },
     redriveOf: view.redriveOf === 0 ? null : view.redriveOf,
+    redrivenAs: view.redrivenAs === 0 ? null : view.redrivenAs,
     progress: view.progress ?? null,
     links: linksOf(service, id),
   };

@@ -89,6 +89,7 @@ const request = z.object({
   callback: z.object({ url: z.string(), events: z.array(z.string()) }).nullable(),
   cancel: cancel.nullable(),
   redriveOf: index.nullable().describe('The index of the dead request it was made from.'),
+  redrivenAs: index.nullable().describe('Of a dead request: the index of the one made from it.'),
   progress: z.string().nullable(),
   links: z.object({
     status: z.string(),
