@@ -16,7 +16,7 @@ import { killQuietly } from '../world.ts';
 const service = 'requests';
 const lanes = 48;
 const full = 10_000;
-const quick = 120;
+const quick = 60;
 const restMs = 120_000;
 const forEver = new AbortController().signal;
 

@@ -169,10 +169,13 @@ test('a folder is submitted over a crash of the server, each file once', async (
 describe('the dead', () => {
   test('are listed, shown, redriven, exported and dropped', async () => {
     service.model.isBroken = true;
-    const ids = [await submitted('{"n": 1}'), await submitted('two'), await submitted('three')];
-    for (const id of ids) {
+    const ids: string[] = [];
+    // One after the other: the first one dead is to be the first in the rear queue.
+    for (const body of ['{"n": 1}', 'two', 'three']) {
+      const id = await submitted(body);
       const { stderr } = await service.sluice('result', 'demo', id, '--wait');
       expect(stderr).toContain('error:');
+      ids.push(id);
     }
     const list = await service.sluice('dead', 'ls', 'demo');
     expect(list.stdout).toMatch(/\| +3 \| \S+ +\| \S+ +\| +2 \|/);
