@@ -37,7 +37,6 @@ const awayMs = 10_000;
 /** The engine may learn that memory ran out a moment after it has learned of the end. */
 const memoryRetryMs = 50;
 const memoryRetries = 10;
-const killedCode = 137;
 
 export class ContainerCopy {
   readonly #options: CopyOptions;
@@ -120,8 +119,8 @@ export class ContainerCopy {
       if (facts === undefined || facts === 'gone') return facts === 'gone' ? removed : undefined;
       if (facts.isAlive) return undefined;
       const { ending, memoryBytes } = facts;
-      const mayBeMemory =
-        ending.code === killedCode && memoryBytes > 0 && !this.#hurry.signal.aborted;
+      // A program inside may have been ended for it, and another one tell of that by its own code.
+      const mayBeMemory = ending.code !== 0 && memoryBytes > 0 && !this.#hurry.signal.aborted;
       if (ending.outOfMemory === true && memoryBytes > 0) {
         return { ...ending, memoryLimitBytes: memoryBytes };
       }
