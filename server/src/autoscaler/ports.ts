@@ -1,6 +1,7 @@
 // What the scaler needs of the other parts. The composition root connects them; the shapes are
 // theirs, as far as the scaler looks.
 
+import type { InstanceState } from '../deployment/instances.ts';
 import type { ScalingPolicy } from '../deployment/scaling.ts';
 import type { RecordEvent } from '../kernel/events.ts';
 
@@ -26,16 +27,7 @@ export interface QueueFacts {
 /** One instance. */
 export interface InstanceFacts {
   readonly name: string;
-  readonly state:
-    | 'Pending'
-    | 'Pulling'
-    | 'Starting'
-    | 'Running'
-    | 'Busy'
-    | 'Unhealthy'
-    | 'Draining'
-    | 'CrashLoop'
-    | 'Terminated';
+  readonly state: InstanceState;
   readonly reason: string;
   /** Where it is reached; empty while unknown. */
   readonly url: string;

@@ -159,3 +159,23 @@ export interface InstanceSettings extends FeedSettings {
   /** A crashed process is kept as it is, not started again. */
   readonly keepCrashed: boolean;
 }
+
+/** What an instance is doing. */
+export type InstanceState =
+  /** It cannot be started, or not yet. */
+  | 'Pending'
+  /** Its image is being fetched. */
+  | 'Pulling'
+  /** It runs; no check has passed yet. */
+  | 'Starting'
+  /** Ready for work, or at work. */
+  | 'Running'
+  /** Too busy to answer its check. */
+  | 'Busy'
+  /** Its checks fail. */
+  | 'Unhealthy'
+  /** It takes nothing new, finishes what it has, and ends. */
+  | 'Draining'
+  /** It ended by itself and waits for its next start. */
+  | 'CrashLoop'
+  | 'Terminated';

@@ -1,26 +1,10 @@
 // The state of one instance as people and the scaler see it, in words that say why.
 
 import type { InstanceInfo, LastExit } from '@sluice/sdk/wire';
+import type { InstanceState } from '../deployment/instances.ts';
 import type { FeederView } from './feeder.ts';
 
-export type InstanceState =
-  /** It cannot be started, or not yet. */
-  | 'Pending'
-  /** Its image is being fetched. */
-  | 'Pulling'
-  /** It runs; no check has passed yet. */
-  | 'Starting'
-  /** Ready for work, or at work. */
-  | 'Running'
-  /** Too busy to answer its check. */
-  | 'Busy'
-  /** Its checks fail. */
-  | 'Unhealthy'
-  /** It takes nothing new, finishes what it has, and ends. */
-  | 'Draining'
-  /** It ended by itself and waits for its next start. */
-  | 'CrashLoop'
-  | 'Terminated';
+export type { InstanceState };
 
 /** How its run before this one ended. */
 export interface LastRun {

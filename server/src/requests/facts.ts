@@ -1,6 +1,7 @@
 // Gathers the facts of waiting from what other parts show of a service: its queues, the consumers
 // of its working group, its instances, and what was observed before.
 
+import type { InstanceState } from '../deployment/instances.ts';
 import type { Time } from '../kernel/clock.ts';
 import type { ConsumerView, QueueView } from '../queue/view.ts';
 import type { WaitObserver } from './estimate/observer.ts';
@@ -9,16 +10,7 @@ import type { QueueFacts, RequestFacts, ServerFacts, WaitFacts } from './wait-fa
 /** An instance as its manager shows it: what is looked at of it. */
 export interface InstanceSight {
   readonly name: string;
-  readonly state:
-    | 'Pending'
-    | 'Pulling'
-    | 'Starting'
-    | 'Running'
-    | 'Busy'
-    | 'Unhealthy'
-    | 'Draining'
-    | 'CrashLoop'
-    | 'Terminated';
+  readonly state: InstanceState;
   readonly reason: string;
   /** Wall clock; 0 = not yet. */
   readonly startedAt: number;

@@ -4,6 +4,7 @@
 import type { ServerResponse } from 'node:http';
 import { PlatformError } from '@sluice/sdk/wire';
 import type { Clock } from '../../kernel/clock.ts';
+import { drained } from '../drained.ts';
 
 /** Most answers of one kind that are being followed at the same time. */
 export const followersMax: number = 64;
@@ -95,18 +96,4 @@ async function write(
   } finally {
     timer.cancel();
   }
-}
-
-/** Resolves when more can be written, or never will be. */
-function drained(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      response.removeListener('drain', done);
-      response.removeListener('close', done);
-      resolve();
-    };
-    response.once('drain', done);
-    response.once('close', done);
-    if (response.destroyed) done();
-  });
 }

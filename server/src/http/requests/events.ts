@@ -5,6 +5,7 @@
 import type { ServerResponse } from 'node:http';
 import type { RequestEvent } from '@sluice/sdk/wire';
 import type { Clock, Timer } from '../../kernel/clock.ts';
+import { drained } from '../drained.ts';
 
 const keepMs = 15_000;
 /** How long a browser waits before it comes back after a cut. */
@@ -80,18 +81,4 @@ async function write(
 /** JSON has no line break in it, so that the data is always one line. */
 function textOf({ event, id, data }: RequestEvent): string {
   return `event: ${event}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`;
-}
-
-/** Resolves when more can be written, or never will be. */
-function drained(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      response.removeListener('drain', done);
-      response.removeListener('close', done);
-      resolve();
-    };
-    response.once('drain', done);
-    response.once('close', done);
-    if (response.destroyed) done();
-  });
 }

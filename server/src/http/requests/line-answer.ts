@@ -2,6 +2,7 @@
 // like any other.
 
 import type { ServerResponse } from 'node:http';
+import { drained } from '../drained.ts';
 
 export class LineAnswer {
   readonly #response: ServerResponse;
@@ -34,16 +35,7 @@ export class LineAnswer {
   /** Resolves once what was written has been taken, or nobody reads on. */
   taken(): Promise<void> {
     const response = this.#response;
-    if (!response.writableNeedDrain || response.destroyed) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = (): void => {
-        response.removeListener('drain', done);
-        response.removeListener('close', done);
-        resolve();
-      };
-      response.once('drain', done);
-      response.once('close', done);
-    });
+    return response.writableNeedDrain ? drained(response) : Promise.resolve();
   }
 
   end(): void {
