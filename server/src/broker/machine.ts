@@ -18,7 +18,7 @@ import type { BodyBook } from './body-book.ts';
 import type { NextInput } from './next-input.ts';
 import { recoverState } from './recovery.ts';
 import { Stored } from './stored.ts';
-import { type Turn, touchedBy } from './turn.ts';
+import type { Turn } from './turn.ts';
 import { type Item, type Reader, TurnRunner } from './turn-runner.ts';
 import { Writer } from './writer.ts';
 
@@ -47,8 +47,8 @@ export interface MachineEvents {
   effect(effect: Effect, message: StoredMessage | undefined): void;
   /** A message became visible in this turn; called before the turn is durable. */
   visible(queue: QueueName, index: number): void;
-  /** Something befell a message of the input; durable. */
-  touched(index: number): void;
+  /** What a turn changed; durable. */
+  changed(changes: Turn['changes']): void;
   /** Callbacks to make were written; durable. */
   outboxWritten(entries: Turn['outbox']): void;
   /** Everything volatile is gone: watches and polls are over. */
@@ -270,10 +270,7 @@ export class Machine {
 
   #tellFollowers(turn: Turn): void {
     if (turn.outbox.length > 0) this.#events.outboxWritten(turn.outbox);
-    for (const change of turn.changes) {
-      const index = touchedBy(change);
-      if (index > 0) this.#events.touched(index);
-    }
+    this.#events.changed(turn.changes);
   }
 
   #release(): void {

@@ -5,6 +5,7 @@
 import { PlatformError } from '@sluice/sdk/wire';
 import type { Departure } from '../engine/engine.ts';
 import { readAfterwards, writeAfterwards } from '../queue/afterwards.ts';
+import type { Durable } from '../queue/change.ts';
 import type { Effect, Reply } from '../queue/decision.ts';
 import { hashText } from '../queue/hash.ts';
 import type { MessageMeta, StoredMessage } from '../queue/message.ts';
@@ -22,6 +23,7 @@ import type { Machine, MachineOptions } from './machine.ts';
 import { newMessage } from './new-message.ts';
 import type { PutAnswer, PutRequest } from './queues.ts';
 import { checkPut } from './request-limits.ts';
+import { touchedBy } from './turn.ts';
 
 export type { ResultRoom, Standing };
 
@@ -226,10 +228,12 @@ export class ServiceRequests implements Requests {
     await this.#machine.ask({ kind: 'reported', index });
   }
 
-  /** Something durable befell a message of the input. */
-  touched(index: number): void {
+  /** What a turn changed is durable: whoever follows a request is told. */
+  changed(changes: readonly Durable[]): void {
     if (this.#followers.size === 0) return;
-    for (const changed of this.#followers.get(index) ?? []) changed();
+    for (const change of changes) {
+      for (const changed of this.#followers.get(touchedBy(change)) ?? []) changed();
+    }
   }
 
   /** A turn with callbacks to make is durable. */

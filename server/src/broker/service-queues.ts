@@ -67,7 +67,7 @@ export class ServiceQueues implements Queues {
         else this.#watches.handle(effect, message);
       },
       visible: (queue, index) => this.#polls.wake(queue, index, this.#machine.state),
-      touched: (index) => this.requests.touched(index),
+      changed: (changes) => this.requests.changed(changes),
       outboxWritten: (entries) => this.requests.outboxWritten(entries),
       reset: (reason) => this.#reset(reason),
       recovered: () => {

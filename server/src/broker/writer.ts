@@ -8,6 +8,7 @@ import { invariant } from '../kernel/invariant.ts';
 import { type Durable, isUnsealed, seal, type Unsealed } from '../queue/change.ts';
 import type { Effect } from '../queue/decision.ts';
 import type { QueueName, StoredMessage } from '../queue/message.ts';
+import type { OutboxEntry, Transition } from '../queue/transition.ts';
 import type { Turn } from './turn.ts';
 
 export interface WriterOptions {
@@ -135,7 +136,7 @@ export class Writer {
     this.#appending += 1;
     this.#sequence += 1;
     const transitions = turn.changes.map((change: Durable) => seal(change, turn.metas.get(change)));
-    turn.outbox = transitions.flatMap((one) => ('outbox' in one ? (one.outbox ?? []) : []));
+    turn.outbox = outboxOf(transitions);
     const { engine, number: service } = this.#options;
     const { state } = turn;
     const batch = { service, epoch: state.epoch, sequence: this.#sequence, state, transitions };
@@ -156,6 +157,15 @@ export class Writer {
       },
     );
   }
+}
+
+function outboxOf(transitions: readonly Transition[]): readonly OutboxEntry[] {
+  const entries: OutboxEntry[] = [];
+  for (const transition of transitions) {
+    const entry = 'outbox' in transition ? transition.outbox : undefined;
+    if (entry !== undefined) entries.push(entry);
+  }
+  return entries;
 }
 
 function missingOf(turn: Turn): Needy[] {

@@ -234,7 +234,7 @@ export function removal(
 
 /** Until when a submitter asked to keep what became of its request; 0 = it did not. */
 function askedUntil(queue: QueueState, index: number, now: Time): number {
-  const { retainMs = 0 } = queue.messages.facts(index) ?? {};
+  const retainMs = queue.messages.retainMs(index);
   return retainMs > 0 ? now.wall + retainMs : 0;
 }
 

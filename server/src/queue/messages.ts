@@ -202,6 +202,11 @@ export class Messages {
     return this.#table.read(index, (columns, row) => columns.priority?.[row]) ?? 0;
   }
 
+  /** For how long its submitter asked to keep what becomes of it; 0 = did not. */
+  retainMs(index: number): number {
+    return this.#table.read(index, (columns, row) => columns.retainMs?.[row]) ?? 0;
+  }
+
   isHidden(index: number): boolean {
     return this.#hasFlag(index, flag.hidden);
   }
