@@ -103,9 +103,13 @@ describe.skipIf(engineProblem !== undefined)('a service with an image', () => {
 
   it('is named as out of memory when it takes more than it may have', async () => {
     // More than the limit, at once and for real.
-    expect(await ask('eat')).toBe('');
-    const seen = await instance();
-    expect(seen?.lastExit?.reason).toContain('out of memory (limit 256 MB)');
+    const reason = 'out of memory (limit 256 MB)';
+    for (let attempt = 1; attempt <= 3; attempt += 1) {
+      expect(await ask('eat')).toBe('');
+      // A busy engine may miss why a container ended: see `endingToldOfMemory` for its driver.
+      if ((await instance())?.lastExit?.reason.includes(reason) === true) break;
+    }
+    expect((await instance())?.lastExit?.reason).toContain(reason);
   });
 
   it('leaves no container when it is deleted', async () => {
