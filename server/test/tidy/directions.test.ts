@@ -22,6 +22,7 @@ const everyPart = [
     'events',
     'blobs',
     'callbacks',
+    'models',
     'deployment',
     'config',
   ],
@@ -38,6 +39,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   requests: ['deployment', ...behindTheEdge],
   callbacks: behindTheEdge,
   blobs: behindTheEdge,
+  models: ['kernel'],
+  // Model servers that ship with Sluice: each runs in a process of its own and knows no queue.
+  processors: ['kernel'],
   deployment: [],
   services: ['deployment', ...behindTheEdge, ...parsers],
   instances: ['deployment', ...behindTheEdge],
@@ -50,7 +54,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   // The second composition root: an instance here that works for a service of another machine. It
   // connects the parts that run and feed an instance with the SDK, which brings the work.
   join: ['worker', 'instances', 'deployment', ...behindTheEdge, ...parsers],
-  cli: ['platform.ts', 'join', 'config', 'services', 'http', 'instances', ...behindTheEdge],
+  cli: [
+    ...['platform.ts', 'join', 'config', 'services', 'http', 'instances', 'processors'],
+    ...behindTheEdge,
+  ],
   'main.ts': ['cli', 'platform.ts', 'config', 'kernel'],
 };
 
