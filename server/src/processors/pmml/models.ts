@@ -1,0 +1,6 @@
+// The kinds of models by the names of their elements. A new kind is put in here and nowhere else.
+
+import type { Compile } from './model.ts';
+
+/** What compiles each element that is a model. */
+export const models: ReadonlyMap<string, Compile> = new Map<string, Compile>([]);
