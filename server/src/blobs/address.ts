@@ -5,33 +5,16 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import { PlatformError } from '@sluice/sdk/wire';
-import {
-  type AllowList,
-  checkTarget,
-  type PinnedTarget,
-  type Resolve,
-  readTarget,
-  systemResolve,
-} from '../kernel/address-filter.ts';
+import { checkTarget, type Resolve } from '../kernel/address-filter.ts';
 import type { Clock } from '../kernel/clock.ts';
+import {
+  type FetchRules,
+  objectTarget,
+  readObjectName,
+  type S3Settings,
+  type SignedTarget,
+} from '../kernel/object-store.ts';
 import { type PinnedOptions, pinnedClient } from '../kernel/pinned-connector.ts';
-import { encoded, type S3Credentials, signedHeaders } from './sigv4.ts';
-
-/** How objects are read; from the environment of the server. */
-export interface S3Settings {
-  /** undefined: none are known, and no object can be read. */
-  readonly credentials: S3Credentials | undefined;
-  readonly region: string;
-  /** Of a store that is not Amazon's; trusted, since only the server's environment names it. */
-  readonly endpoint: URL | undefined;
-}
-
-/** What a service allows its submitters: `fetch` in service.json. */
-export interface FetchRules {
-  readonly allow: AllowList;
-  /** Buckets that may be read. */
-  readonly buckets: readonly string[];
-}
 
 export interface FetchedBody {
   /** To be read to its end or destroyed. */
@@ -46,11 +29,6 @@ export interface FetchOptions {
   readonly signal: AbortSignal;
 }
 
-interface Target {
-  readonly pinned: PinnedTarget;
-  readonly headers: Readonly<Record<string, string>>;
-}
-
 export interface AddressOptions extends PinnedOptions {
   readonly s3: S3Settings;
   readonly clock: Clock;
@@ -59,7 +37,6 @@ export interface AddressOptions extends PinnedOptions {
 
 /** Longest wait for the first and between any two pieces of a body. */
 const silenceMs = 60_000;
-const keyCharactersMax = 1024;
 
 export class BodyAddresses {
   readonly #options: AddressOptions;
@@ -111,7 +88,7 @@ export class BodyAddresses {
     }
   }
 
-  async #target(url: string, rules: FetchRules): Promise<Target> {
+  async #target(url: string, rules: FetchRules): Promise<SignedTarget> {
     if (!/^s3:/i.test(url)) {
       const { resolve } = this.#options;
       return { pinned: await checkTarget(url, rules.allow, resolve), headers: {} };
@@ -119,59 +96,15 @@ export class BodyAddresses {
     return this.#object(url, rules);
   }
 
-  async #object(address: string, { buckets }: FetchRules): Promise<Target> {
-    const { s3, clock, resolve = systemResolve } = this.#options;
-    const [, bucket = '', key = ''] =
-      /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\/(.+)$/s.exec(address) ?? [];
-    if (bucket === '' || key.length > keyCharactersMax) {
-      throw new PlatformError('unprocessable', 'an address of an object is s3://bucket/key');
-    }
-    if (!buckets.includes(bucket)) {
-      const text = `bucket ${bucket} is read only if fetch.s3_buckets of the service names it`;
+  async #object(address: string, { buckets }: FetchRules): Promise<SignedTarget> {
+    const { s3: settings, clock, resolve } = this.#options;
+    const name = readObjectName(address);
+    if (!buckets.includes(name.bucket)) {
+      const text = `bucket ${name.bucket} is read only if fetch.s3_buckets of the service names it`;
       throw new PlatformError('unprocessable', text);
     }
-    if (s3.credentials === undefined) {
-      const text = 'this server has no credentials for objects: AWS_ACCESS_KEY_ID is not set';
-      throw new PlatformError('unprocessable', text);
-    }
-    const path = key.split('/').map(encoded).join('/');
-    // A key with a part `.` or `..` would be another object's once it is in an address.
-    if (/(^|\/)\.{1,2}(\/|$)/.test(key)) {
-      throw new PlatformError('unprocessable', 'the key of the object has a part . or ..');
-    }
-    const root = s3.endpoint?.href.replace(/\/$/, '');
-    const place =
-      root === undefined
-        ? `https://${bucket}.s3.${s3.region}.amazonaws.com/${path}`
-        : `${root}/${bucket}/${path}`;
-    const url = readTarget(place);
-    const { region, credentials } = s3;
-    const sign = { url, credentials, region, service: 's3', now: clock.now().wall };
-    const { host: _, ...headers } = signedHeaders(sign);
-    const host = url.hostname.replace(/^\[|\]$/g, '');
-    const addresses = await resolve(host).catch((cause: unknown) => {
-      throw new PlatformError('unavailable', `${host} could not be looked up`, { cause });
-    });
-    return { pinned: { url, addresses }, headers };
+    return objectTarget(name, { settings, clock, resolve });
   }
-}
-
-/** The settings of the environment, under the names that every tool for S3 uses. */
-export function s3SettingsOf(
-  environment: Readonly<Record<string, string | undefined>>,
-): S3Settings {
-  const id = environment.AWS_ACCESS_KEY_ID ?? '';
-  const secret = environment.AWS_SECRET_ACCESS_KEY ?? '';
-  const token = environment.AWS_SESSION_TOKEN ?? '';
-  const endpoint = environment.AWS_ENDPOINT_URL_S3 ?? environment.AWS_ENDPOINT_URL ?? '';
-  const isKnown = id !== '' && secret !== '';
-  return {
-    credentials: isKnown
-      ? { accessKeyId: id, secretAccessKey: secret, sessionToken: token === '' ? undefined : token }
-      : undefined,
-    region: environment.AWS_REGION ?? environment.AWS_DEFAULT_REGION ?? 'us-east-1',
-    endpoint: URL.canParse(endpoint) ? new URL(endpoint) : undefined,
-  };
 }
 
 function refusalOf(status: number, headers: IncomingHttpHeaders): PlatformError | undefined {

@@ -17,7 +17,7 @@ import {
 } from './ip-network.ts';
 
 /** The setting of a service that opens more than the internet. */
-export type AllowSetting = 'callbacks.allow' | 'fetch.allow';
+export type AllowSetting = 'callbacks.allow' | 'fetch.allow' | 'model.allow';
 
 export interface AllowList {
   /** Named in every refusal. */

@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { PlatformError } from '@sluice/sdk/wire';
-import { BodyAddresses, type FetchRules, s3SettingsOf } from '../blobs/address.ts';
+import { BodyAddresses } from '../blobs/address.ts';
 import { BodyStore, type LiveNames } from '../blobs/store.ts';
 import type { Environment } from '../config/places.ts';
 import type { RequestSettings } from '../deployment/requests.ts';
@@ -13,6 +13,7 @@ import { allowList } from '../kernel/address-filter.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Component } from '../kernel/component.ts';
 import type { Log } from '../kernel/log.ts';
+import { type FetchRules, s3SettingsOf } from '../kernel/object-store.ts';
 import type { Random } from '../kernel/random.ts';
 import type { BodyPlace } from '../queue/terms.ts';
 import type { KeptResult, OpenedBody, WorkBodies } from '../worker/body.ts';

@@ -4,10 +4,11 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { BodyAddresses, type FetchRules, s3SettingsOf } from '../../src/blobs/address.ts';
-import { signedHeaders } from '../../src/blobs/sigv4.ts';
+import { BodyAddresses } from '../../src/blobs/address.ts';
 import { allowList } from '../../src/kernel/address-filter.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
+import { type FetchRules, s3SettingsOf } from '../../src/kernel/object-store.ts';
+import { signedHeaders } from '../../src/kernel/sigv4.ts';
 import { bytesOf, readAll } from './blobs-world.ts';
 
 const closed: FetchRules = { allow: allowList([], 'fetch.allow'), buckets: [] };

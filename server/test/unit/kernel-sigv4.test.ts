@@ -2,7 +2,7 @@
 // Calculations for the Authorization Header" in the S3 API reference, and its test suite.
 
 import { expect, it } from 'vitest';
-import { encoded, type SignOptions, signedHeaders } from '../../src/blobs/sigv4.ts';
+import { encoded, type SignOptions, signedHeaders } from '../../src/kernel/sigv4.ts';
 
 const s3 = {
   credentials: {

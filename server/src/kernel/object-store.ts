@@ -1,0 +1,109 @@
+// Objects of S3 and of whatever speaks its protocol: which stores this server knows, with which
+// credentials, and where an object lies there. The credentials are the server's own, from its
+// environment, and only buckets that a service names are read with them.
+
+import { PlatformError } from '@sluice/sdk/wire';
+import {
+  type AllowList,
+  type PinnedTarget,
+  type Resolve,
+  readTarget,
+  systemResolve,
+} from './address-filter.ts';
+import type { Clock } from './clock.ts';
+import { encoded, type S3Credentials, signedHeaders } from './sigv4.ts';
+
+/** How objects are read; from the environment of the server. */
+export interface S3Settings {
+  /** undefined: none are known, and no object can be read. */
+  readonly credentials: S3Credentials | undefined;
+  readonly region: string;
+  /** Of a store that is not Amazon's; trusted, since only the server's environment names it. */
+  readonly endpoint: URL | undefined;
+}
+
+/** What a service allows of addresses: `fetch` for bodies, `model` for its model. */
+export interface FetchRules {
+  readonly allow: AllowList;
+  /** Buckets that may be read. */
+  readonly buckets: readonly string[];
+}
+
+/** One object. */
+export interface ObjectName {
+  readonly bucket: string;
+  readonly key: string;
+}
+
+export interface ObjectRequest {
+  readonly settings: S3Settings;
+  readonly clock: Clock;
+  readonly resolve?: Resolve | undefined;
+}
+
+/** What to ask, and with which headers; the signature is good for some minutes. */
+export interface SignedTarget {
+  readonly pinned: PinnedTarget;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+const keyCharactersMax = 1024;
+
+/** Reads `s3://bucket/key`; throws `unprocessable`. The scheme is not looked at. */
+export function readObjectName(address: string): ObjectName {
+  const [, scheme = '', bucket = '', key = ''] =
+    /^([a-z0-9]+):\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\/(.+)$/is.exec(address) ?? [];
+  if (bucket === '' || bucket !== bucket.toLowerCase() || key.length > keyCharactersMax) {
+    const form = `${scheme === '' ? 's3' : scheme.toLowerCase()}://bucket/key`;
+    throw new PlatformError('unprocessable', `an address of an object is ${form}`);
+  }
+  // A key with a part `.` or `..` would be another object's once it is in an address.
+  if (/(^|\/)\.{1,2}(\/|$)/.test(key)) {
+    throw new PlatformError('unprocessable', 'the key of the object has a part . or ..');
+  }
+  return { bucket, key };
+}
+
+/** Throws `unprocessable` without credentials, `unavailable` when the store can't be looked up. */
+export async function objectTarget(
+  { bucket, key }: ObjectName,
+  { settings, clock, resolve = systemResolve }: ObjectRequest,
+): Promise<SignedTarget> {
+  const { region, credentials, endpoint } = settings;
+  if (credentials === undefined) {
+    const text = 'this server has no credentials for objects: AWS_ACCESS_KEY_ID is not set';
+    throw new PlatformError('unprocessable', text);
+  }
+  const path = key.split('/').map(encoded).join('/');
+  const root = endpoint?.href.replace(/\/$/, '');
+  const place =
+    root === undefined
+      ? `https://${bucket}.s3.${region}.amazonaws.com/${path}`
+      : `${root}/${bucket}/${path}`;
+  const url = readTarget(place);
+  const sign = { url, credentials, region, service: 's3', now: clock.now().wall };
+  const { host: _, ...headers } = signedHeaders(sign);
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const addresses = await resolve(host).catch((cause: unknown) => {
+    throw new PlatformError('unavailable', `${host} could not be looked up`, { cause });
+  });
+  return { pinned: { url, addresses }, headers };
+}
+
+/** The settings of the environment, under the names that every tool for S3 uses. */
+export function s3SettingsOf(
+  environment: Readonly<Record<string, string | undefined>>,
+): S3Settings {
+  const id = environment.AWS_ACCESS_KEY_ID ?? '';
+  const secret = environment.AWS_SECRET_ACCESS_KEY ?? '';
+  const token = environment.AWS_SESSION_TOKEN ?? '';
+  const endpoint = environment.AWS_ENDPOINT_URL_S3 ?? environment.AWS_ENDPOINT_URL ?? '';
+  const isKnown = id !== '' && secret !== '';
+  return {
+    credentials: isKnown
+      ? { accessKeyId: id, secretAccessKey: secret, sessionToken: token === '' ? undefined : token }
+      : undefined,
+    region: environment.AWS_REGION ?? environment.AWS_DEFAULT_REGION ?? 'us-east-1',
+    endpoint: URL.canParse(endpoint) ? new URL(endpoint) : undefined,
+  };
+}
