@@ -160,7 +160,8 @@ export class Server {
 function lifeOf(child: ChildProcess): ServerProcess {
   let words = '';
   let isEnded = false;
-  const ended = once(child, 'exit').then(([code, signal]): ServerEnd => {
+  // Not before its last words have been read.
+  const ended = once(child, 'close').then(([code, signal]): ServerEnd => {
     isEnded = true;
     return { code, signal };
   });

@@ -29,8 +29,8 @@ when the server ends). Those about requests and messages are content with a toke
 These options go with every command:`;
 
 /** The whole text of docs/commands.md. */
-export function commandPage(): string {
-  const root = commands();
+export async function commandPage(): Promise<string> {
+  const root = await commands();
   const globals = root.options.map(({ flags, description }) => `| \`${flags}\` | ${description} |`);
   const table = ['| option | meaning |', '| --- | --- |', ...globals].join('\n');
   const groups = new Map<string, string[]>();
@@ -49,10 +49,10 @@ function sectionsOf(command: Commands, parent: string): string[] {
   return [own, ...command.commands.flatMap((each) => sectionsOf(each, name))];
 }
 
-type Commands = ReturnType<typeof program>;
+type Commands = Awaited<ReturnType<typeof program>>;
 
 /** The program as `run` makes it, without a terminal. */
-function commands(): Commands {
+function commands(): Promise<Commands> {
   const terminal = {
     stdin: new PassThrough(),
     stdout: new PassThrough(),

@@ -3,6 +3,6 @@
 import { writeFileSync } from 'node:fs';
 import { generatedPages } from './manual.ts';
 
-for (const [path, text] of generatedPages()) {
+for (const [path, text] of await generatedPages()) {
   writeFileSync(new URL(`../docs/${path}`, import.meta.url), text);
 }

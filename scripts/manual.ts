@@ -8,12 +8,12 @@ import { metricTable } from '../server/src/kernel/telemetry.ts';
 import { commandPage } from './commands.ts';
 
 /** Every generated page: its path below docs/ and its whole text. */
-export function generatedPages(): ReadonlyMap<string, string> {
+export async function generatedPages(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ['errors.md', errorPage()],
     ['settings.md', settingPage()],
     ['metrics.md', metricPage()],
-    ['commands.md', commandPage()],
+    ['commands.md', await commandPage()],
   ]);
 }
 

@@ -3,44 +3,12 @@
 
 import { PlatformError } from '@sluice/sdk';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { ConfigError, processEnvironment } from '../config/load.ts';
+import { processEnvironment } from '../config/environment.ts';
+import { ConfigError } from '../config/mistakes.ts';
 import { version } from '../config/version.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { systemRandom } from '../kernel/random.ts';
-import { applyCommand } from './commands/apply.ts';
-import { attachCommand } from './commands/attach.ts';
-import { attrsCommand } from './commands/attrs.ts';
-import { autoscaleCommand } from './commands/autoscale.ts';
-import { backupCommand } from './commands/backup.ts';
-import { cancelCommand } from './commands/cancel.ts';
-import { createCommand } from './commands/create.ts';
-import { deadCommand } from './commands/dead.ts';
-import { deleteCommand } from './commands/delete.ts';
-import { descCommand } from './commands/desc.ts';
-import { dwCommand } from './commands/dw.ts';
-import { eventsCommand } from './commands/events.ts';
-import { getCommand } from './commands/get.ts';
-import { initCommand } from './commands/init.ts';
-import { logsCommand } from './commands/logs.ts';
-import { lsCommand } from './commands/ls.ts';
-import { mockModelCommand } from './commands/mock-model.ts';
-import { modifyCommand } from './commands/modify.ts';
-import { putCommand } from './commands/put.ts';
-import { reopenCommand } from './commands/reopen.ts';
-import { restoreCommand } from './commands/restore.ts';
-import { resultCommand } from './commands/result.ts';
-import { serveCommand } from './commands/serve.ts';
-import { startCommand } from './commands/start.ts';
-import { statusCommand } from './commands/status.ts';
-import { stopCommand } from './commands/stop.ts';
-import { submitCommand } from './commands/submit.ts';
-import { tokenCommand } from './commands/token.ts';
-import { verifyCommand } from './commands/verify.ts';
-import { versionCommand } from './commands/version.ts';
-import { wCommand } from './commands/w.ts';
-import { watchCommand } from './commands/watch.ts';
-import { webhooksCommand } from './commands/webhooks.ts';
-import { workerCommand } from './commands/worker.ts';
+import { loadCommands } from './command-groups.ts';
 import { CommandError, type Context } from './context.ts';
 import { Output, OutputClosed, type Terminal } from './output.ts';
 import { printable } from './tables.ts';
@@ -71,7 +39,8 @@ export async function run(args: readonly string[]): Promise<number> {
   };
   for (const signal of signals) process.once(signal, stop);
   try {
-    await program(context).parseAsync([...args], { from: 'user' });
+    const root = await program(context, args[0]);
+    await root.parseAsync([...args], { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
     // A command that was interrupted has nothing to explain. Those that end by Ctrl-C as a matter
@@ -86,8 +55,8 @@ export async function run(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Every command, with its options and its help. */
-export function program(context: Context): Command {
+/** Every command, with its options and its help; only the one called `name` if there is one. */
+export async function program(context: Context, name?: string): Promise<Command> {
   const root = new Command('sluice')
     .description('A durable queue in front of any model server.')
     .version(version, '-V, --version')
@@ -102,70 +71,14 @@ export function program(context: Context): Command {
     })
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(sluice --help shows what there is)');
-  for (const [heading, commands] of commandGroups(context)) {
-    for (const command of commands) {
-      root.addCommand(command.helpGroup(heading));
-      inherit(root, command, `sluice ${command.name()}`);
-    }
+  for (const command of await loadCommands(context, name)) {
+    root.addCommand(command);
+    inherit(root, command, `sluice ${command.name()}`);
   }
   root.hook('preAction', (_root, command) => {
     if (command.optsWithGlobals().json === true) context.output.useJson();
   });
   return root;
-}
-
-function commandGroups(context: Context): readonly (readonly [string, readonly Command[]])[] {
-  return [
-    [
-      'Server:',
-      [
-        serveCommand(context),
-        attachCommand(context),
-        workerCommand(context),
-        backupCommand(context),
-        restoreCommand(context),
-        verifyCommand(context),
-      ],
-    ],
-    [
-      'Services:',
-      [
-        initCommand(context),
-        createCommand(context),
-        modifyCommand(context),
-        applyCommand(context),
-        lsCommand(context),
-        descCommand(context),
-        stopCommand(context),
-        startCommand(context),
-        versionCommand(context),
-        autoscaleCommand(context),
-        tokenCommand(context),
-        webhooksCommand(context),
-        reopenCommand(context),
-        deleteCommand(context),
-      ],
-    ],
-    [
-      'Instances:',
-      [wCommand(context), dwCommand(context), logsCommand(context), eventsCommand(context)],
-    ],
-    [
-      'Requests:',
-      [
-        submitCommand(context),
-        statusCommand(context),
-        resultCommand(context),
-        cancelCommand(context),
-        deadCommand(context),
-      ],
-    ],
-    [
-      'Messages of the queues:',
-      [putCommand(context), getCommand(context), watchCommand(context), attrsCommand(context)],
-    ],
-    ['Trying things out:', [mockModelCommand(context)]],
-  ];
 }
 
 /** A command of commands hands on what it has from the program. */

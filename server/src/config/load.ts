@@ -1,5 +1,5 @@
-// The only file that reads the environment. It merges the settings of `sluice serve` from file,
-// environment and flags (later ones win), shows all mistakes at once, and freezes the result.
+// The settings of `sluice serve`: merged from file, environment and flags (later ones win), checked
+// with all mistakes shown at once, and frozen.
 
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -7,6 +7,7 @@ import type { LogLevel } from '../kernel/log.ts';
 import type { Address } from './address.ts';
 import type { GivenCapacity } from './capacity.ts';
 import { parseJsonc } from './jsonc.ts';
+import { ConfigError } from './mistakes.ts';
 import { defaultDataFolder, type Environment } from './places.ts';
 import {
   checkSettings,
@@ -48,22 +49,6 @@ export interface ConfigSources {
   readonly environment: Environment;
   /** The settings file, if any; SLUICE_CONFIG stands in when it is not given. */
   readonly file: string | undefined;
-}
-
-/** All mistakes of all sources; `message` has one line for each. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-  readonly mistakes: readonly string[];
-
-  constructor(mistakes: readonly string[]) {
-    super(mistakes.join('\n'));
-    this.mistakes = mistakes;
-  }
-}
-
-/** The environment of this process. Others take what they need of it as an argument. */
-export function processEnvironment(): Environment {
-  return process.env;
 }
 
 /** Throws ConfigError. */

@@ -3,7 +3,8 @@
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { type Config, ConfigError } from './load.ts';
+import type { Config } from './load.ts';
+import { ConfigError } from './mistakes.ts';
 
 export interface TlsFiles {
   readonly cert: Buffer;

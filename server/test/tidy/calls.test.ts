@@ -28,7 +28,7 @@ const bans: readonly Ban[] = [
   {
     what: 'reads the environment',
     calls: /\bprocess\.env\b/g,
-    doors: ['server/src/config/load.ts', sdkDoor],
+    doors: ['server/src/config/environment.ts', sdkDoor],
   },
   {
     what: 'writes to the terminal',

@@ -66,7 +66,7 @@ it('names no machine path and no package registry', () => {
   expect(found).toEqual([]);
 });
 
-for (const [path, text] of generatedPages()) {
+for (const [path, text] of await generatedPages()) {
   it(`has docs/${path} as the sources define it (npm run docs)`, () => {
     expect(readFileSync(join(root, 'docs', path), 'utf8')).toBe(text);
   });

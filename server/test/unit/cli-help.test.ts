@@ -3,7 +3,7 @@
 import { expect, it } from 'vitest';
 import { commandPage } from '../../../scripts/commands.ts';
 
-const sections = commandPage().split(/^### /m).slice(1);
+const sections = (await commandPage()).split(/^### /m).slice(1);
 
 it('shows every command with an example of its own', () => {
   expect(sections.length).toBeGreaterThan(14);

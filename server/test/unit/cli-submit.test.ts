@@ -54,12 +54,11 @@ interface Run {
 
 async function submit(args: readonly string[], surroundings = openSurroundings()): Promise<Run> {
   const words = ['--url', server.url, '--token', 'x', 'submit', 'ocr', ...args];
-  const error = await program(surroundings.context)
-    .parseAsync(words, { from: 'user' })
-    .then(
-      () => undefined,
-      (reason: unknown) => reason,
-    );
+  const root = await program(surroundings.context, 'submit');
+  const error = await root.parseAsync(words, { from: 'user' }).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
   return { stdout: surroundings.stdout(), stderr: surroundings.stderr(), error };
 }
 

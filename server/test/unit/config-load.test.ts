@@ -8,7 +8,8 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { isLoopback, parseAddress, showAddress } from '../../src/config/address.ts';
 import { ensureAdminToken } from '../../src/config/admin-token.ts';
 import { parseDuration, showDuration } from '../../src/config/duration.ts';
-import { ConfigError, loadConfig } from '../../src/config/load.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { ConfigError } from '../../src/config/mistakes.ts';
 import { settingDescriptions } from '../../src/config/schema.ts';
 import {
   readServerFiles,
