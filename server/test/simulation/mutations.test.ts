@@ -12,7 +12,7 @@ describe('the simulator', () => {
   it.each(some)(
     `notices within ${seedsMax} seeds a broker that $name`,
     async (mutation) => {
-      const { code, output } = await simulate(mutation);
+      const { code, output } = await simulate(mutation, mutation.from ?? 1);
       expect(output).toMatch(noticed);
       expect(code).toBe(1);
     },

