@@ -10,11 +10,12 @@ const head = `# Commands
 
 \`sluice COMMAND --help\` prints what stands here, which is made from it.
 
-Every command but \`serve\`, \`verify\`, \`init\` and \`mock-model\` speaks to a running server. It
-takes address and admin token from \`--url\` and \`--token\`, else from the file of \`-c\`, else
-from \`SLUICE_URL\` and \`SLUICE_TOKEN\`, else from the file that a server on loopback writes into
-its user's configuration folder (\`~/.config/sluice/servers\`, readable by nobody else, removed
-when the server ends). Those about requests and messages are content with a token of the service.
+Every command but \`serve\`, \`verify\`, \`init\`, \`processor\`, \`dev\` and \`mock-model\` speaks to
+a running server. It takes address and admin token from \`--url\` and \`--token\`, else from the file
+of \`-c\`, else from \`SLUICE_URL\` and \`SLUICE_TOKEN\`, else from the file that a server on loopback
+writes into its user's configuration folder (\`~/.config/sluice/servers\`, readable by nobody else,
+removed when the server ends). Those about requests and messages are content with a token of the
+service.
 
 - Names, flags, tables and words are those of \`eascmd\` where it has them, so that what reads its
   output reads ours: \`[OK] Service is running\`, \`sluice ls | awk -F'|' '{print $2, $7}'\`.
@@ -23,8 +24,9 @@ when the server ends). Those about requests and messages are content with a toke
 - \`--json\` makes every result JSON: one value, or for \`watch\`, \`logs\`, \`events\`, \`serve\`,
   \`mock-model\`, and \`submit\` of several files one value on each line.
 - Exit codes: 0 done; 1 refused, failed, or nothing there; 2 \`--dry-run\` found something to
-  change; 130 ended by Ctrl-C (143 by SIGTERM); 141 when whoever read the output has left.
-  \`serve\` and \`mock-model\` end by Ctrl-C with 0.
+  change; 78 a model that cannot be used (\`processor\`); 130 ended by Ctrl-C (143 by SIGTERM); 141
+  when whoever read the output has left. \`serve\`, \`processor\`, \`dev\` and \`mock-model\` end by
+  Ctrl-C with 0.
 
 These options go with every command:`;
 

@@ -50,6 +50,9 @@ const groups: Readonly<Record<string, Readonly<Record<string, () => Promise<Make
     watch: async () => (await import('./commands/watch.ts')).watchCommand,
     attrs: async () => (await import('./commands/attrs.ts')).attrsCommand,
   },
+  'Models:': {
+    processor: async () => (await import('./commands/processor.ts')).processorCommand,
+  },
   'Trying things out:': {
     'mock-model': async () => (await import('./commands/mock-model.ts')).mockModelCommand,
   },

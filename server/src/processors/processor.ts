@@ -76,6 +76,9 @@ export interface Processor {
    * for what the caller has to change; anything else it throws is the model's own mistake: 500.
    */
   answer(call: Call): Promise<Answer>;
+  /** Resolves with the reason when the model is gone by itself; the process then ends, and is
+   * started anew where something watches over it. undefined: it lives as long as the process. */
+  readonly lost?: Promise<string> | undefined;
   /** Called once, when no call runs any more. */
   close(): Promise<void>;
 }
@@ -117,15 +120,26 @@ export class ModelError extends Error {
   override readonly name = 'ModelError';
 }
 
+/** The model is gone, or the caller: the call is cut and not answered, so that it counts as lost
+ * and not as failed. */
+export class LostError extends Error {
+  override readonly name = 'LostError';
+}
+
 export interface LoadOptions {
   /** Absolute path of a file or folder; '' for none. */
   readonly model: string;
+  /** `processor_path`: absolute path of the program of kinds that run one, where that is not the
+   * model itself. */
+  readonly code: string | undefined;
   /** `processor_entry` or `model_entry`: a file inside of the folder. */
   readonly entry: string | undefined;
   /** `model_config` as it stands in service.json; the kind checks it, strictly. */
   readonly config: unknown;
   /** `metadata.rpc.batching`: rows that may be worked on together, and how long to wait for them. */
   readonly batching: Batching | undefined;
+  /** Most calls that come at a time: `metadata.rpc.worker_threads`. */
+  readonly window: number;
   readonly clock: Clock;
   readonly log: Log;
 }
