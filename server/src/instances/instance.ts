@@ -4,11 +4,11 @@
 
 import type { DeployedService } from '../deployment/service.ts';
 import type { Log } from '../kernel/log.ts';
+import { pause } from '../kernel/pause.ts';
 import type { Ending, Launch, Running, Survivor } from './driver.ts';
 import type { FeederView } from './feeder.ts';
 import type { Hold } from './host/ledger.ts';
 import type { InstanceOptions } from './options.ts';
-import { pause } from './pause.ts';
 import { crashText, drainText, feedText, wroteText } from './reasons.ts';
 import { Restarts } from './restarts.ts';
 import type { JudgedCopy } from './rollout.ts';

@@ -16,8 +16,8 @@ import {
 } from 'node:fs';
 import { open, rm, stat } from 'node:fs/promises';
 import type { Clock } from '../kernel/clock.ts';
+import { pause } from '../kernel/pause.ts';
 import type { LogRequest } from './driver.ts';
-import { pause } from './pause.ts';
 
 const chunkBytes = 64 * 1024;
 const followEveryMs = 200;

@@ -2,7 +2,7 @@
 // what a script has left in the background is ended with it.
 
 import type { Clock } from '../kernel/clock.ts';
-import { pause } from './pause.ts';
+import { pause } from '../kernel/pause.ts';
 import { groupMembers } from './proc.ts';
 
 const pollMs = 25;

@@ -5,8 +5,8 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type Docker from 'dockerode';
 import type { Clock, Timer } from '../../kernel/clock.ts';
+import { pause } from '../../kernel/pause.ts';
 import type { LogFile } from '../log-file.ts';
-import { pause } from '../pause.ts';
 import { isMissing } from './faults.ts';
 import { beginning, OutputReader, type Position, sinceOf } from './output.ts';
 

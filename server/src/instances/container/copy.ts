@@ -5,8 +5,8 @@
 import type Docker from 'dockerode';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Log } from '../../kernel/log.ts';
+import { pause } from '../../kernel/pause.ts';
 import type { Ending, PortAddress, Running, Usage } from '../driver.ts';
-import { pause } from '../pause.ts';
 import { instanceHost } from '../port.ts';
 import type { CopyLog } from './copy-log.ts';
 import { type DockerEngine, withSignal } from './engine.ts';

@@ -1,6 +1,6 @@
 // Waiting that ends early with its signal.
 
-import type { Clock } from '../kernel/clock.ts';
+import type { Clock } from './clock.ts';
 
 /** Resolves after `delayMs`, or as soon as `signal` is aborted. */
 export function pause(
