@@ -67,8 +67,9 @@ export function standing(info: RequestInfo): string {
 export function waitText({ why, estimate }: RequestInfo): string {
   const text = (why?.text ?? 'it waits').replace(/\.$/, '');
   if (estimate?.kind !== 'range') return text;
-  const range = [estimate.earliestMs, estimate.latestMs].map(showDuration).join(' to ');
-  return `${text}; starts in ${range}`;
+  // Both ends may read alike: 1 h.
+  const ends = new Set([estimate.earliestMs, estimate.latestMs].map(showDuration));
+  return `${text}; starts in ${[...ends].join(' to ')}`;
 }
 
 /** Why it ended as it did; nothing when all went well. */
