@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { EndedCall } from '@sluice/sdk/wire';
 import type { Scaler } from './autoscaler/scaler.ts';
-import { Broker } from './broker/broker.ts';
+import { Broker, type BrokerOptions } from './broker/broker.ts';
 import type { Callbacks } from './callbacks/callbacks.ts';
 import { ensureAdminToken } from './config/admin-token.ts';
 import type { Config } from './config/load.ts';
@@ -94,6 +94,8 @@ export class Platform implements Component {
   #notReady: string | undefined = 'starting';
   #isDraining = false;
   readonly #closing = new AbortController();
+  readonly #turned: Required<BrokerOptions>['turned'] = (service, changes) =>
+    this.#running?.requests.turned(service, changes);
 
   constructor(config: Config, parts: PlatformParts) {
     this.#config = config;
@@ -175,7 +177,7 @@ export class Platform implements Component {
     const folder = join(dataFolder, 'events');
     const events = await this.#begin(new EventLog({ folder, clock, log }));
     const options = { engine, clock, random, log, record: events.record };
-    const broker = await this.#begin(new Broker(options));
+    const broker = await this.#begin(new Broker({ ...options, turned: this.#turned }));
     const callbacks = await this.#begin(createCallbacks({ ...options, dataFolder }));
     const hub = new CallbackHub(callbacks, log);
     const most = { ...defaultStoreLimits, ...this.#limits.bodies };

@@ -115,12 +115,14 @@ export interface RequestInfo {
   readonly cause: RequestCauseName | null;
   /** null unless it is queued. */
   readonly why: WaitInfo | null;
-  /** How many requests come before it; null unless it is queued. */
+  /** How many requests are handed out before it, as far as is known now: those before it in line,
+   * but for those that are delayed or back off. null unless it is queued. */
   readonly position: number | null;
   readonly estimate: EstimateInfo | null;
   readonly acceptedAt: string;
   readonly firstDeliveredAt: string | null;
   readonly lastDeliveredAt: string | null;
+  /** The first output of its model; while it runs that of the attempt under way. */
   readonly firstOutputAt: string | null;
   readonly doneAt: string | null;
   /** Until when its result and record surely stay; null = as the bounds of the service say. */

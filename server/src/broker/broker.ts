@@ -12,7 +12,7 @@ import type { ServiceSettings } from '../queue/settings.ts';
 import { BodyBooks } from './body-book.ts';
 import { NextInput } from './next-input.ts';
 import type { Queues } from './queues.ts';
-import { ServiceQueues } from './service-queues.ts';
+import { type ServiceOptions, ServiceQueues } from './service-queues.ts';
 
 export interface BrokerOptions {
   readonly engine: Engine;
@@ -21,6 +21,8 @@ export interface BrokerOptions {
   readonly log: Log;
   /** Told what befalls messages that their services' owners must know. */
   readonly record?: RecordEvent;
+  /** Told of what each turn of a service has changed, once that is durable. */
+  readonly turned?: Required<ServiceOptions>['turned'];
 }
 
 export interface OpenOptions {

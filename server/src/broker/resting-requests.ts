@@ -80,7 +80,9 @@ function readable({ engine, number: service, closed }: RestingOptions): Pick<Req
 const waits = {
   isRunning: false,
   position: 0,
+  backingOffBefore: 0,
   mark: undefined,
+  isDelayed: false,
   backoffMs: 0,
   isSuspect: false,
   hasPlace: true,

@@ -2,6 +2,7 @@
 // commands of the state machine and the machine's effects into deliveries and answers.
 
 import { PlatformError } from '@sluice/sdk/wire';
+import type { Durable } from '../queue/change.ts';
 import { removeStep } from '../queue/decide-remove.ts';
 import type { Reply } from '../queue/decision.ts';
 import type { QueueName, StoredMessage } from '../queue/message.ts';
@@ -46,6 +47,11 @@ const progressesMax = 65_536;
 const askedAtOnce = 1_024;
 const noPayload = new Uint8Array(0);
 
+export interface ServiceOptions extends MachineOptions {
+  /** Told of what each turn has changed, once that is durable. */
+  readonly turned?: (service: string, changes: readonly Durable[]) => void;
+}
+
 export class ServiceQueues implements Queues {
   readonly service: string;
   readonly requests: ServiceRequests;
@@ -57,7 +63,7 @@ export class ServiceQueues implements Queues {
   /** Bytes of payloads put and not answered. */
   #putBytes = 0;
 
-  constructor(options: MachineOptions) {
+  constructor(options: ServiceOptions) {
     this.service = options.service;
     this.#options = options;
     this.#machine = new Machine(options, {
@@ -67,7 +73,10 @@ export class ServiceQueues implements Queues {
         else this.#watches.handle(effect, message);
       },
       visible: (queue, index) => this.#polls.wake(queue, index, this.#machine.state),
-      changed: (changes) => this.requests.changed(changes),
+      changed: (changes) => {
+        this.requests.changed(changes);
+        options.turned?.(options.service, changes);
+      },
       outboxWritten: (entries) => this.requests.outboxWritten(entries),
       reset: (reason) => this.#reset(reason),
       recovered: () => {

@@ -34,14 +34,14 @@ export interface RequestServiceParts {
   readonly clock: Clock;
 }
 
-/** With what it has to be told: calls to models that ended, services that are gone. */
+/** With what it has to be told: turns of the queues, services that are gone. */
 export function createRequestService(
   parts: RequestServiceParts,
-): RequestService & { readonly streams: StreamRequests } & Pick<Requests, 'served' | 'deleted'> {
+): RequestService & { readonly streams: StreamRequests } & Pick<Requests, 'turned' | 'deleted'> {
   const { engine, registry, broker, directory, instances, following } = parts;
   const { bodies, callbacks, hub, clock } = parts;
   const meters = new RequestMeters();
-  const { desk, served, deleted } = createRequests({
+  const { desk, turned, deleted } = createRequests({
     registry,
     broker,
     instances,
@@ -56,6 +56,7 @@ export function createRequestService(
       // Requests of a service that is out of use can still be looked at.
       return withRestingRequests({ engine, number, closed });
     },
+    firstOutputOf: (request) => following.book.firstOutputAt(request),
     progressOf: (service, deliveryId) => {
       const queues = broker.find(service);
       return queues instanceof ServiceQueues ? queues.progressOf(deliveryId) : undefined;
@@ -73,7 +74,7 @@ export function createRequestService(
     store: bodies.store,
     callbacks,
     meters,
-    served,
+    turned,
     deleted: (service) => {
       deleted(service);
       meters.deleted(service);

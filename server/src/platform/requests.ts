@@ -7,11 +7,14 @@ import type { Queues } from '../broker/queues.ts';
 import type { Known } from '../broker/requests.ts';
 import type { InstanceManager } from '../instances/manager.ts';
 import type { Clock } from '../kernel/clock.ts';
+import type { Durable } from '../queue/change.ts';
 import { type CallbackWish, readTerms } from '../queue/terms.ts';
 import { RequestDesk } from '../requests/desk.ts';
 import { estimateStart } from '../requests/estimate/estimate.ts';
 import { learnFrom } from '../requests/estimate/learning.ts';
 import { WaitObserver } from '../requests/estimate/observer.ts';
+import { teach } from '../requests/estimate/teaching.ts';
+import type { NotedRequest } from '../requests/events/event-book.ts';
 import {
   gatherService,
   gatherWait,
@@ -28,6 +31,8 @@ export interface RequestParts {
   readonly instances: InstanceManager;
   /** The queues of a service; throws `not_found` or `unavailable`. */
   readonly find: (service: string) => Queues;
+  /** Wall clock of the first output of an attempt; 0 = none yet. */
+  readonly firstOutputOf: (request: NotedRequest) => number;
   /** The latest progress text of a delivery. */
   readonly progressOf: (service: string, deliveryId: number) => string | undefined;
   /** Rejects when a body may not be fetched from this address. */
@@ -41,8 +46,8 @@ export interface RequestParts {
 
 export interface Requests {
   readonly desk: RequestDesk;
-  /** A call to the model of a service has ended with an answer. */
-  served(service: string, durationMs: number): void;
+  /** What a turn of a service's queues changed is durable. */
+  turned(service: string, changes: readonly Durable[]): void;
   /** The service is gone. */
   deleted(service: string): void;
 }
@@ -58,7 +63,6 @@ export function createRequests(parts: RequestParts): Requests {
     tell: (service, live) => waits.tell(service, live),
     callbackMs: parts.callbackMs,
     retentionMs: (service) => parts.registry.get(service)?.settings?.recordRetentionMs ?? 0,
-    arrived: (service, priority) => waits.observer(service).arrived(priority, monoOf(parts)),
     checkCallback: parts.checkCallback,
     checkAddress: parts.checkAddress,
     linesOf: (service, instance) => latestLines(parts.instances, service, instance),
@@ -66,7 +70,7 @@ export function createRequests(parts: RequestParts): Requests {
   });
   return {
     desk,
-    served: (service, durationMs) => waits.observer(service).served(durationMs, monoOf(parts)),
+    turned: (service, changes) => teach(waits.observer(service), changes, parts.clock.now().mono),
     deleted: (service) => waits.deleted(service),
   };
 }
@@ -92,10 +96,6 @@ async function latestLines(
   return text === '' ? [] : text.split('\n');
 }
 
-function monoOf({ clock }: Pick<RequestParts, 'clock'>): number {
-  return clock.now().mono;
-}
-
 class Waits {
   readonly #parts: RequestParts;
   readonly #observers = new Map<string, WaitObserver>();
@@ -119,18 +119,21 @@ class Waits {
   }
 
   tell(service: string, { meta, standing }: Extract<Known, { kind: 'live' }>): Telling {
-    const { mark, isRunning, position, backoffMs } = standing;
+    const { mark, isRunning, isDelayed, position, backingOffBefore, backoffMs } = standing;
     if (isRunning) {
-      const progress = mark && this.#parts.progressOf(service, mark.deliveryId);
-      return { why: undefined, estimate: undefined, progress };
+      const { progressOf, firstOutputOf } = this.#parts;
+      const { deliveryId = 0, deliveries: attempt = 0 } = mark ?? {};
+      const firstOutputAt = firstOutputOf({ service, index: meta.index, attempt });
+      const progress = progressOf(service, deliveryId);
+      return { why: undefined, estimate: undefined, firstOutputAt, progress };
     }
     const general = this.#service(service);
     const { wall } = general.at;
     const { delayUntil } = readTerms(meta.terms);
-    const isDelayed = delayUntil > wall && standing.mark?.deliveries === 0;
     const sight: RequestSight = {
       index: meta.index,
       ahead: position,
+      backingOffBefore,
       home: meta.home,
       priority: meta.priority,
       delayUntil: isDelayed ? delayUntil : 0,
@@ -140,7 +143,12 @@ class Waits {
     const facts = gatherWait(general, sight, observer);
     const { find, clock } = this.#parts;
     learnFrom(facts, meta.index, { observer, requests: find(service).requests, clock });
-    return { why: whyWaits(facts), estimate: estimateStart(facts), progress: undefined };
+    return {
+      why: whyWaits(facts),
+      estimate: estimateStart(facts),
+      firstOutputAt: 0,
+      progress: undefined,
+    };
   }
 
   #service(service: string): ServiceFacts {

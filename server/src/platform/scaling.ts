@@ -32,20 +32,18 @@ export function noticing(
 interface CallListeners {
   readonly telemetry: Telemetry;
   readonly scaler?: Scaler;
-  readonly requests?: { served(service: string, durationMs: number): void };
 }
 
 /** A call to the model of a service has ended, here or on another machine. */
 export function countCall(
   service: string,
   { outcome, durationMs }: EndedCall,
-  { telemetry, scaler, requests }: CallListeners,
+  { telemetry, scaler }: CallListeners,
 ): void {
   telemetry.inferenceDone(service, outcome, durationMs / 1000);
   // Others say nothing of how long work takes.
   if (outcome !== 'succeeded' && outcome !== 'failed') return;
   scaler?.served(service, durationMs);
-  requests?.served(service, durationMs);
 }
 
 /** Not started yet: before the instances of an earlier server are known there is nothing to say. */

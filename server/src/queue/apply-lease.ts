@@ -3,6 +3,7 @@
 
 import { invariant } from '../kernel/invariant.ts';
 import type { DeliverChange, ReturnChange } from './change.ts';
+import { isDelayed } from './mark.ts';
 import {
   type Consumer,
   type Entry,
@@ -64,7 +65,6 @@ export function applyReturn(state: State, change: ReturnChange, now: Time): void
   const queue = state.queues[change.queue];
   const group = queue.groups.get(change.gid);
   invariant(group !== undefined, 'the group of a message that waits exists');
-  const isDelayed = !group.entries.has(change.index);
   const entry = entryOf(queue, group, change.index, change.mark);
   const holder = entry.consumer;
   if (change.occupies) holder?.occupied.add(entry.mark.deliveryId);
@@ -73,14 +73,14 @@ export function applyReturn(state: State, change: ReturnChange, now: Time): void
   setMark(state, queue, group, entry, change.mark);
   entry.avoid = change.avoid;
   if (change.backoffUntil > now.mono) {
-    if (entry.backoffUntil === 0) group.backingOff += 1;
+    if (entry.backoffUntil === 0) group.backingOff.add(entry);
     entry.backoffUntil = change.backoffUntil;
     const { queue: name, gid, index } = change;
     state.dues.push(change.backoffUntil, { kind: 'backoff', queue: name, gid, index });
   } else {
     addOffer(group, entry);
   }
-  if (!isDelayed) queue.counters.returned += 1;
+  if (!isDelayed(change.mark)) queue.counters.returned += 1;
   queue.version += 1;
   group.usedAt = now.mono;
 }
@@ -102,7 +102,7 @@ export function applyCommit(state: State, change: MarkTransition<'commit'>): voi
     const entry = group.entries.get(change.index);
     if (entry !== undefined) {
       dropLease(state, group, entry);
-      if (entry.backoffUntil > 0) group.backingOff -= 1;
+      if (entry.backoffUntil > 0) group.backingOff.delete(entry);
       takeOffer(group, entry);
       group.entries.delete(change.index);
       clearLeased(queue, change.index);
@@ -121,7 +121,7 @@ export function applyReady(
   const entry = group?.entries.get(change.index);
   if (group === undefined || entry === undefined || entry.backoffUntil === 0) return;
   entry.backoffUntil = 0;
-  group.backingOff -= 1;
+  group.backingOff.delete(entry);
   addOffer(group, entry);
   queue.version += 1;
 }

@@ -78,7 +78,7 @@ function forgetInGroup(
   const entry = group.entries.get(index);
   if (entry === undefined) return;
   dropLease(state, group, entry);
-  if (entry.backoffUntil > 0) group.backingOff -= 1;
+  if (entry.backoffUntil > 0) group.backingOff.delete(entry);
   const { mark } = entry;
   if (isWorkingGroup(state, queue, group) && mark.place && mark.placeIndex === 0) {
     state.reserved -= 1;

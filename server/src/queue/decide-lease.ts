@@ -18,6 +18,7 @@ import {
   roomInSink,
   takeAway,
 } from './lease-end.ts';
+import { isDelayed } from './mark.ts';
 import type { QueueName } from './message.ts';
 import {
   hasWorkingGroup,
@@ -105,7 +106,7 @@ export function decideCommit(state: State, command: CommitCommand, now: Time): D
   const entry = group?.entries.get(command.index);
   if (group === undefined || entry === undefined) return unchanged;
   // One that was put with a delay waits like one that came back, and nobody had it yet.
-  if (entry.mark.deliveries === 0) return unchanged;
+  if (isDelayed(entry.mark)) return unchanged;
   const own = entry.consumer?.uid === command.uid ? entry : undefined;
   const { changes, effects } = finish(state, queue, group, command.index, own, 'committed', now);
   return changing(changes, effects);

@@ -6,7 +6,8 @@ import { keyHashOf } from './apply.ts';
 import type { Change } from './change.ts';
 import { answering, type Decision, refusing } from './decision.ts';
 import { type Hash, hashText } from './hash.ts';
-import { emptyMark, evict } from './lease-end.ts';
+import { evict } from './lease-end.ts';
+import { emptyMark } from './mark.ts';
 import type { MessageMeta, QueueName } from './message.ts';
 import {
   capacityOf,

@@ -113,7 +113,7 @@ function lookAtGroup(state: State, queue: QueueState, group: Group, now: Time): 
     // Its places in the sink go back with it, once nothing declared keeps it in use.
     if (state.settings.declaresInstances) return unchanged;
     // Nobody else knows until when a delayed message is not to be delivered.
-    if (group.backingOff > 0) {
+    if (group.backingOff.size > 0) {
       const due = { kind: 'group', queue: queue.name, gid: group.gid } as const;
       return changing([{ kind: 'lookAgain', due, at: now.mono + groupLookMs }]);
     }

@@ -3,6 +3,7 @@
 
 import type { Change, Closing, Derived } from './change.ts';
 import type { Effect } from './decision.ts';
+import { emptyMark } from './mark.ts';
 import type { RestCause, RestState } from './record.ts';
 import {
   capacityOf,
@@ -359,20 +360,3 @@ export function isKept(state: State, queue: QueueState, group: Group, index: num
   }
   return false;
 }
-
-/** Of a message that was never delivered. */
-export const emptyMark: Mark = {
-  state: 'returned',
-  deliveryId: 0,
-  uid: '',
-  firstDeliveredAt: 0,
-  deliveredAt: 0,
-  deliveries: 0,
-  bad: 0,
-  deaths: 0,
-  notBefore: 0,
-  resumable: false,
-  place: false,
-  placeIndex: 0,
-  outcomes: [],
-};

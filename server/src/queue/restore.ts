@@ -11,6 +11,7 @@ import { uncounted } from './decide-consumer.ts';
 import { changing, type Decision } from './decision.ts';
 import { type Hash, hashText } from './hash.ts';
 import { endLease } from './lease-end.ts';
+import { isDelayed } from './mark.ts';
 import { type MessageMeta, type QueueName, queueNames } from './message.ts';
 import { hashTags } from './messages.ts';
 import { recentIdsMs } from './recent-ids.ts';
@@ -94,15 +95,15 @@ export class Restorer {
       }
       return;
     }
-    // What was never delivered was put with a delay, which may be long.
-    const waitMsMax = mark.deliveries === 0 ? Number.POSITIVE_INFINITY : longestBackoffMs;
+    // A delay may be long.
+    const waitMsMax = isDelayed(mark) ? Number.POSITIVE_INFINITY : longestBackoffMs;
     const waitMs = Math.min(Math.max(0, mark.notBefore - this.#now.wall), waitMsMax);
     if (waitMs === 0) {
       addOffer(group, entry);
       return;
     }
     entry.backoffUntil = this.#now.mono + waitMs;
-    group.backingOff += 1;
+    group.backingOff.add(entry);
     state.dues.push(entry.backoffUntil, { kind: 'backoff', queue: name, gid: group.gid, index });
   }
 

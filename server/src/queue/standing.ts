@@ -2,6 +2,7 @@
 // or runs can be told. Nothing here changes anything.
 
 import { hasPlace } from './choice.ts';
+import { isDelayed } from './mark.ts';
 import { type QueueState, recordLimitsOf, type State } from './state.ts';
 import { isSuspect } from './suspects.ts';
 import type { Time } from './time.ts';
@@ -11,10 +12,15 @@ import { positionOf } from './view.ts';
 export interface Standing {
   readonly index: number;
   readonly isRunning: boolean;
-  /** Messages before it that wait too; 0 while it runs. */
+  /** Messages that are handed out before it, as far as is known now: those before it in the order
+   * of delivery, but for those that wait for a time of their own. 0 while it runs. */
   readonly position: number;
+  /** Messages before it in that order that wait for a time of their own. */
+  readonly backingOffBefore: number;
   /** What its deliveries so far tell; undefined = there was none. */
   readonly mark: Mark | undefined;
+  /** It waits as its submitter asked for: nobody had it yet. */
+  readonly isDelayed: boolean;
   /** Milliseconds until its back-off or delay ends; 0 = it has none. */
   readonly backoffMs: number;
   /** Instances died with it: it has to be alone. */
@@ -39,12 +45,15 @@ export function standingOf(state: State, index: number, now: Time): Standing | u
   const group = queue.groups.get(gid);
   const entry = group?.entries.get(index);
   const { mark, backoffUntil = 0 } = entry ?? {};
+  const backoffMs = backoffUntil > 0 ? Math.max(0, backoffUntil - now.mono) : 0;
   return {
     index,
     isRunning: messages.isLeased(index) || messages.isHidden(index),
     position: position?.waitCount ?? 0,
+    backingOffBefore: group?.backingOff.before({ index, priority: messages.priority(index) }) ?? 0,
     mark,
-    backoffMs: backoffUntil > 0 ? Math.max(0, backoffUntil - now.mono) : 0,
+    isDelayed: backoffMs > 0 && mark !== undefined && isDelayed(mark),
+    backoffMs,
     isSuspect: mark !== undefined && isSuspect(mark),
     hasPlace: group === undefined || hasPlace(state, queue, group, index, entry),
   };

@@ -8,6 +8,7 @@ import { type QueueName, queueNames } from './message.ts';
 import { type Filter, Messages } from './messages.ts';
 import { Offers } from './offers.ts';
 import { RangeSet } from './range-set.ts';
+import { Ranked } from './ranked.ts';
 import { RecentIds } from './recent-ids.ts';
 import { RecordBook, type RecordLimits } from './record-book.ts';
 import type { ServiceSettings } from './settings.ts';
@@ -86,13 +87,14 @@ export interface Group {
   readonly offers: Offers;
   /** Messages that came back and may only go to a consumer that holds nothing. */
   readonly suspects: Suspects;
+  /** Messages that wait for a time of their own: delayed, or after a delivery that ended badly. */
+  readonly backingOff: Ranked;
   readonly consumers: Map<string, Consumer>;
   /** Monotonic: when it last had a consumer or lease. */
   usedAt: number;
   /** The queue's version at which nothing was found for consumers without cursors of their own. */
   dryAt: number;
   leased: number;
-  backingOff: number;
   delivered: number;
 }
 
@@ -246,11 +248,11 @@ export function createGroup(number: number, gid: string, from: number, now: numb
     ahead: new RangeSet(),
     offers: new Offers(),
     suspects: new Suspects(),
+    backingOff: new Ranked(),
     consumers: new Map(),
     usedAt: now,
     dryAt: 0,
     leased: 0,
-    backingOff: 0,
     delivered: 0,
   };
 }

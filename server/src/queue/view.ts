@@ -4,6 +4,7 @@
 import type { Tags } from '@sluice/sdk/wire';
 import type { QueueName } from './message.ts';
 import type { Filter } from './messages.ts';
+import { comesBefore } from './offers.ts';
 import {
   type Consumer,
   capacityOf,
@@ -131,9 +132,9 @@ function suspectsOf(state: State, queue: QueueState): SuspectView[] {
 
 function backingOffOf(state: State, queue: QueueState): number {
   const working = queue.name === 'input' ? queue.groups.get(state.service) : undefined;
-  if (working !== undefined) return working.backingOff;
+  if (working !== undefined) return working.backingOff.size;
   let most = 0;
-  for (const group of queue.groups.values()) most = Math.max(most, group.backingOff);
+  for (const group of queue.groups.values()) most = Math.max(most, group.backingOff.size);
   return most;
 }
 
@@ -176,6 +177,8 @@ export interface SearchAnswer {
   /** The consumer that has it, as `gid.uid`; of the caller itself when nobody has it. */
   readonly consumerId: string;
   readonly isPending: boolean;
+  /** Messages that are handed out to the group before it, as far as is known now: those before it
+   * in the order of delivery that nobody holds and that do not wait for a time of their own. */
   readonly waitCount: number;
 }
 
@@ -194,25 +197,39 @@ export function positionOf(
   }
   const priority = queue.messages.priority(index);
   const rank = queue.lanes.rank(index, priority);
-  const away = group === undefined ? 0 : awayBefore(queue, group, index, priority);
+  const away =
+    group === undefined
+      ? heldBefore(queue, index, priority)
+      : awayBefore(queue, group, index, priority);
   const waitCount = Math.max(0, rank - away);
   return { consumerId: `${gid}.${uid}`, isPending: false, waitCount };
 }
 
-/** Messages before this one that the group does not wait for: held or committed. */
+/** Messages before this one that are not handed out before it, as far as is known now: held or
+ * committed, or waiting for a time of their own. */
 function awayBefore(queue: QueueState, group: Group, index: number, priority: number): number {
-  let away = 0;
-  const isBefore = (other: number): boolean => {
-    const theirs = queue.messages.priority(other);
-    return theirs > priority || (theirs === priority && other < index);
-  };
+  let away = group.backingOff.before({ index, priority });
   for (const { held } of group.consumers.values()) {
-    for (const { index: other } of held.values()) if (isBefore(other)) away += 1;
+    for (const entry of held.values()) if (comesBefore(entry, { index, priority })) away += 1;
   }
   for (let one = group.ahead.firstFrom(1); one > 0; one = group.ahead.firstFrom(one + 1)) {
-    if (isBefore(one)) away += 1;
+    const other = { index: one, priority: queue.messages.priority(one) };
+    if (comesBefore(other, { index, priority })) away += 1;
   }
   return away;
+}
+
+/** Messages before this one that anybody holds, for a group that there is not (yet). */
+function heldBefore(queue: QueueState, index: number, priority: number): number {
+  const held = new Set<number>();
+  for (const { consumers } of queue.groups.values()) {
+    for (const consumer of consumers.values()) {
+      for (const entry of consumer.held.values()) {
+        if (comesBefore(entry, { index, priority })) held.add(entry.index);
+      }
+    }
+  }
+  return held.size;
 }
 
 export interface Scan {

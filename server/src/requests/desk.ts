@@ -35,8 +35,6 @@ export interface DeskOptions {
   readonly checkCallback?: (service: string, wish: CallbackWish) => Promise<void>;
   /** Rejects when a body may not be fetched from this address; all may without it. */
   readonly checkAddress?: (service: string, url: string) => Promise<void>;
-  /** A request was accepted that was not before. */
-  readonly arrived?: (service: string, priority: number) => void;
   /** The latest lines that an instance wrote. */
   readonly linesOf?: LinesOf;
   readonly clock: Clock;
@@ -77,7 +75,6 @@ export class RequestDesk {
       ...(body === undefined ? {} : { bodyHash: hashOf(body, bodyHash) }),
     });
     const { index, repeated } = answer;
-    if (!repeated) this.#options.arrived?.(service, submission.priority);
     const requestId = repeated ? await this.#requestIdOf(queues, index) : answer.id;
     return { id: publicId(index, requestId), index, requestId, repeated };
   }

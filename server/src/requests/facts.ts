@@ -80,7 +80,6 @@ export function gatherService(
     at: now,
     queue: {
       paused: sight.paused,
-      backingOff: input.backingOff,
       sinkLength: sink.length,
       sinkReserved: sink.reserved,
       sinkCapacity: sink.capacity,

@@ -8,7 +8,7 @@ import type { RequestView } from './request.ts';
 export function version(view: RequestView): string {
   const { state, why, deliveries, outcomes, position, progress, cancel, redrivenAs } = view;
   const facts = [state, why?.code, why?.until, deliveries, outcomes.length, position, progress];
-  const later = [cancel?.effectiveAt, redrivenAs];
+  const later = [cancel?.effectiveAt, redrivenAs, view.firstOutputAt];
   return createHash('sha256')
     .update(JSON.stringify([...facts, ...later]))
     .digest('hex')

@@ -11,6 +11,8 @@ import type { CancelFacts, Estimate, RequestView, WaitReason } from './request.t
 export interface Telling {
   readonly why: WaitReason | undefined;
   readonly estimate: Estimate | undefined;
+  /** Wall clock of the first output of the attempt under way; 0 = none yet. */
+  readonly firstOutputAt: number;
   /** The latest progress text. */
   readonly progress: string | undefined;
 }
@@ -36,7 +38,7 @@ export function liveView(
     acceptedAt: meta.acceptedAt,
     firstDeliveredAt: mark?.firstDeliveredAt ?? 0,
     lastDeliveredAt: mark?.deliveredAt ?? 0,
-    firstOutputAt: 0,
+    firstOutputAt: telling.firstOutputAt,
     doneAt: 0,
     retainUntil: 0,
     instance: mark?.uid ?? '',

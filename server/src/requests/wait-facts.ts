@@ -7,9 +7,11 @@ import type { ServiceTimes } from './estimate/service-times.ts';
 
 /** One request that waits. */
 export interface RequestFacts {
-  /** Messages that wait, are neither backing off nor delayed as far as that is known, and come
-   * before it in the order of delivery. */
+  /** Messages that are handed out before it, as far as is known now. */
   readonly ahead: number;
+  /** Messages before it in the order of delivery that wait for a time of their own: some of them
+   * may come back in time. */
+  readonly backingOffBefore: number;
   readonly home: Home;
   readonly priority: number;
   /** Wall clock until when its submitter wants it delayed; 0 = not. */
@@ -24,8 +26,6 @@ export interface RequestFacts {
 export interface QueueFacts {
   /** Why nothing is delivered, to stand after "the service": `is being stopped`; empty = it is. */
   readonly paused: string;
-  /** Messages that wait for a time of their own: any of them may count in `ahead`. */
-  readonly backingOff: number;
   /** Messages of the sink, those hidden by a get included. */
   readonly sinkLength: number;
   /** Places in the sink kept for requests that run. */

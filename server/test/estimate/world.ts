@@ -177,6 +177,7 @@ export class World {
       now: this.#now,
       request: {
         ahead,
+        backingOffBefore: 0,
         home: 'record',
         priority,
         delayUntil: 0,
@@ -185,7 +186,6 @@ export class World {
       },
       queue: {
         paused: '',
-        backingOff: 0,
         sinkLength: 0,
         sinkReserved: 0,
         sinkCapacity: 1,

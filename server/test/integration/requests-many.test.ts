@@ -9,12 +9,20 @@ import type {
   RequestInfo,
 } from '@sluice/sdk/wire';
 import { afterEach, describe, expect, it } from 'vitest';
+import { type Clock, systemClock } from '../../src/kernel/clock.ts';
+import { SeededRandom } from '../simulation/seeded-random.ts';
+import { VirtualClock } from '../simulation/virtual-clock.ts';
 import { closeWorld, Peer, token } from './eas-world.ts';
-import { openRequests, type RequestsWorld } from './requests-world.ts';
+import { openRequests, type RequestsWorld, type RequestsWorldOptions } from './requests-world.ts';
 
 afterEach(closeWorld);
 
 const wait = { prefer: 'wait=20' };
+
+/** Times and timers of a clock that is moved by hand. */
+function timersOf(clock: VirtualClock): Pick<Clock, 'now' | 'after'> {
+  return { now: () => clock.now(), after: (ms, run) => clock.after(ms, run) };
+}
 
 function lines<Line>(text: string): Line[] {
   const each = text.split('\n').filter((line) => line !== '');
@@ -138,8 +146,11 @@ async function infoOf(world: RequestsWorld, index: number): Promise<RequestInfo>
 
 describe('the dead', () => {
   /** A world in which so many requests are dead, each with its number as body and tag. */
-  async function dead(count: number): Promise<RequestsWorld> {
-    const world = await openRequests({ settings: { deliveryMax: 1 } });
+  async function dead(
+    count: number,
+    more: Pick<RequestsWorldOptions, 'clock'> = {},
+  ): Promise<RequestsWorld> {
+    const world = await openRequests({ settings: { deliveryMax: 1 }, ...more });
     for (let at = 1; at <= count; at++) {
       const headers = { 'sluice-tags': `n=${at}, kind=${at % 2}`, 'content-type': 'text/x-own' };
       await world.submit(`body ${at}`, headers);
@@ -217,6 +228,32 @@ describe('the dead', () => {
       { problem: { code: 'not_found' } },
       { problem: { code: 'not_found' } },
     ]);
+  });
+
+  it('are put anew so slowly that an empty line now and then keeps the answer alive', async () => {
+    const virtual = new VirtualClock(new SeededRandom(1));
+    const world = await dead(3, { clock: { ...systemClock, ...timersOf(virtual) } });
+    const body = '{"perSecond": 0.02}';
+    const peer = await Peer.connect(world.port);
+    const size = `Content-Length: ${body.length}`;
+    peer.head('POST /v1/services/svc/dead/redrive HTTP/1.1', size);
+    peer.send(body);
+    const come = (what: RegExp) => peer.until(() => what.test(peer.text));
+    await come(/"kind":"redriven"/);
+    for (let beat = 1; beat <= 3; beat += 1) {
+      await virtual.advance(15_000);
+      await come(new RegExp(`(\\r\\n1\\r\\n\\n){${beat}}`));
+    }
+    expect(peer.text.match(/"kind":"redriven"/g)).toHaveLength(1);
+    await virtual.advance(5_000);
+    await come(/"kind":"redriven".*"kind":"redriven"/s);
+    // The last of them is due long after the server has stopped.
+    const stopping = world.stop();
+    await peer.closed();
+    await virtual.advance(1_000);
+    await stopping;
+    expect(peer.text).not.toContain('"kind":"done"');
+    expect(world.queues.view('inputRear').length).toBe(1);
   });
 
   it('answer what is not there and what is not understood', async () => {

@@ -94,6 +94,25 @@ test('a request runs through, and its events tell of it', async () => {
   expect(missing.status).toBe(404);
 });
 
+test('one that runs tells whoever waits for it when its model began to answer', async () => {
+  const open: ServerResponse[] = [];
+  answer = (_body, response) => void open.push(response);
+  const { id }: RequestInfo = JSON.parse((await ask('POST', 'requests', { body: '1' })).text);
+  while (open.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  const before = await ask('GET', `requests/${id}`);
+  expect(JSON.parse(before.text)).toMatchObject({ state: 'running', firstOutputAt: null });
+  open[0]?.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: a\n\n');
+  const known = { 'if-none-match': String(before.headers.get('etag')), prefer: 'wait=30' };
+  const after: RequestInfo = JSON.parse(
+    (await ask('GET', `requests/${id}`, { headers: known })).text,
+  );
+  expect(after.state).toBe('running');
+  expect(Date.parse(after.firstOutputAt ?? '')).toBeGreaterThan(Date.parse(after.acceptedAt));
+  open[0]?.end('data: b\n\n');
+  const result = await ask('GET', `requests/${id}/result`, { headers: { prefer: 'wait=30' } });
+  expect(result.text).toBe('data: a\n\ndata: b\n\n');
+});
+
 test('one that waits says why', async () => {
   const open: ServerResponse[] = [];
   answer = (_body, response) => void open.push(response);
@@ -140,6 +159,29 @@ test('one that waits tells when it may start, once it is known how long calls ta
   open[0]?.end('first');
   const headers = { prefer: 'wait=30' };
   expect((await ask('GET', `requests/${last}/result`, { headers })).status).toBe(200);
+});
+
+test('one that waits behind an urgent one of EAS knows by how many it was overtaken', async () => {
+  const open: ServerResponse[] = [];
+  answer = (_body, response) => void open.push(response);
+  await ask('POST', 'requests', { body: '1' });
+  while (open.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  const { id }: RequestInfo = JSON.parse((await ask('POST', 'requests', { body: '2' })).text);
+  for (let nth = 0; nth < 7; nth += 1) {
+    const put = await fetch(`${platform.url}/api/predict/${name}?_priority_=5`, {
+      method: 'POST',
+      headers: { authorization: 'the-token-of-voice' },
+      body: `urgent ${nth}`,
+    });
+    expect(put.status).toBe(200);
+  }
+  const waiting: RequestInfo = JSON.parse((await ask('GET', `requests/${id}`)).text);
+  expect(waiting).toMatchObject({ position: 7 });
+  expect(waiting.estimate).toMatchObject({ reason: expect.stringContaining('higher priority') });
+  answer = (_body, response) => response.end('late');
+  open[0]?.end('first');
+  const headers = { prefer: 'wait=30' };
+  expect((await ask('GET', `requests/${id}/result`, { headers })).status).toBe(200);
 });
 
 test('the administrator sees all, a further token its own, and metrics count them', async () => {

@@ -11,7 +11,7 @@ import type { HostedService } from '../../src/http/directory.ts';
 import type { EdgeLimits } from '../../src/http/limits.ts';
 import type { RequestHost } from '../../src/http/requests/host.ts';
 import { RequestMeters } from '../../src/http/requests/meters.ts';
-import { systemClock } from '../../src/kernel/clock.ts';
+import { type Clock, systemClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { systemRandom } from '../../src/kernel/random.ts';
 import { defaultSettings, type ServiceSettings } from '../../src/queue/settings.ts';
@@ -19,6 +19,7 @@ import { RequestDesk } from '../../src/requests/desk.ts';
 import { HttpModelClient } from '../../src/worker/model-client.ts';
 import { Worker } from '../../src/worker/worker.ts';
 import { AnswerCheck } from '../answer-check.ts';
+import { nothingTold } from '../unit/request-world.ts';
 import { atEnd, type CallOptions, call, serviceOf, startEdge } from './eas-world.ts';
 import {
   type Model,
@@ -72,6 +73,8 @@ export interface RequestsWorldOptions {
   readonly service?: Partial<HostedService>;
   readonly limits?: Partial<EdgeLimits>;
   readonly access?: AccessSettings;
+  /** Of the edge alone. */
+  readonly clock?: Clock;
   /** Changes what the desk says, for what real queues do once in a blue moon. */
   readonly change?: DeskChange;
 }
@@ -86,7 +89,7 @@ export async function openRequests(options: RequestsWorldOptions = {}): Promise<
   const queues = await broker.open({ number: 1, name: 'svc', settings });
   const real = new RequestDesk({
     find: () => queues,
-    tell: () => ({ why: undefined, estimate: undefined, progress: undefined }),
+    tell: () => nothingTold,
     callbackMs: 0,
     retentionMs: () => 0,
     clock,
@@ -99,6 +102,7 @@ export async function openRequests(options: RequestsWorldOptions = {}): Promise<
     requests: { desk, meters, events, store: undefined },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.access === undefined ? {} : { access: options.access }),
+    clock: options.clock ?? clock,
   });
   const ask = async (method: string, path: string, how: CallOptions = {}): Promise<ApiAnswer> => {
     const whole = path.startsWith('/v1') ? path : `${base}/${path}`;

@@ -3,7 +3,7 @@
 
 import { type ErrorCode, PlatformError } from '@sluice/sdk/wire';
 import { expect } from 'vitest';
-import { Broker } from '../../src/broker/broker.ts';
+import { Broker, type BrokerOptions } from '../../src/broker/broker.ts';
 import type {
   Delivery,
   Handout,
@@ -103,6 +103,8 @@ export class World {
   #queues: Queues | undefined;
   #process: ProcessClock;
   #settings: ServiceSettings;
+  /** Hears of what each turn has changed. */
+  turned: BrokerOptions['turned'];
 
   constructor(settings: ServiceSettings, seed: number, engine: Engine = new MemoryEngine()) {
     this.random = new SeededRandom(seed);
@@ -295,6 +297,7 @@ export class World {
       clock: this.#process,
       random: this.random.fork(),
       log: silentLog,
+      turned: (service, changes) => this.turned?.(service, changes),
     });
   }
 }

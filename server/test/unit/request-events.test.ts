@@ -264,3 +264,20 @@ it('gives every reader of a random stream the output of the last attempt alone',
     { numRuns: 200 },
   );
 });
+
+it('knows when the attempt under way began to speak', async () => {
+  const { clock, book } = world();
+  book.add(of(1), [percent(3)], 0);
+  expect(book.firstOutputAt(of(1))).toBe(0);
+  book.add(of(1), [output('a')], 1);
+  const spokeAt = clock.now().wall;
+  await clock.advance(1_000);
+  book.add(of(1), [output('b')], 2);
+  expect(book.firstOutputAt(of(1))).toBe(spokeAt);
+  expect(book.firstOutputAt(of(2))).toBe(0);
+  book.add(of(2), [output('of the next')], 0);
+  expect(book.firstOutputAt(of(2))).toBe(clock.now().wall);
+  // It began before anybody here heard of it.
+  book.add(of(3), [output('late')], 7);
+  expect(book.firstOutputAt(of(3))).toBe(0);
+});

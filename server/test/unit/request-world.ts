@@ -3,10 +3,17 @@
 import { defaultSettings } from '../../src/queue/settings.ts';
 import { RequestDesk } from '../../src/requests/desk.ts';
 import type { ListFilter, RequestView, Submission, Submitted } from '../../src/requests/request.ts';
+import type { Telling } from '../../src/requests/view.ts';
 import { bytes } from './queue-requests.ts';
 import { serviceName, type World } from './queue-world.ts';
 
-const nothingTold = { why: undefined, estimate: undefined, progress: undefined };
+/** As if nobody looked at instances, or said anything. */
+export const nothingTold: Telling = {
+  why: undefined,
+  estimate: undefined,
+  firstOutputAt: 0,
+  progress: undefined,
+};
 
 export function deskOf(world: World): RequestDesk {
   return new RequestDesk({

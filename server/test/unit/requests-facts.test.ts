@@ -170,6 +170,7 @@ describe('one request', () => {
   const request = {
     index: 7,
     ahead: 2,
+    backingOffBefore: 0,
     home: 'sink',
     priority: 0,
     delayUntil: 0,

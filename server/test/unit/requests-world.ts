@@ -31,6 +31,7 @@ export function waitFacts(differences: Differences = {}): WaitFacts {
     now,
     request: {
       ahead: 0,
+      backingOffBefore: 0,
       home: 'sink',
       priority: 0,
       delayUntil: 0,
@@ -40,7 +41,6 @@ export function waitFacts(differences: Differences = {}): WaitFacts {
     },
     queue: {
       paused: '',
-      backingOff: 0,
       sinkLength: 0,
       sinkReserved: 1,
       sinkCapacity: 100,

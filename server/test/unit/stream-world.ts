@@ -31,7 +31,7 @@ import { RequestDesk } from '../../src/requests/desk.ts';
 import { EventBook } from '../../src/requests/events/event-book.ts';
 import { followRequest } from '../../src/requests/events/follow.ts';
 import { version } from '../../src/requests/version.ts';
-import type { Telling } from '../../src/requests/view.ts';
+import { nothingTold } from './request-world.ts';
 
 export const service = 'ocr';
 export const mainToken = 'main-token';
@@ -83,9 +83,8 @@ export class StreamWorld {
     this.joined = new JoinedWorkers({ clock: parts.clock, log: silentLog, called });
     const { clock } = parts;
     const book = new EventBook(clock);
-    const tell = (): Telling => ({ why: undefined, estimate: undefined, progress: undefined });
     const times = { callbackMs: 0, retentionMs: () => 0, clock };
-    const desk = new RequestDesk({ find: () => this.queues, tell, ...times });
+    const desk = new RequestDesk({ find: () => this.queues, tell: () => nothingTold, ...times });
     this.book = book;
     this.desk = desk;
     const followed: FollowedRequests = {

@@ -25,7 +25,7 @@ const fieldsBytesMax = 32 * 1024;
 export async function serveBatch(parts: RequestParts, call: RequestCall): Promise<void> {
   const { request, response, service } = call;
   if (request.headers.expect !== undefined) response.writeContinue();
-  const answer = new LineAnswer(response);
+  const answer = new LineAnswer(response, parts.clock);
   const payloadMax = service.queues.payloadBytesMax('input');
   // In base64 a body has a third more; escaped as a string at worst six times as much.
   const bytesMax = Math.ceil((payloadMax * 4) / 3) + fieldsBytesMax;

@@ -37,17 +37,40 @@ export async function serveDeadRedriveMany(parts: RequestParts, call: RequestCal
   const wish = await receiveJson(parts, call, redriveWish);
   const service = call.service.name;
   const chosen = await choose(parts, service, wish);
-  const answer = new LineAnswer(call.response);
-  answer.begin();
+  const answer = new LineAnswer(call.response, parts.clock);
+  // It may take hours: it ends with all that are held back when the server stops.
+  const poll = parts.polls.enter(call.request.socket);
+  try {
+    answer.begin();
+    await redriveAll(parts, { service, chosen, perSecond: wish.perSecond }, answer, poll.signal);
+  } finally {
+    poll.leave();
+  }
+}
+
+interface ManyRedriven {
+  readonly service: string;
+  /** Rear indexes. */
+  readonly chosen: readonly number[];
+  readonly perSecond: number | undefined;
+}
+
+async function redriveAll(
+  parts: RequestParts,
+  { service, chosen, perSecond }: ManyRedriven,
+  answer: LineAnswer,
+  signal: AbortSignal,
+): Promise<void> {
   const write = (step: RedriveStep): void => answer.write(step);
-  const gapMs = wish.perSecond === undefined ? 0 : 1000 / wish.perSecond;
+  const gapMs = perSecond === undefined ? 0 : 1000 / perSecond;
   const begunAt = parts.clock.now().mono;
   let redriven = 0;
   let failed = 0;
   for (const [at, rearIndex] of chosen.entries()) {
-    await pause(parts, call, begunAt + at * gapMs);
+    await pause(parts, begunAt + at * gapMs, signal);
     await answer.taken();
     if (!answer.isOpen) return;
+    if (signal.aborted) return answer.cut();
     const step = await redrive(parts, service, rearIndex);
     if (step.kind === 'redriven') redriven += 1;
     else failed += 1;
@@ -60,7 +83,7 @@ export async function serveDeadRedriveMany(parts: RequestParts, call: RequestCal
 /** Answers a line for each dead request, the newest first, with its body. */
 export async function serveDeadExport(parts: RequestParts, call: RequestCall): Promise<void> {
   const service = call.service.name;
-  const answer = new LineAnswer(call.response);
+  const answer = new LineAnswer(call.response, parts.clock);
   for await (const { rearIndex } of eachDead(parts, service)) {
     if (!answer.isOpen) return;
     const found = await parts.desk.dead.look(service, rearIndex);
@@ -117,22 +140,18 @@ async function redrive(
   }
 }
 
-/** Resolves at a time of the monotonic clock, or when the caller leaves. */
-function pause(
-  { clock }: RequestParts,
-  { response }: Pick<RequestCall, 'response'>,
-  until: number,
-): Promise<void> {
+/** Resolves at a time of the monotonic clock, or when the signal is aborted. */
+function pause({ clock }: RequestParts, until: number, signal: AbortSignal): Promise<void> {
   const ms = until - clock.now().mono;
-  if (ms <= 0 || response.destroyed) return Promise.resolve();
+  if (ms <= 0 || signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     const done = (): void => {
       timer.cancel();
-      response.removeListener('close', done);
+      signal.removeEventListener('abort', done);
       resolve();
     };
     const timer = clock.after(ms, done);
-    response.once('close', done);
+    signal.addEventListener('abort', done, { once: true });
   });
 }
 

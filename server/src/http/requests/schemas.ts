@@ -63,12 +63,19 @@ const request = z.object({
     .object({ code: z.enum(waitCodes), text: z.string(), until: time.nullable() })
     .nullable()
     .describe('Why it waits.'),
-  position: count.nullable().describe('Requests before it.'),
+  position: count
+    .nullable()
+    .describe(
+      'Requests that are handed out before it, as far as is known now: those before it in line, ' +
+        'but for those that are delayed or back off.',
+    ),
   estimate: estimate.nullable().describe('When it may start, from now.'),
   acceptedAt: time,
   firstDeliveredAt: time.nullable(),
   lastDeliveredAt: time.nullable(),
-  firstOutputAt: time.nullable(),
+  firstOutputAt: time
+    .nullable()
+    .describe('First output of its model, while it runs that of the attempt under way.'),
   doneAt: time.nullable(),
   retainUntil: time.nullable(),
   delayUntil: time.nullable(),

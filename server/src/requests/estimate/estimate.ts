@@ -96,14 +96,14 @@ interface Line {
   readonly rateDoubt: number;
 }
 
-function queueOf({ request, queue, observed }: WaitFacts, supply: Supply): Line {
+function queueOf({ request, observed }: WaitFacts, supply: Supply): Line {
   const { serviceTimes, overtakers } = observed;
-  // Of those before it that back off, some come back in time.
-  const away = Math.min(queue.backingOff, request.ahead);
+  const { ahead, backingOffBefore } = request;
   return {
     supply,
-    places: request.ahead + 1 - away / 2 - supply.free,
-    spread: away ** 2 / 12,
+    // Of those that back off, some come back in time.
+    places: ahead + 1 + backingOffBefore / 2 - supply.free,
+    spread: backingOffBefore ** 2 / 12,
     doubt: doubtOf(serviceTimes) + drift ** 2,
     overtakersPerMs: overtakers.perSecond / 1000,
     bunching: overtakers.bunching,

@@ -59,6 +59,8 @@ const infinity = Number.POSITIVE_INFINITY;
 export class Attempt {
   /** How many deliveries this was, from 1. */
   readonly number: number;
+  /** Wall clock of its first output; 0 = there was none, or nobody knows. */
+  firstOutputAt = 0;
   readonly #bytesMax: number;
   #entries: Entry[] = [];
   /** Entries before this one are dropped. */
@@ -69,6 +71,7 @@ export class Attempt {
   /** Entries before this place are dropped, with so many bytes of output. */
   #droppedTo = 0;
   #droppedBytes = 0;
+  #hasHole = false;
 
   constructor(number: number, bytesMax: number) {
     this.number = number;
@@ -78,6 +81,11 @@ export class Attempt {
   /** What it takes of memory, about. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Some of what it said never came here. */
+  get hasHole(): boolean {
+    return this.#hasHole;
   }
 
   /** Adds notes that begin at a place: what is known of them is passed over, and what is missing
@@ -121,7 +129,10 @@ export class Attempt {
   }
 
   #take(note: WorkNote, from: number): void {
-    if (from > this.#end) this.#push({ kind: 'hole', at: this.#end, size: from - this.#end });
+    if (from > this.#end) {
+      this.#hasHole = true;
+      this.#push({ kind: 'hole', at: this.#end, size: from - this.#end });
+    }
     switch (note.kind) {
       case 'output':
         this.#write(note.data.subarray(Math.max(0, this.#end - from)));

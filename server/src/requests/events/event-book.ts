@@ -66,13 +66,23 @@ export class EventBook {
     if (log.attempt === undefined || request.attempt > known) {
       log.attempt = new Attempt(request.attempt, this.#limits.requestBytesMax);
     }
-    log.attempt.add(notes, from);
+    const { attempt } = log;
+    attempt.add(notes, from);
+    if (attempt.firstOutputAt === 0 && !attempt.hasHole && notes.some(isOutput)) {
+      attempt.firstOutputAt = this.#clock.now().wall;
+    }
     this.#bytes += log.bytes - before;
     this.#ended.delete(log);
     this.#open.delete(log);
     this.#open.add(log);
     log.wake();
     this.#shrink();
+  }
+
+  /** Wall clock of the first output of an attempt; 0 = there was none, or it is not known. */
+  firstOutputAt({ service, index, attempt }: NotedRequest): number {
+    const known = this.#services.get(service)?.get(index)?.attempt;
+    return known?.number === attempt ? known.firstOutputAt : 0;
   }
 
   /** Nothing more comes of an attempt. */
@@ -165,6 +175,10 @@ export class EventBook {
     if (logs?.get(log.index) === log) logs.delete(log.index);
     if (logs?.size === 0) this.#services.delete(log.service);
   }
+}
+
+function isOutput({ kind }: WorkNote): boolean {
+  return kind === 'output';
 }
 
 /** Which delivery of which request. */
