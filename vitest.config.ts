@@ -2,6 +2,7 @@
 // leak; what starts processes, opens sockets or native code runs in a process of its own.
 
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './server/test/longest-first.ts';
 
 const sources = {
   resolve: { conditions: ['source'] },
@@ -35,6 +36,7 @@ function project(name: string, include: string[], pool: 'threads' | 'forks', gro
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     projects: [
       project('tidy', ['server/test/tidy/**/*.test.ts'], 'threads', 0),
       project('unit', ['server/test/unit/**/*.test.ts', 'sdk/test/**/*.test.ts'], 'threads', 0),
