@@ -166,7 +166,7 @@ function attachOf(
   };
 }
 
-/** What the same uid held before. A resuming consumer keeps what it still works on; to an EAS
+/** What the same uid held before. A consumer that names what it still works on keeps that; to an EAS
  * watcher it is sent again, at most its window. The rest goes back, uncounted. */
 function carryOver(
   state: State,
@@ -185,7 +185,7 @@ function carryOver(
   );
   let sent = before.occupied.size;
   for (const entry of entries) {
-    if (command.consumerKind === 'stream' && holding.has(entry.mark.deliveryId)) {
+    if (command.consumerKind !== 'eas' && holding.has(entry.mark.deliveryId)) {
       held.push(entry.mark.deliveryId);
       sent += 1;
     } else if (command.consumerKind === 'eas' && !command.autoCommit && sent < command.window) {

@@ -1,5 +1,6 @@
 // Workers on the real broker: what the two promise together.
 
+import type { ServerResponse } from 'node:http';
 import { PlatformError } from '@sluice/sdk/wire';
 import { afterEach, expect, it } from 'vitest';
 import { Broker } from '../../src/broker/broker.ts';
@@ -266,6 +267,22 @@ async function patiently<Value>(ask: () => Promise<Value>): Promise<Value> {
 function turn(): Promise<void> {
   return new Promise((resolve) => systemClock.after(2, resolve));
 }
+
+it('goes on with what it works on when its window changes', async () => {
+  const { queues, instance, put, results } = await world();
+  const open: ServerResponse[] = [];
+  const wait: Answer = (_request, response) => void open.push(response);
+  const { worker, model } = await instance(wait, { window: 1 });
+  await put('a', 'b');
+  await expect.poll(() => open.length).toBe(1);
+  worker.update({ ...plainSettings, window: 2 });
+  await expect.poll(() => open.length).toBe(2);
+  expect(queues.view('input').consumers).toMatchObject([{ window: 2, pending: 2 }]);
+  for (const response of open) response.end('once');
+  expect((await results(2)).map(({ body }) => body)).toEqual(['once', 'once']);
+  expect(model.seen.length).toBe(2);
+  expect(queues.counters('input').delivered).toBe(2);
+});
 
 it('leaves nothing with a watch that it meant to replace and could not', async () => {
   const { queues, instance, put, results } = await world();

@@ -3,86 +3,19 @@
 // a rule, and knows what the queues must hold afterwards. Written from the rules, not the code.
 
 import type { ServiceSettings } from '../../src/queue/settings.ts';
-
-export type ModelQueueName = 'input' | 'sink';
-
-export interface ModelLease {
-  readonly token: number;
-  readonly holder: string;
-  /** Monotonic: before it, taking the lease away for idleness is wrong; after `idleDueAt` overdue. */
-  readonly idleFrom: number;
-  idleDueAt: number;
-  /** Monotonic: its connection is lost and it waits to be resumed until then; 0 = connected. */
-  resumeBy: number;
-}
-
-export interface ModelMark {
-  state: 'leased' | 'returned' | 'committed';
-  lease: ModelLease | undefined;
-  deliveries: number;
-  bad: number;
-  /** Instances of the working group that died with it; from two on it may have no company. */
-  deaths: number;
-  notBefore: number;
-  lastToken: number;
-  /** Who gave it back last by a negative commit. */
-  returnedBy: string;
-}
-
-export interface ModelMessage {
-  readonly index: number;
-  readonly id: string;
-  readonly body: string;
-  readonly tag: string;
-  readonly priority: number;
-  readonly home: 'sink' | 'record';
-  readonly expiresAt: number;
-  readonly marks: Map<string, ModelMark>;
-  /** Of an input message: its place in the sink, then the index of the result that used it. */
-  place: 'none' | 'held' | number;
-}
-
-export interface ModelConsumer {
-  readonly key: string;
-  readonly queue: ModelQueueName;
-  readonly gid: string;
-  readonly kind: 'eas' | 'stream' | 'worker';
-  readonly window: number;
-  readonly tag: string;
-  readonly autoCommit: boolean;
-  open: boolean;
-  /** It said `Shutdown`: nothing more until it comes back. */
-  leaving: boolean;
-  /** Tokens of leases that were taken away and of which it has not said that it is free. */
-  readonly occupied: Set<number>;
-  /** What a takeover sends again, whatever else waits, and though it may have expired. */
-  readonly again: Set<number>;
-  /** Monotonic: it lost its connection and may come back until then. */
-  lostUntil: number;
-}
-
-export interface ModelQueue {
-  readonly name: ModelQueueName;
-  messages: ModelMessage[];
-  lastIndex: number;
-  ended: boolean;
-  readonly groups: Set<string>;
-}
-
-export interface ModelRest {
-  readonly id: string;
-  readonly state: string;
-  /** 0 = none. */
-  readonly result: number;
-  /** Dead because an instance died with it alone. */
-  readonly isConvicted: boolean;
-}
-
-export class ModelError extends Error {}
-
-export function fact(holds: boolean, message: string): asserts holds {
-  if (!holds) throw new ModelError(message);
-}
+import {
+  fact,
+  isBefore,
+  isLeased,
+  type ModelConsumer,
+  type ModelMessage,
+  type ModelQueue,
+  type ModelQueueName,
+  type ModelRest,
+  type Moment,
+  markOf,
+  newQueue,
+} from './queue-model-state.ts';
 
 export class QueueModel {
   settings: ServiceSettings;
@@ -325,9 +258,13 @@ export class QueueModel {
   close(consumer: ModelConsumer, how: 'cut' | 'dead' | 'drain' | 'replaced', now: Moment): void {
     consumer.open = false;
     consumer.leaving = false;
+    // A consumer that comes again says what it still works on; EAS watchers cannot.
+    const mayResume =
+      (how === 'cut' && consumer.kind === 'stream') ||
+      (how === 'replaced' && consumer.kind !== 'eas');
     for (const message of this.held(consumer)) {
       const mark = markOf(message, consumer.gid);
-      if (consumer.kind === 'stream' && (how === 'cut' || how === 'replaced')) {
+      if (mayResume) {
         if (mark.lease !== undefined) mark.lease.resumeBy = now.mono + this.settings.resumeMs;
         continue;
       }
@@ -335,7 +272,6 @@ export class QueueModel {
       const as = how === 'dead' ? 'died' : 'lost';
       this.giveBack(consumer.queue, message, consumer.gid, { counted, as });
     }
-    const mayResume = consumer.kind === 'stream' && (how === 'cut' || how === 'replaced');
     consumer.lostUntil = mayResume ? now.mono + this.settings.resumeMs : 0;
     if (!mayResume) consumer.occupied.clear();
   }
@@ -360,39 +296,4 @@ export class QueueModel {
       }
     }
   }
-}
-
-export interface Moment {
-  readonly mono: number;
-  readonly wall: number;
-}
-
-export function isLeased(message: ModelMessage): boolean {
-  return [...message.marks.values()].some((mark) => mark.state === 'leased');
-}
-
-function isBefore(one: ModelMessage, other: ModelMessage): boolean {
-  if (one.priority !== other.priority) return one.priority > other.priority;
-  return one.index < other.index;
-}
-
-export function markOf(message: ModelMessage, gid: string): ModelMark {
-  const known = message.marks.get(gid);
-  if (known !== undefined) return known;
-  const fresh: ModelMark = {
-    state: 'returned',
-    lease: undefined,
-    deliveries: 0,
-    bad: 0,
-    deaths: 0,
-    notBefore: 0,
-    lastToken: 0,
-    returnedBy: '',
-  };
-  message.marks.set(gid, fresh);
-  return fresh;
-}
-
-function newQueue(name: ModelQueueName): ModelQueue {
-  return { name, messages: [], lastIndex: 0, ended: false, groups: new Set() };
 }

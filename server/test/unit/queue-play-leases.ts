@@ -1,7 +1,7 @@
 // Plays the ends of leases on the broker and says what they mean to the model.
 
 import { backOffMs, type Command } from './queue-commands.ts';
-import { fact, type ModelMessage, markOf } from './queue-model.ts';
+import { fact, type ModelMessage, markOf } from './queue-model-state.ts';
 import { insertResult, nthOf } from './queue-play-puts.ts';
 import { bytes } from './queue-requests.ts';
 import type { Session, Slot } from './queue-session.ts';

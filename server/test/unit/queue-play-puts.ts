@@ -1,7 +1,7 @@
 // Plays puts on the broker and says what they mean to the model.
 
 import type { Command } from './queue-commands.ts';
-import { fact, type ModelMessage, type ModelQueueName } from './queue-model.ts';
+import { fact, type ModelMessage, type ModelQueueName } from './queue-model-state.ts';
 import { putRequest, submitter } from './queue-requests.ts';
 import type { Session } from './queue-session.ts';
 import { serviceName } from './queue-world.ts';

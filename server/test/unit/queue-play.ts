@@ -2,7 +2,7 @@
 // own; here are watches, reads, removals and what happens to the whole.
 
 import { type Command, stepMs } from './queue-commands.ts';
-import { fact, type ModelQueueName, markOf } from './queue-model.ts';
+import { fact, type ModelQueueName, markOf } from './queue-model-state.ts';
 import { commit, complete, completeStale, freed, giveBack, negative } from './queue-play-leases.ts';
 import { nameOf, nthOf, put, resultPut, sinkPut } from './queue-play-puts.ts';
 import { text } from './queue-requests.ts';
@@ -69,11 +69,11 @@ async function watch(session: Session, nth: number, keep: number): Promise<void>
   const { model } = session;
   const known = model.consumers.get(slot.key);
   const isTakeover = known?.open === true;
-  if (isTakeover && (slot.kind === 'worker' || session.takeovers >= 2)) return;
+  if (isTakeover && session.takeovers >= 2) return;
   session.takeovers += isTakeover ? 1 : 0;
   const held = known === undefined ? [] : model.held(known);
   const tokens = held.map((message) => markOf(message, slot.gid).lease?.token ?? 0);
-  const holding = slot.kind === 'stream' ? tokens.filter((_, at) => ((keep >> at) & 1) === 1) : [];
+  const holding = slot.kind === 'eas' ? [] : tokens.filter((_, at) => ((keep >> at) & 1) === 1);
   const code = await session.connect(slot, holding);
   const queue = model.queue(slot.queue);
   const isOver = queue.ended && queue.messages.length === 0;
@@ -87,7 +87,7 @@ async function watch(session: Session, nth: number, keep: number): Promise<void>
   model.consumers.set(slot.key, consumer);
   for (const message of held) {
     const { lease } = markOf(message, slot.gid);
-    if (slot.kind !== 'stream') consumer.again.add(message.index);
+    if (slot.kind === 'eas') consumer.again.add(message.index);
     else if (lease !== undefined && holding.includes(lease.token)) lease.resumeBy = 0;
     else if (lease !== undefined) {
       model.giveBack(slot.queue, message, slot.gid, { counted: false });

@@ -4,6 +4,7 @@
 import { errorKinds, PlatformError } from '@sluice/sdk/wire';
 import type { Delivery, WatchEnd } from '../../src/broker/queues.ts';
 import type { ServiceSettings } from '../../src/queue/settings.ts';
+import { QueueModel } from './queue-model.ts';
 import {
   fact,
   isLeased,
@@ -12,8 +13,7 @@ import {
   type ModelQueueName,
   type Moment,
   markOf,
-  QueueModel,
-} from './queue-model.ts';
+} from './queue-model-state.ts';
 import { text } from './queue-requests.ts';
 import { Consumer, serviceName, World } from './queue-world.ts';
 
