@@ -6,6 +6,7 @@ import type { Load } from './processor.ts';
 const loaders: Readonly<Record<string, () => Promise<{ readonly load: Load }>>> = {
   node: () => import('./module/load.ts'),
   python: () => import('./python/load.ts'),
+  pmml: () => import('./pmml/load.ts'),
 };
 
 /** All there are. */

@@ -123,7 +123,15 @@ export class Element {
 
   /** Passes over children, with all in them, that change nothing of what the model computes. */
   ignoreChildren(...names: readonly string[]): void {
-    for (const child of this.all(...names)) child.#ignoreAll();
+    for (const child of this.all(...names)) child.ignoreWhole();
+  }
+
+  /** Passes over this element with all in it: it turned out not to be used. */
+  ignoreWhole(): void {
+    this.#isRead = true;
+    this.#isTextRead = true;
+    this.#attributesRead = -1;
+    for (const child of this.#children) child.ignoreWhole();
   }
 
   /** Throws: the model says something here that this evaluator cannot do, or that is wrong. */
@@ -152,13 +160,6 @@ export class Element {
       if (!child.#isRead) this.refuse(`the element ${child.name} is not supported here`);
       child.refuseUnread();
     }
-  }
-
-  #ignoreAll(): void {
-    this.#isRead = true;
-    this.#isTextRead = true;
-    this.#attributesRead = -1;
-    for (const child of this.#children) child.#ignoreAll();
   }
 
   #number(attribute: string, text: string): number {

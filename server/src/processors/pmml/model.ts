@@ -26,7 +26,7 @@ export type DataType =
 
 export type OpType = 'continuous' | 'categorical' | 'ordinal';
 
-export type MiningFunction = 'regression' | 'classification' | 'clustering';
+export type MiningFunction = 'regression' | 'classification' | 'clustering' | 'mixed';
 
 /** A field as a model meets it: given, derived, or the output of an earlier segment. */
 export interface Field {
@@ -46,6 +46,8 @@ export interface Target {
   readonly dataType: DataType;
   readonly opType: OpType;
   readonly categories: readonly Value[];
+  /** What people call some of the categories. */
+  readonly displayValues: ReadonlyMap<Value, string>;
 }
 
 /** A formula over the fields of a row. */
@@ -70,8 +72,40 @@ export interface Scope {
   expression(element: Element): Expression;
   /** Compiles an element that is a predicate (SimplePredicate, True, CompoundPredicate ...). */
   predicate(element: Element): Predicate;
+  /** Whether an output asks for what a single segment predicted: Prediction.segments. */
+  readonly wantsSegments: boolean;
+  /** Compiles a model that stands inside of this one. */
+  model(element: Element): Submodel;
+  /** Lets the models after this one use results of a model inside, and callers see them or not. */
+  expose(results: readonly Result[], to: 'models' | 'callers' | 'models and callers'): void;
   /** The value that a text of the file stands for as a value of this field or target. */
   parse(text: string, of: { readonly dataType: DataType }, where: Element): Value;
+}
+
+/** A value that a model writes into rows beside its prediction: its target or an output. */
+export interface Result {
+  readonly name: string;
+  readonly slot: number;
+  readonly dataType: DataType;
+  readonly opType: OpType;
+  readonly categories: readonly Value[];
+  /** Whether it is the target itself and no output. */
+  readonly isTarget: boolean;
+  /** Whether callers are to see it. */
+  readonly isFinal: boolean;
+  /** Whether several segments may each have one: callers see a list. */
+  readonly isMany: boolean;
+  /** What the file says of it to people. */
+  readonly about: string | undefined;
+}
+
+/** A model inside of another one. */
+export interface Submodel {
+  readonly functionName: MiningFunction;
+  readonly target: Target;
+  /** Everything that this model and those in it let be seen. */
+  readonly results: readonly Result[];
+  readonly evaluate: Evaluator;
 }
 
 /** Numbers by category or entity. The names are shared by all predictions of a model. */
