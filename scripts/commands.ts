@@ -10,12 +10,12 @@ const head = `# Commands
 
 \`sluice COMMAND --help\` prints what stands here, which is made from it.
 
-Every command but \`serve\`, \`verify\`, \`init\`, \`processor\`, \`dev\` and \`mock-model\` speaks to
-a running server. It takes address and admin token from \`--url\` and \`--token\`, else from the file
-of \`-c\`, else from \`SLUICE_URL\` and \`SLUICE_TOKEN\`, else from the file that a server on loopback
-writes into its user's configuration folder (\`~/.config/sluice/servers\`, readable by nobody else,
-removed when the server ends). Those about requests and messages are content with a token of the
-service.
+Every command but \`serve\`, \`verify\`, \`init\`, \`processor\`, \`dev\` and \`mock-model\`
+speaks to a running server. It takes address and admin token from \`--url\` and \`--token\`, else
+from the file of \`-c\`, else from \`SLUICE_URL\` and \`SLUICE_TOKEN\`, else from the file that a
+server on loopback writes into its user's configuration folder (\`~/.config/sluice/servers\`,
+readable by nobody else, removed when the server ends). Those about requests and messages are
+content with a token of the service.
 
 - Names, flags, tables and words are those of \`eascmd\` where it has them, so that what reads its
   output reads ours: \`[OK] Service is running\`, \`sluice ls | awk -F'|' '{print $2, $7}'\`.

@@ -52,6 +52,7 @@ const groups: Readonly<Record<string, Readonly<Record<string, () => Promise<Make
   },
   'Models:': {
     processor: async () => (await import('./commands/processor.ts')).processorCommand,
+    dev: async () => (await import('./commands/dev.ts')).devCommand,
   },
   'Trying things out:': {
     'mock-model': async () => (await import('./commands/mock-model.ts')).mockModelCommand,

@@ -54,11 +54,42 @@ export interface EndpointSource {
   readonly urls: readonly string[];
 }
 
+/** The kinds of processors that this Sluice has. */
+export const processorKinds = ['pmml', 'onnx', 'node', 'python'] as const;
+
+/** Where a model or a program lies. */
+export interface ModelFile {
+  /** A path of this machine, or an address of http(s), s3, oss. */
+  readonly address: string;
+  /** `sha256:HEX` of the file as it is fetched; undefined: not checked. */
+  readonly checksum: string | undefined;
+}
+
+/** A model that a server of Sluice's own runs, one process for each instance. */
+export interface ProcessorSource {
+  readonly kind: 'processor';
+  readonly processor: (typeof processorKinds)[number];
+  readonly model: ModelFile | undefined;
+  /** The program of kinds that run one, where it does not come with the model. */
+  readonly code: ModelFile | undefined;
+  /** The file to use in a folder or archive. */
+  readonly entry: string | undefined;
+  /** Settings of the model, as they were written: a secret may be among them. */
+  readonly config: Readonly<Record<string, unknown>> | undefined;
+  /** undefined: each call is worked on by itself. */
+  readonly batching: { readonly sizeMax: number; readonly delayMs: number } | undefined;
+  /** Most calls at a time, as far as it matters to the processor itself. */
+  readonly window: number;
+  /** Networks and hosts beyond the internet that it may be fetched from. */
+  readonly allow: readonly string[];
+}
+
 /** Where instances come from. */
 export type InstanceSource =
   | EndpointSource
   | ProcessSource
   | ContainerSource
+  | ProcessorSource
   /** Queues only; instances of other machines may join. */
   | { readonly kind: 'none' }
   /** Declared, but nothing here can run it: instances stay pending, `missing` says why. */

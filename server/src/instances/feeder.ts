@@ -3,6 +3,11 @@
 
 import type { FeedSettings } from '../deployment/instances.ts';
 
+/** With the revision of the service that they are of. */
+export interface RevisedSettings extends FeedSettings {
+  readonly revision: number;
+}
+
 export interface FeederView {
   readonly running: readonly {
     readonly deliveryId: number;
@@ -23,7 +28,7 @@ export interface FeederView {
 
 export interface Feeder {
   start(): void;
-  update(settings: FeedSettings): void;
+  update(settings: RevisedSettings): void;
   holdBack(): void;
   letThrough(): void;
   /** A health check that began at `startedAt` (monotonic clock) has ended. */
@@ -39,7 +44,7 @@ export interface FeedOrder {
   readonly service: string;
   readonly instance: string;
   readonly url: URL;
-  readonly settings: FeedSettings;
+  readonly settings: RevisedSettings;
   readonly cutGraceMs: number;
   /** The model server ran before this server did: it may still work on calls of an earlier one. */
   readonly isTakenOver: boolean;

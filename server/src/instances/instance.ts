@@ -342,7 +342,7 @@ export class Instance {
     const crashes = this.#row.inARow;
     this.#log.warn({ reason, crashes, lines }, 'an instance ended by itself');
     this.#story.crashed(this.#last, crashes, ending);
-    crashed(this.#key, ending, `${reason}${wroteText(lines)}`);
+    crashed(this.#key, ending, `${reason}${wroteText(this.#last)}`);
   }
 
   async #backOff(): Promise<void> {

@@ -155,10 +155,12 @@ export class InstanceManager implements Component {
     }
     const isOurs =
       instance.startsWith(`${name}-`) && shortName.test(instance.slice(name.length + 1));
-    const { process, container } = this.#options.drivers;
-    const order = source === 'container' ? [container, process] : [process, container];
-    for (const driver of isOurs ? order : []) {
-      const log = driver?.logs(instance, request);
+    // Those of its own way first; an earlier one may still be remembered by another.
+    const drivers: readonly (readonly [string, Driver])[] = Object.entries(this.#options.drivers);
+    const own = drivers.filter(([kind]) => kind === source);
+    const order = [...own, ...drivers.filter(([kind]) => kind !== source)];
+    for (const [, driver] of isOurs ? order : []) {
+      const log = driver.logs(instance, request);
       if (log !== undefined) return log;
     }
     throw new PlatformError('not_found', `service ${name} has no instance ${instance} with a log`);

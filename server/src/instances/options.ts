@@ -16,6 +16,8 @@ export interface Drivers {
   readonly endpoint: Driver;
   /** Without one containers stay pending. */
   readonly container?: Driver;
+  /** Without one processors stay pending. */
+  readonly processor?: Driver;
 }
 
 export interface ManagerOptions {

@@ -28,6 +28,7 @@ export function plan(wanted: DeployedService, copies: readonly Copy[]): Plan {
       if (source.port !== 0) return singlePlan(wanted, copies);
       return { ...nothing, ...rollingPlan(wanted, copies) };
     case 'container':
+    case 'processor':
       return { ...nothing, ...rollingPlan(wanted, copies) };
     case 'none':
       return { ...nothing, leave: staying(copies).map(nameOf) };

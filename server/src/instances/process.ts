@@ -30,6 +30,8 @@ export interface ProcessDriverOptions {
   readonly log: Log;
   /** Where models report how their work goes, given as SLUICE_REPORT_URL; undefined: nowhere. */
   readonly reportUrl?: () => string | undefined;
+  /** Shared by drivers of one machine, so that none takes a port that another has chosen. */
+  readonly ports?: Ports;
   /** An instance's log is cut at this size; one older piece of it is kept. */
   readonly logBytesMax?: number;
   /** From SIGTERM to SIGKILL for what a killed server has left. */
@@ -45,13 +47,14 @@ export class ProcessDriver implements Driver {
   readonly cutGraceMs = 500;
   readonly #options: ProcessDriverOptions;
   readonly #records: ProcessRecords;
-  readonly #ports = new Ports();
+  readonly #ports: Ports;
   readonly #logs: KeptLogs;
   readonly #usages = new Map<string, GroupUsage>();
   readonly #environment: Readonly<Record<string, string>>;
 
   constructor(options: ProcessDriverOptions) {
     this.#options = options;
+    this.#ports = options.ports ?? new Ports();
     this.#records = new ProcessRecords(options.folder);
     const { folder, clock, logBytesMax } = options;
     this.#logs = new KeptLogs({ folder, clock, logBytesMax });

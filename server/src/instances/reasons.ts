@@ -37,7 +37,7 @@ function memoryText({ code, memoryLimitBytes: limit }: Ending): string {
 /** `next`: milliseconds until it is started again; `kept`: it is not. */
 export function crashText(last: LastRun, times: number, next: number | 'kept' | undefined): string {
   const row = times > 1 ? ` (${times} times in a row)` : '';
-  return `${last.reason}${row}${nextText(next)}${wroteText(last.lines)}`;
+  return `${last.reason}${row}${nextText(next)}${wroteText(last)}`;
 }
 
 function nextText(next: number | 'kept' | undefined): string {
@@ -46,10 +46,11 @@ function nextText(next: number | 'kept' | undefined): string {
   return `, starts again in ${Math.max(0, Math.ceil(next / 1000))} s`;
 }
 
-/** The last line it wrote, to go on a sentence; empty when it wrote nothing. */
-export function wroteText(lines: readonly string[]): string {
+/** The last line it wrote, to go on a sentence; empty when it wrote nothing, or nothing beside the
+ * reason itself. */
+export function wroteText({ lines, reason }: Pick<LastRun, 'lines' | 'reason'>): string {
   const line = lines.at(-1)?.trim() ?? '';
-  return line === '' ? '' : `; it wrote last: ${line.slice(0, lineMax)}`;
+  return line === '' || line.includes(reason) ? '' : `; it wrote last: ${line.slice(0, lineMax)}`;
 }
 
 export function drainText(held: number): string {

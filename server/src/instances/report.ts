@@ -45,6 +45,7 @@ function wantedCount({ instances: { source, count } }: DeployedService): number 
       return 0;
     case 'process':
     case 'container':
+    case 'processor':
     case 'pending':
       return count;
   }

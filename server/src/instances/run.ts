@@ -7,7 +7,7 @@ import type { Clock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
 import { pause } from '../kernel/pause.ts';
 import type { Ending, Running } from './driver.ts';
-import type { Feeder, FeederView, MakeFeeder } from './feeder.ts';
+import type { Feeder, FeederView, MakeFeeder, RevisedSettings } from './feeder.ts';
 import { probe } from './probe.ts';
 import { endingText } from './reasons.ts';
 import { type Health, Vitals } from './vitals.ts';
@@ -64,7 +64,7 @@ export class Run {
   }
 
   update(wanted: DeployedService): void {
-    this.#feeder?.update(wanted.instances);
+    this.#feeder?.update(revised(wanted));
   }
 
   /** Checks and feeds it until it has ended, has to be ended, or `leaving` is aborted. */
@@ -160,7 +160,9 @@ export class Run {
   #feed(): string | undefined {
     if (this.#feeder !== undefined) return undefined;
     const { makeFeeder, instance, cutGraceMs, isTakenOver, kind, clock, log } = this.#options;
-    const { name: service, instances: settings } = this.#options.wanted();
+    const wanted = this.#options.wanted();
+    const { name: service } = wanted;
+    const settings = revised(wanted);
     const { url } = this.running;
     try {
       const end = kind === 'endpoint' ? undefined : (reason: string) => this.#end(reason);
@@ -189,4 +191,8 @@ export class Run {
       .stop(wanted().instances.terminationGraceMs)
       .catch((error: unknown) => log.error({ error }, 'an instance was not ended'));
   }
+}
+
+function revised({ revision, instances }: DeployedService): RevisedSettings {
+  return { ...instances, revision };
 }

@@ -84,7 +84,7 @@ export class Story {
       this.#tell('pending', `Cannot be started: ${problem}${row}`, { times });
       return;
     }
-    this.#tell('crash', `The instance ${last.reason}${row}${wroteText(last.lines)}`, {
+    this.#tell('crash', `The instance ${last.reason}${row}${wroteText(last)}`, {
       times,
       ...(code === undefined ? {} : { code }),
       ...(signal === undefined ? {} : { signal }),

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { EndedCall } from '@sluice/sdk/wire';
 import type { Broker } from '../broker/broker.ts';
 import { isLoopback } from '../config/address.ts';
+import { ownProgram } from '../config/own-program.ts';
 import type { Environment } from '../config/places.ts';
 import type { InstanceHost } from '../http/api/administrator.ts';
 import { ContainerDriver } from '../instances/container/driver.ts';
@@ -12,7 +13,9 @@ import { EndpointDriver } from '../instances/endpoint.ts';
 import type { Feeder, FeedOrder } from '../instances/feeder.ts';
 import { type GivenCapacity, measureCapacity } from '../instances/host/capacity.ts';
 import { InstanceManager } from '../instances/manager.ts';
+import { Ports } from '../instances/port.ts';
 import { ProcessDriver } from '../instances/process.ts';
+import { ProcessorDriver } from '../instances/processor.ts';
 import { infoOf } from '../instances/status.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { RecordEvent } from '../kernel/events.ts';
@@ -23,6 +26,7 @@ import { Worker } from '../worker/worker.ts';
 import type { Bodies } from './bodies.ts';
 import type { Following } from './following.ts';
 import type { LaunchDesk } from './launches.ts';
+import { localModels } from './local-models.ts';
 
 export interface RuntimeOptions {
   readonly dataFolder: string;
@@ -48,11 +52,18 @@ export function createInstances(options: RuntimeOptions): InstanceManager {
   const folder = join(dataFolder, 'instances');
   const containers = join(dataFolder, 'containers');
   const reportUrl = (): string | undefined => options.following.reports.url;
+  const processes = { environment, reportUrl, ports: new Ports(), clock, log };
+  const processors = new ProcessDriver({ ...processes, folder: join(dataFolder, 'processors') });
   return new InstanceManager({
     drivers: {
-      process: new ProcessDriver({ folder, environment, reportUrl, clock, log }),
+      process: new ProcessDriver({ ...processes, folder }),
       endpoint: new EndpointDriver(),
       container: new ContainerDriver({ folder: containers, environment, clock, random, log }),
+      processor: new ProcessorDriver({
+        processes: processors,
+        models: localModels,
+        program: ownProgram(),
+      }),
     },
     makeFeeder: (order) => feederOf(order, options),
     capacity: () => measureCapacity({ given: options.capacity ?? {}, environment, clock }),

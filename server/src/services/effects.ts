@@ -29,7 +29,10 @@ export const effects: readonly Effect[] = [
     kind: 'launch',
     fields: [
       ...['endpoint', 'containers', 'storage'],
-      ...['processor', 'processor_path', 'model_path'],
+      ...['processor', 'processor_path', 'processor_entry', 'model_path', 'model_entry'],
+      ...['model_checksum', 'model_config'],
+      ...['metadata.rpc.batching', 'metadata.rpc.max_batch_size'],
+      'metadata.rpc.max_batch_timeout',
       ...['metadata.cpu', 'metadata.memory', 'metadata.gpu', 'metadata.shm_size'],
     ],
     text: 'New instances take the place of those that run, by `metadata.rolling_strategy`.',
@@ -57,6 +60,7 @@ export const effects: readonly Effect[] = [
   { kind: 'live', fields: ['callbacks'], text: 'Holds for the next callback.' },
   { kind: 'live', fields: ['metadata.rolling_strategy'], text: 'Holds for the next update.' },
   { kind: 'live', fields: ['dockerAuth'], text: 'Used when an image is fetched next.' },
+  { kind: 'live', fields: ['model'], text: 'Holds when a model is fetched next.' },
   {
     kind: 'live',
     fields: ['token'],

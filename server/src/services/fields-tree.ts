@@ -20,6 +20,12 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** What a map must be, by what each of its values must. */
+const mapWords: ReadonlyMap<string, string> = new Map([
+  ['a number', 'an object of numbers'],
+  ['of another kind', 'an object'],
+]);
+
 /** The whole tree. Made once. */
 export const fieldTree: FieldNode = nodeOf('', fileJsonSchema());
 
@@ -60,7 +66,7 @@ function nodeOf(name: string, schema: unknown): FieldNode {
   }
   if (schema.type === 'object') {
     const each = eachOf(values);
-    const expected = each === 'a number' ? 'an object of numbers' : 'an object of texts';
+    const expected = mapWords.get(each) ?? 'an object of texts';
     return { name, kind: 'map', children, expected, each };
   }
   return { name, kind: 'leaf', children, expected: expectedOf(schema), each: eachOf(items) };

@@ -84,7 +84,14 @@ export interface MetadataFile {
   readonly gpu: number;
   /** GB. */
   readonly shm_size: number;
-  readonly rpc: { readonly worker_threads: number; readonly keepalive: number };
+  readonly rpc: {
+    readonly worker_threads: number;
+    readonly keepalive: number;
+    readonly batching: boolean;
+    readonly max_batch_size: number;
+    /** Milliseconds. */
+    readonly max_batch_timeout: number;
+  };
   readonly rolling_strategy: {
     /** A number, or `25%`. */
     readonly max_surge: number | string;
@@ -144,6 +151,10 @@ export interface FetchFile {
   readonly s3_buckets: readonly string[];
 }
 
+export interface ModelBlockFile {
+  readonly allow: readonly string[];
+}
+
 export interface CallbacksFile {
   readonly allow: readonly string[];
   readonly max_result_size_kb: number;
@@ -159,7 +170,12 @@ export interface ServiceFile {
   readonly containers?: readonly ContainerFile[] | undefined;
   readonly processor?: string | undefined;
   readonly processor_path?: string | undefined;
+  readonly processor_entry?: string | undefined;
   readonly model_path?: string | undefined;
+  readonly model_entry?: string | undefined;
+  readonly model_checksum?: string | undefined;
+  readonly model_config?: Readonly<Record<string, unknown>> | undefined;
+  readonly model: ModelBlockFile;
   readonly autoscaler?: AutoscalerFile | undefined;
   readonly dockerAuth?: string | undefined;
   readonly storage: readonly StorageFile[];

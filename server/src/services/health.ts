@@ -4,7 +4,7 @@ import type { HealthCheck, InstanceSource } from '../deployment/instances.ts';
 import type { HealthCheckFile } from './file.ts';
 import type { Problem } from './spelling.ts';
 
-/** Without a check an instance is ready when its port accepts TCP. */
+/** Without a check an instance is ready when its port accepts TCP, a processor when it says so. */
 const portCheck: HealthCheckFile = {
   initial_delay_seconds: 600,
   period_seconds: 10,
@@ -24,7 +24,8 @@ export function healthCheck(
   source: InstanceSource,
   problems: Problem[],
 ): HealthCheck {
-  const check = given?.check ?? portCheck;
+  const fallback = source.kind === 'processor' ? { ...portCheck, path: '/health' } : portCheck;
+  const check = given?.check ?? fallback;
   const { probe, port } = probeOf(given?.path ?? 'health_check', check, problems);
   if (probe.kind === 'exec' && source.kind === 'endpoint') {
     problems.push({

@@ -121,6 +121,10 @@ function warnOfIdle(file: ServiceFile, source: InstanceSource, warnings: string[
     if (file.storage.length > 0) idle.push('storage');
     if (file.dockerAuth !== undefined) idle.push('dockerAuth');
   }
+  if (source.kind !== 'processor' && source.kind !== 'pending') {
+    if (file.metadata.rpc.batching) idle.push('metadata.rpc.batching');
+    if (file.model_config !== undefined) idle.push('model_config');
+  }
   if (idle.length === 0) return;
   const what = source.kind === 'none' ? 'queues without instances' : `a service of ${source.kind}`;
   warnings.push(`${idle.join(', ')}: without effect on ${what}`);

@@ -16,9 +16,16 @@ const rpc = z.object({
   }),
   max_queue_size: ignored('Length of a queue inside the instance.'),
   io_threads: ignored('Threads for input and output.'),
-  batching: ignored('Batches made by built-in processors.'),
-  max_batch_size: ignored('Largest batch.'),
-  max_batch_timeout: ignored('Longest wait for a batch.'),
+  batching: z
+    .boolean()
+    .default(false)
+    .meta(about('Whether a processor works on the rows of several calls together.')),
+  max_batch_size: whole(1, 65_536).default(16).meta(about('Most rows of such a batch.')),
+  max_batch_timeout: duration({
+    fallback: 50,
+    numbers: 'ms',
+    text: 'How long such a batch gathers.',
+  }),
   rate_limit: ignored('Requests a second for one instance.'),
   enable_sigterm: ignored('SIGTERM at once when an instance leaves.'),
   decompressor: ignored('How request bodies are compressed.'),

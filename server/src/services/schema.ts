@@ -10,6 +10,7 @@ import { autoscalerSchema } from './schema-autoscaler.ts';
 import { callbacksSchema } from './schema-callbacks.ts';
 import { containerSchema, healthCheckSchema, storageSchema } from './schema-containers.ts';
 import { metadataSchema } from './schema-metadata.ts';
+import { checksum, entry, modelConfig, modelSchema } from './schema-processor.ts';
 import { queueSchema } from './schema-queue.ts';
 import { fetchSchema, requestsSchema } from './schema-requests.ts';
 
@@ -103,14 +104,31 @@ export const fileSchema: z.ZodType<ServiceFile> = z.object({
     .meta(about('How the number of instances follows the load.')),
   processor: text(1024)
     .optional()
-    .meta(about('A built-in model server. Instances stay pending: there is none here.')),
-  processor_path: text(4096).optional().meta(about('As `processor`: instances stay pending.')),
-  model_path: text(4096).optional().meta(about('The model of a processor.')),
-  processor_entry: ignored('Entry of a processor.'),
+    .meta(about('The model server that ships with Sluice: pmml, onnx, node or python.')),
+  processor_path: text(4096)
+    .optional()
+    .meta(about('The program of processor node or python; the address is as that of model_path.')),
+  processor_entry: entry
+    .optional()
+    .meta(about('The file of the program in its folder or archive.')),
+  model_path: text(4096)
+    .optional()
+    .meta(
+      about(
+        'The model of a processor: an absolute path, or an address of http(s), s3 or oss; ' +
+          '`#sha256=HEX` at its end is checked.',
+      ),
+    ),
+  model_entry: entry.optional().meta(about('The file of the model in its folder or archive.')),
+  model_checksum: checksum
+    .optional()
+    .meta(about('`sha256:HEX` of what lies at model_path.', { fallback: 'not checked' })),
+  model_config: modelConfig
+    .optional()
+    .meta(about('Settings of the model; its processor says which there are.')),
+  model: modelSchema.prefault({}),
   processor_mainclass: ignored('Main class of a processor.'),
   processor_type: ignored('Language of a processor.'),
-  model_entry: ignored('File of the model inside its package.'),
-  model_config: ignored('Settings of the model.'),
   oss_endpoint: ignored('Where the object store is.'),
   cloud: ignored('Machine types and networks of the cloud.'),
   dockerAuth: z

@@ -1,11 +1,12 @@
-// Where a service's instances come from: servers that run already, a process, a container, nothing,
-// or something that no machine of Sluice can run and that therefore stays pending. An image's
-// script never becomes a process of the host.
+// Where a service's instances come from: servers that run already, a process, a container, a model
+// file, nothing, or something that no machine of Sluice can run and that therefore stays pending.
+// An image's script never becomes a process of the host.
 
 import type { ContainerSource, InstanceSource } from '../deployment/instances.ts';
 import type { ContainerFile, ServiceFile } from './file.ts';
 import { checkLogin, imageProblem, unpinned } from './image.ts';
 import { mountsOf } from './mounts.ts';
+import { hasProcessor, processorSource } from './processor.ts';
 import type { Problem } from './spelling.ts';
 
 export interface Source {
@@ -29,11 +30,10 @@ const none: Source = { source: { kind: 'none' }, path: undefined, count: undefin
 /** The one source that the file declares; mistakes and warnings go to the context's lists. */
 export function sourceOf(file: ServiceFile, context: SourceContext): Source {
   const { problems } = context;
-  const processor = file.processor ?? file.processor_path ?? file.model_path;
   const declared: string[] = [];
   if (file.endpoint !== undefined) declared.push('endpoint');
   if (file.containers !== undefined) declared.push('containers');
-  if (processor !== undefined) declared.push('a processor');
+  if (hasProcessor(file)) declared.push('a processor');
   if (declared.length > 1) {
     problems.push({
       path: declared[0] ?? '',
@@ -42,11 +42,8 @@ export function sourceOf(file: ServiceFile, context: SourceContext): Source {
   }
   if (file.endpoint !== undefined) return endpointSource(file.endpoint, problems);
   if (file.containers !== undefined) return startedSource(file, context);
-  if (processor === undefined) return none;
-  return pending(
-    `processor ${file.processor ?? 'of your own'}: this Sluice has no processors; run the model ` +
-      'in a server and name that with endpoint, or start it with containers[].command',
-  );
+  if (!hasProcessor(file)) return none;
+  return { source: processorSource(file, problems), path: undefined, count: undefined };
 }
 
 function endpointSource(given: string | readonly string[], problems: Problem[]): Source {

@@ -41,7 +41,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   blobs: behindTheEdge,
   models: ['kernel'],
   // Model servers that ship with Sluice: each runs in a process of its own and knows no queue.
-  processors: ['kernel', ...parsers],
+  processors: ['kernel', 'config/version.ts', ...parsers],
   deployment: [],
   services: ['deployment', ...behindTheEdge, ...parsers],
   instances: ['deployment', ...behindTheEdge],

@@ -9,18 +9,27 @@ const samples = new URL('../../../examples/service-json/', import.meta.url);
 const sample = (name: string): string => readFileSync(new URL(name, samples), 'utf8');
 
 describe('samples', () => {
-  it('loads a processor service and says what is missing', () => {
+  it('loads a processor service', () => {
     const { spec, warnings } = parsed(sample('processor.json'));
     expect(spec.name).toBe('house_prices');
     expect(spec.queues).toMatchObject({ declaresInstances: true, source: { capacity: 230_399 } });
-    expect(spec.instances).toMatchObject({ count: 1, source: { kind: 'pending' } });
-    expect(warnings.join('\n')).toContain('processor pmml: this Sluice has no processors');
+    expect(spec.instances).toMatchObject({
+      count: 1,
+      window: 5,
+      healthCheck: { probe: { kind: 'http', path: '/health' }, port: undefined },
+      source: {
+        kind: 'processor',
+        processor: 'pmml',
+        model: { address: 'http://models.example.com/house-prices.pmml', checksum: undefined },
+        batching: undefined,
+      },
+    });
     expect(spec.instances.resources).toEqual({
       cpuMillis: 4000,
       memoryBytes: 8000 * 2 ** 20,
       gpus: 0,
     });
-    expect(warnings).toHaveLength(1);
+    expect(warnings).toEqual([]);
   });
 
   it('loads an image service and never makes a process of its script', () => {

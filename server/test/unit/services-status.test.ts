@@ -13,9 +13,9 @@ describe('status', () => {
   });
 
   it('is Pending with what is missing when nothing here can run it', () => {
-    const { status, message } = statusOf(situation({ file: { processor: 'pmml' } }));
+    const { status, message } = statusOf(situation({ file: { processor: 'caffe' } }));
     expect(status).toBe('Pending');
-    expect(message).toContain('this Sluice has no processors');
+    expect(message).toContain('this Sluice has pmml, onnx, node, python');
   });
 
   it('is Running only when all wanted instances are ready', () => {

@@ -1,6 +1,7 @@
 // The kind `node`: a user's own module with `load` and `predict`, in this very process. It may
 // answer at once, later, or piece by piece; what it throws says the status.
 
+import { spawnSync } from 'node:child_process';
 import { basename } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { anything, inputReader, isObject, ownSchema, thrown } from '../exchange.ts';
@@ -57,17 +58,21 @@ async function importModule(file: string): Promise<Readonly<Record<string, unkno
   try {
     found = await import(pathToFileURL(file).href);
   } catch (cause) {
-    throw new ModelError(`${file} cannot be loaded: ${whyOf(cause)}`, { cause });
+    throw new ModelError(`${file} cannot be loaded: ${whyOf(cause, file)}`, { cause });
   }
   return isObject(found.default) ? { ...found.default, ...found } : found;
 }
 
-/** The first line of a stack that Node writes above a syntax error is where that stands. */
-function whyOf(error: unknown): string {
+function whyOf(error: unknown, file: string): string {
   if (!(error instanceof Error)) return String(error);
-  const place = error instanceof SyntaxError ? error.stack?.split('\n')[0] : undefined;
-  const line = place?.startsWith('file:') === true ? ` (${place})` : '';
-  return `${error.name}: ${error.message}${line}`;
+  const line = error instanceof SyntaxError ? mistakenLine(file) : undefined;
+  return `${error.name}: ${error.message}${line === undefined ? '' : ` (line ${line})`}`;
+}
+
+/** Node says where a mistake stands on the terminal only: in the first line of its check. */
+function mistakenLine(file: string): string | undefined {
+  const { stderr } = spawnSync(process.execPath, ['--check', file], { encoding: 'utf8' });
+  return /:(\d+)$/.exec(stderr.split('\n')[0] ?? '')?.[1];
 }
 
 function isFunction(value: unknown): value is (...values: readonly unknown[]) => unknown {
