@@ -20,7 +20,7 @@ export interface EmptyServer {
 
 /** A load program, in a process of its own. */
 export function startLoader(world: World): Loader {
-  const child = startProgram(world, 'main.ts');
+  const child = startProgram(world, 'load/main.ts');
   return {
     run: async (job) => {
       child.send(job);
@@ -34,7 +34,7 @@ export function startLoader(world: World): Loader {
 
 /** The server that does nothing, in a process of its own. */
 export async function startEmptyServer(world: World): Promise<EmptyServer> {
-  const child = startProgram(world, 'empty-server.ts');
+  const child = startProgram(world, 'load/empty-server.ts');
   const port: number = await heard(child);
   return {
     pid: child.pid ?? 0,
@@ -43,9 +43,10 @@ export async function startEmptyServer(world: World): Promise<EmptyServer> {
   };
 }
 
-function startProgram(world: World, file: string): ChildProcess {
+/** A program of bench/, on the built packages of this repository. */
+export function startProgram(world: World, file: string, ...args: string[]): ChildProcess {
   const flags = [...world.flags('load'), '--import', 'tsx'];
-  const child = spawn(process.execPath, [...flags, join(root, 'bench/load', file)], {
+  const child = spawn(process.execPath, [...flags, join(root, 'bench', file), ...args], {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     detached: true,
@@ -54,8 +55,8 @@ function startProgram(world: World, file: string): ChildProcess {
   return child;
 }
 
-/** What it says next; its programs are written against the same types. */
-async function heard<Said>(child: ChildProcess): Promise<Said> {
+/** What a program says next; its programs are written against the same types. */
+export async function heard<Said>(child: ChildProcess): Promise<Said> {
   const gone = new AbortController();
   const ended = once(child, 'exit', { signal: gone.signal }).then(([code]) => {
     throw new Error(`a load program ended with ${code}`);
@@ -70,7 +71,8 @@ async function heard<Said>(child: ChildProcess): Promise<Said> {
   }
 }
 
-async function stopProgram(child: ChildProcess): Promise<void> {
+/** Ends a program by leaving it. */
+export async function stopProgram(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');
   child.disconnect();

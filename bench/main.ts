@@ -3,25 +3,15 @@
 //
 //   npm run bench -- [--only SCENARIO] [--rounds N] [--seconds N] [--quick] [--json FILE]
 //                    [--folder DIR] [--profiles DIR]
+//
+// With `--peers` it is bench/peers/main.ts that runs.
 
 import { writeFileSync } from 'node:fs';
 import { readFlags } from '../scripts/usage.ts';
 import type { Figure } from './figures.ts';
 import { documentOf, headline, tableOf } from './report.ts';
-import { cycles } from './scenarios/cycles.ts';
-import { httpPut } from './scenarios/http-put.ts';
-import { httpSubmit } from './scenarios/http-submit.ts';
-import { million } from './scenarios/million.ts';
-import { streamPut } from './scenarios/stream-put.ts';
-import { openWorld, type Scale, type World } from './world.ts';
-
-const scenarios: Readonly<Record<string, (world: World) => Promise<Figure[]>>> = {
-  'http-put': httpPut,
-  'http-submit': httpSubmit,
-  'stream-put': streamPut,
-  cycles,
-  million,
-};
+import { scenarios } from './scenarios/all.ts';
+import { openWorld, type Scale } from './world.ts';
 
 const usage = `
 npm run bench -- [flags]: measures the built server.
@@ -33,6 +23,7 @@ npm run bench -- [flags]: measures the built server.
   --json FILE      the figures as JSON
   --folder DIR     where the data lie while it runs
   --profiles DIR   also writes a processor profile of each process there
+  --peers          beside other queues; see npm run bench -- --peers --help
 `;
 
 const { values } = readFlags(usage, {

@@ -20,6 +20,7 @@ const digits: Readonly<Record<Unit, number>> = {
 
 /** The table, line by line. */
 export function tableOf(figures: readonly Figure[]): readonly string[] {
+  if (figures.length === 0) return [];
   const rows = figures.map((each) => {
     const show = (value: number): string => value.toFixed(digits[each.unit]);
     const { min, median, max } = each.spread;
@@ -34,12 +35,20 @@ export function tableOf(figures: readonly Figure[]): readonly string[] {
     return [each.name, show(median), each.unit, show(min), show(max), target, verdict];
   });
   const all = [['figure', 'median', '', 'min', 'max', 'target', ''], ...rows];
+  return aligned(all, [0, 2, 6]);
+}
+
+/** Rows as lines, each column as wide as its widest cell; the columns named begin at their left. */
+export function aligned(
+  all: readonly (readonly string[])[],
+  left: readonly number[],
+): readonly string[] {
   const widths = (all[0] ?? []).map((_, at) => Math.max(...all.map((row) => row[at]?.length ?? 0)));
   return all.map((row) =>
     row
       .map((cell, at) => {
         const width = widths[at] ?? 0;
-        return [0, 2, 6].includes(at) ? cell.padEnd(width) : cell.padStart(width);
+        return left.includes(at) ? cell.padEnd(width) : cell.padStart(width);
       })
       .join('  ')
       .trimEnd(),
@@ -70,7 +79,25 @@ export function headline(scale: Scale): string {
   ].join('\n');
 }
 
-function conditions(scale: Scale) {
+/** What one must know to compare figures: machine, Node, commit, rounds, durability. */
+export interface Conditions {
+  readonly rounds: number;
+  readonly round_s: number;
+  readonly payload_bytes: number;
+  readonly durability: string;
+  readonly node: string;
+  readonly commit: string;
+  readonly measured_at: string;
+  readonly machine: {
+    readonly processor: string;
+    readonly cores: number;
+    readonly memory_gb: number;
+    readonly system: string;
+  };
+}
+
+/** Those of this process and moment. */
+export function conditions(scale: Scale): Conditions {
   return {
     rounds: scale.rounds,
     round_s: scale.seconds,

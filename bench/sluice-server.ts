@@ -31,23 +31,39 @@ export interface ServerOptions {
   readonly collects?: boolean;
   /** Another build to measure; the one of this repository unless given. */
   readonly program?: string;
+  /** Other room than that for a million messages of 1 KB. */
+  readonly room?: Room;
+}
+
+/** Decides the largest payload: nine tenths of the memory, shared by both queues, over the length. */
+export interface Room {
+  readonly messages: number;
+  readonly memoryMb: number;
 }
 
 const startMsMax = 120_000;
 const adminToken = 'bench-admin-token';
 
-/** Enough room for every scenario; one message fits 1 KB and its tags. */
-const definition = {
-  metadata: { name: service, type: 'Async', instance: 0 },
-  token,
-  queue: { source: { max_length: 1_000_000 }, sink: { max_length: 1_000_000 } },
-};
+/** Enough for every scenario of Sluice alone; one message fits 1 KB and its tags. */
+const roomOfMillion: Room = { messages: 1_000_000, memoryMb: 4000 };
+
+function definitionOf({ messages, memoryMb }: Room): object {
+  return {
+    metadata: { name: service, type: 'Async', instance: 0 },
+    token,
+    queue: {
+      memory: memoryMb,
+      source: { max_length: messages },
+      sink: { max_length: messages },
+    },
+  };
+}
 
 /** Starts a server with the queues of one service; `ready` waits until it answers. */
 export async function spawnServer(world: World, options: ServerOptions): Promise<SluiceServer> {
   const { folder, collects = false, program = join(root, 'server/bin/sluice.js') } = options;
   const file = join(folder, 'service.json');
-  writeFileSync(file, JSON.stringify(definition));
+  writeFileSync(file, JSON.stringify(definitionOf(options.room ?? roomOfMillion)));
   const port = await freePort();
   const log = join(folder, 'server.log');
   const output = openSync(log, 'a');
@@ -118,7 +134,8 @@ export async function startServer(world: World, options: ServerOptions): Promise
   throw new Error(`the server did not become ready:\n${log}`);
 }
 
-async function freePort(): Promise<number> {
+/** A port of loopback that nobody listened on a moment ago. */
+export async function freePort(): Promise<number> {
   const listener = createServer();
   listener.listen(0, '127.0.0.1');
   await once(listener, 'listening');

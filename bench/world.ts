@@ -7,6 +7,9 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+/** For a process that puts something away at the end. */
+const patienceMs = 5000;
+
 export const root: string = fileURLToPath(new URL('..', import.meta.url));
 
 export interface Scale {
@@ -24,8 +27,9 @@ export interface World {
   flags(name: string): readonly string[];
   /** A new folder below the run's own. */
   folder(name: string): string;
-  /** Ends the process when the run ends, unless it has ended before. */
-  adopt(child: ChildProcess): void;
+  /** Ends the process when the run ends, unless it has ended before; by another signal when it has
+   * something to put away. */
+  adopt(child: ChildProcess, signal?: NodeJS.Signals): void;
   say(line: string): void;
   /** Ends every process and removes the folder. */
   close(): Promise<void>;
@@ -44,8 +48,9 @@ export function openWorld({ scale, folder, profiles }: WorldOptions): World {
   const parent = resolve(folder ?? join(root, '.cache'));
   mkdirSync(parent, { recursive: true });
   const top = mkdtempSync(join(parent, 'bench-'));
-  const children = new Set<ChildProcess>();
+  const children = new Map<ChildProcess, NodeJS.Signals>();
   let profiled = 0;
+  let isOver = false;
   return {
     scale,
     flags: (name) => {
@@ -54,19 +59,35 @@ export function openWorld({ scale, folder, profiles }: WorldOptions): World {
       const file = `${name}-${profiled}.cpuprofile`;
       return ['--cpu-prof', `--cpu-prof-dir=${resolve(profiles)}`, `--cpu-prof-name=${file}`];
     },
-    folder: (name) => mkdtempSync(join(top, `${name}-`)),
-    adopt: (child) => {
-      children.add(child);
+    folder: (name) => {
+      if (isOver) throw new Error('the run is over');
+      return mkdtempSync(join(top, `${name}-`));
+    },
+    adopt: (child, signal = 'SIGKILL') => {
+      children.set(child, signal);
+      // Started by what had not yet heard that the run is over.
+      if (isOver) child.kill(signal);
       child.once('exit', () => children.delete(child));
     },
-    say: (line) => void process.stdout.write(`${line}\n`),
+    say: (line) => {
+      // What fails because the run is over is no news.
+      if (!isOver) process.stdout.write(`${line}\n`);
+    },
     close: async () => {
+      isOver = true;
       const running = [...children];
-      for (const child of running) child.kill('SIGKILL');
-      await Promise.all(running.map((child) => once(child, 'exit')));
-      rmSync(top, { recursive: true, force: true });
+      await Promise.all(running.map(([child, signal]) => end(child, signal)));
+      rmSync(top, { recursive: true, force: true, maxRetries: 3 });
     },
   };
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  const exited = once(child, 'exit');
+  child.kill(signal);
+  const late = setTimeout(() => child.kill('SIGKILL'), patienceMs);
+  await exited;
+  clearTimeout(late);
 }
 
 /** Lets some time pass. */

@@ -63,7 +63,8 @@ export async function ensureSystemPrograms(names = systemPrograms.map(({ program
   }
 }
 
-async function aptInstall(packages) {
+/** Installs Debian packages; only root may. */
+export async function aptInstall(packages) {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const wait = ['-o', 'DPkg::Lock::Timeout=300', '-qq'];
   await run('apt-get', [...wait, 'update'], { env });
