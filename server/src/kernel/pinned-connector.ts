@@ -41,7 +41,8 @@ export function pinnedClient(target: PinnedTarget, options: PinnedOptions = {}):
   });
 }
 
-function pinnedLookup(addresses: readonly PinnedAddress[]): LookupFunction {
+/** For whoever connects otherwise: knows the addresses that were checked and no others. */
+export function pinnedLookup(addresses: readonly PinnedAddress[]): LookupFunction {
   return (_hostname, { all }, done) => {
     const [first] = addresses;
     if (all === true) done(null, [...addresses]);

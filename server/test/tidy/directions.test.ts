@@ -39,7 +39,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   requests: ['deployment', ...behindTheEdge],
   callbacks: behindTheEdge,
   blobs: behindTheEdge,
-  models: ['kernel'],
+  models: ['engine', 'kernel'],
   // Model servers that ship with Sluice: each runs in a process of its own and knows no queue.
   processors: ['kernel', 'config/version.ts', ...parsers],
   deployment: [],
