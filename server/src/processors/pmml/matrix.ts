@@ -1,31 +1,17 @@
-// Arrays and matrices of numbers, in all the ways in which PMML writes them: dense and sparse
-// arrays, whole, symmetric and diagonal matrices, single cells.
+// Matrices of numbers, in all the ways in which PMML writes them: whole, symmetric, diagonal, or
+// by single cells.
 
+import { numbersOf } from './array.ts';
 import type { Element } from './element.ts';
 import { parseNumber } from './element.ts';
 
-/** The names of elements that are an array of numbers. */
-export const numberArrayNames = ['Array', 'REAL-SparseArray', 'INT-SparseArray'] as const;
-
-/** More than any model has, and far less than what one attribute could make the process allocate. */
+/** More than any model has, and less than what an attribute could make the process allocate. */
 const sizeMax = 10_000_000;
-
-/** The numbers in an Array or SparseArray; refused where one isn't a number or `n` isn't true. */
-export function numberArray(element: Element): readonly number[] {
-  if (element.name !== 'Array') return sparseArray(element);
-  element.ignore('type');
-  const numbers = numbersIn(element);
-  const declared = element.optionalNumber('n');
-  if (declared !== undefined && declared !== numbers.length) {
-    element.refuse(`n="${declared}", but it has ${numbers.length} numbers`);
-  }
-  return numbers;
-}
 
 /** A matrix as rows. */
 export function matrix(element: Element): readonly (readonly number[])[] {
   const kind = element.choice('kind', ['any', 'symmetric', 'diagonal'], 'any');
-  const arrays = element.all('Array').map(numberArray);
+  const arrays = element.all('Array').map(numbersOf);
   const cells = element.all('MatCell');
   if (arrays.length > 0 && cells.length > 0) element.refuse('both Array and MatCell are given');
   const [rowCount, columnCount] = sizeOf(element, kind, arrays, cells);
@@ -76,31 +62,4 @@ function sizeOf(
     element.refuse(`${rowCount} rows and ${columnCount} columns are no size of a matrix`);
   }
   return [rowCount, columnCount];
-}
-
-function sparseArray(element: Element): readonly number[] {
-  const length = element.requiredNumber('n');
-  if (!Number.isInteger(length) || length < 0 || length > sizeMax) element.refuse('n is no length');
-  const kind = element.name.startsWith('REAL') ? 'REAL' : 'INT';
-  const numbers = new Array<number>(length).fill(element.optionalNumber('defaultValue') ?? 0);
-  const indices = element.optionalChild('Indices');
-  const entries = element.optionalChild(`${kind}-Entries`);
-  const places = indices === undefined ? [] : numbersIn(indices);
-  const values = entries === undefined ? [] : numbersIn(entries);
-  if (places.length !== values.length) element.refuse('Indices and entries differ in number');
-  for (const [at, place] of places.entries()) {
-    if (!Number.isInteger(place) || place < 1 || place > length) {
-      element.refuse(`the index ${place} lies outside`);
-    }
-    numbers[place - 1] = values[at] ?? 0;
-  }
-  return numbers;
-}
-
-function numbersIn(element: Element): number[] {
-  const text = element.content();
-  if (text === '') return [];
-  return text
-    .split(/\s+/)
-    .map((word) => parseNumber(word) ?? element.refuse(`"${word}" is not a number`));
 }
