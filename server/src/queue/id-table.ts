@@ -1,10 +1,15 @@
 // Where messages are found by request id: an open-addressing table from the hash of an id to the
-// place of a message, 8 bytes a slot, at most 70 % full. Several messages may have the same id.
+// place of a message, at most 70 % full. Several messages may have the same id. A slot has the
+// distance of a place from the lowest one: 4 bytes, or 8 where places lie too far apart for that.
 
 import type { Hash } from './hash.ts';
 
 const empty = 0;
-const deleted = -1;
+const deleted = 1;
+/** A place is kept as its distance from the table's base, and this. */
+const firstPlace = 2;
+/** The largest distance that fits a slot of 4 bytes. */
+const nearMax = 2 ** 32 - 1 - firstPlace;
 const smallestSlots = 64;
 
 /** Who keeps the hashes. */
@@ -16,7 +21,8 @@ export interface IdOwner {
 }
 
 export class IdTable {
-  #slots = new Float64Array(smallestSlots);
+  #slots: Uint32Array | Float64Array = new Uint32Array(smallestSlots);
+  #base = 0;
   #used = 0;
   #live = 0;
   readonly #owner: IdOwner;
@@ -29,7 +35,8 @@ export class IdTable {
   add(hash: Hash, place: number): void {
     this.#used += 1;
     this.#live += 1;
-    if (this.#used * 10 > this.#slots.length * 7) this.#rebuild();
+    const isFull = this.#used * 10 > this.#slots.length * 7;
+    if (isFull || !this.#isNear(place)) this.#rebuild();
     else this.#insert(hash, place);
   }
 
@@ -37,7 +44,7 @@ export class IdTable {
   remove(hash: Hash, place: number): void {
     const mask = this.#slots.length - 1;
     for (let at = hash.low & mask; this.#slots[at] !== empty; at = (at + 1) & mask) {
-      if (this.#slots[at] !== place) continue;
+      if (this.#slots[at] !== place - this.#base + firstPlace) continue;
       this.#live -= 1;
       // A gap before an empty slot need not be remembered.
       if (this.#slots[(at + 1) & mask] === empty) {
@@ -60,8 +67,9 @@ export class IdTable {
     const mask = this.#slots.length - 1;
     const places: number[] = [];
     for (let at = hash.low & mask; this.#slots[at] !== empty; at = (at + 1) & mask) {
-      const place = this.#slots[at] ?? empty;
-      if (place === deleted) continue;
+      const slot = this.#slots[at] ?? empty;
+      if (slot === deleted) continue;
+      const place = this.#base + slot - firstPlace;
       const other = this.#owner.hashOf(place);
       if (other !== undefined && other.low === hash.low && other.high === hash.high) {
         places.push(place);
@@ -74,13 +82,26 @@ export class IdTable {
     const mask = this.#slots.length - 1;
     let at = hash.low & mask;
     while (this.#slots[at] !== empty) at = (at + 1) & mask;
-    this.#slots[at] = place;
+    this.#slots[at] = place - this.#base + firstPlace;
+  }
+
+  #isNear(place: number): boolean {
+    if (this.#slots instanceof Float64Array) return place >= this.#base;
+    return place >= this.#base && place - this.#base <= nearMax;
   }
 
   #rebuild(): void {
     let length = smallestSlots;
     while (length < this.#live * 2) length *= 2;
-    this.#slots = new Float64Array(length);
+    let lowest = Number.POSITIVE_INFINITY;
+    let highest = 0;
+    this.#owner.each((_hash, place) => {
+      lowest = Math.min(lowest, place);
+      highest = Math.max(highest, place);
+    });
+    this.#base = lowest;
+    const isNear = highest - lowest <= nearMax;
+    this.#slots = isNear ? new Uint32Array(length) : new Float64Array(length);
     this.#used = this.#live;
     this.#owner.each((hash, place) => this.#insert(hash, place));
   }

@@ -15,6 +15,7 @@ import { isDelayed } from './mark.ts';
 import { type MessageMeta, type QueueName, queueNames } from './message.ts';
 import { hashTags } from './messages.ts';
 import { recentIdsMs } from './recent-ids.ts';
+import { RecentRows } from './recent-rows.ts';
 import type { RequestRecord } from './record.ts';
 import { type Consumer, createGroup, type Group, isWorkingGroup, type State } from './state.ts';
 import type { Time } from './time.ts';
@@ -25,21 +26,13 @@ type AcceptedRow = Pick<
   'id' | 'index' | 'bodyHash' | 'acceptedAt' | 'callerId' | 'owner' | 'idempotencyKey'
 >;
 
-/** A recent id; they are collected out of order. */
-interface RecentRow {
-  readonly hash: Hash;
-  readonly index: number;
-  readonly bodyHash: number;
-  readonly at: number;
-}
-
 /** Takes the rows of one service, in the order the engine gives them, then finishes. */
 export class Restorer {
   readonly #state: State;
   readonly #now: Time;
-  #accepted: RecentRow[] = [];
-  #rested: RecentRow[] = [];
-  #keys: RecentRow[] = [];
+  readonly #accepted = new RecentRows();
+  readonly #rested = new RecentRows();
+  readonly #keys = new RecentRows();
 
   constructor(state: State, now: Time) {
     this.#state = state;
@@ -70,7 +63,7 @@ export class Restorer {
     const { key } = this.#state;
     const idHash = hashText(key, meta.id);
     addMessage(queue, meta, idHash, hashTags(key, meta.tags), metaBytesOf(meta));
-    if (name === 'input') this.#accept(meta);
+    if (name === 'input') this.#accept(meta, idHash);
   }
 
   mark(name: QueueName, groupNumber: number, index: number, mark: Mark): void {
@@ -119,34 +112,26 @@ export class Restorer {
     if (isCut && doneAt > this.#now.wall - cutMs) this.#leave(record.uid);
     if (doneAt + recentIdsMs < this.#now.wall) return;
     const hash = hashText(this.#state.key, record.id);
-    this.#rested.push({ hash, index: record.resultIndex, bodyHash: 0, at: doneAt });
+    this.#rested.add(hash, { index: record.resultIndex, bodyHash: 0 }, doneAt);
   }
 
   /** Once, after the last row. */
   finish(): void {
     const { accepted, rested, keys } = this.#state;
-    for (const [rows, ids] of [
-      [this.#accepted, accepted] as const,
-      [this.#rested, rested] as const,
-      [this.#keys, keys] as const,
-    ]) {
-      rows.sort((left, right) => left.at - right.at);
-      for (const row of rows) ids.add(row.hash, row, row.at);
-    }
-    this.#accepted = [];
-    this.#rested = [];
-    this.#keys = [];
+    this.#accepted.fill(accepted);
+    this.#rested.fill(rested);
+    this.#keys.fill(keys);
   }
 
-  #accept(row: AcceptedRow): void {
-    const { id, index, bodyHash, acceptedAt: at } = row;
+  #accept(row: AcceptedRow, idHash?: Hash): void {
+    const { id, acceptedAt: at } = row;
     const { key, settings } = this.#state;
     if (row.callerId && at + recentIdsMs >= this.#now.wall) {
-      this.#accepted.push({ hash: hashText(key, id), index, bodyHash, at });
+      this.#accepted.add(idHash ?? hashText(key, id), row, at);
     }
     const hash = keyHashOf(key, row);
     if (hash !== undefined && at + settings.idempotencyMs >= this.#now.wall) {
-      this.#keys.push({ hash, index, bodyHash, at });
+      this.#keys.add(hash, row, at);
     }
   }
 
