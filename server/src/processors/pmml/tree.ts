@@ -1,12 +1,12 @@
-// TreeModel: a walk from the root to a leaf. Nodes are plain objects with the usual comparison of
-// a number in them, so that a walk calls no closure; every leaf has its prediction ready.
+// TreeModel: a walk from the root to a leaf, by the strategies that the model names for missing
+// values and for nodes of which no child fits. Every node has its prediction ready.
 
 import type { Element } from './element.ts';
 import type { Distribution, Evaluator, Prediction, Row, Scope, Value } from './model.ts';
 import { noPrediction } from './model.ts';
 import { compilePredicate, predicateElements } from './predicates.ts';
 import { type Combination, combine } from './tree-combination.ts';
-import { type TreeNode, testOf } from './tree-node.ts';
+import { no, TreeBuilder, type TreeTable, unknown, yes } from './tree-table.ts';
 
 const missingStrategies = [
   'none',
@@ -30,8 +30,10 @@ export function compileTree(element: Element, scope: Scope): Evaluator {
     'returnNullPrediction',
   );
   const penalty = element.optionalNumber('missingValuePenalty') ?? 1;
+  const root = element.child('Node');
   const reader = new NodeReader(scope, strategy === 'defaultChild', penalty);
-  const root = reader.read(element.child('Node'));
+  reader.read(root);
+  const table = reader.table();
   const returnsLast = noTrueChild === 'returnLastPrediction';
   switch (strategy) {
     case 'weightedConfidence':
@@ -39,14 +41,14 @@ export function compileTree(element: Element, scope: Scope): Evaluator {
       if (scope.functionName === 'regression') {
         element.refuse(`missingValueStrategy="${strategy}" is for classification`);
       }
-      reader.checkCounts(element.child('Node'));
-      return walkAll(root, returnsLast, strategy);
+      checkCounts(root);
+      return walkAll(table, reader.recordCounts, returnsLast, strategy);
     case 'defaultChild':
-      return walkDefault(root, returnsLast, penalty);
+      return walkDefault(table, reader.defaults, returnsLast, penalty);
     case 'none':
     case 'lastPrediction':
     case 'nullPrediction':
-      return walk(root, returnsLast, strategy);
+      return walk(table, returnsLast, strategy);
   }
 }
 
@@ -56,6 +58,11 @@ class NodeReader {
   readonly #hasPenalty: boolean;
   /** The categories of distributions, each list once: most nodes have the same. */
   readonly #names = new Map<string, readonly Value[]>();
+  readonly #builder = new TreeBuilder();
+  /** By the numbers of nodes. */
+  readonly recordCounts: number[] = [];
+  /** The number of the child that stands in where a value is missing. */
+  readonly defaults: number[] = [];
 
   constructor(scope: Scope, needsDefault: boolean, penalty: number) {
     this.#scope = scope;
@@ -63,51 +70,32 @@ class NodeReader {
     this.#hasPenalty = penalty !== 1;
   }
 
-  read(element: Element): TreeNode {
+  /** Reads a node and all below it; answers its number. */
+  read(element: Element): number {
     element.ignoreChildren('Partition');
     const predicate = element.child(...predicateElements);
     if (this.#hasPenalty && predicate.optional('booleanOperator') === 'surrogate') {
       predicate.refuse('missingValuePenalty with surrogates is not supported');
     }
-    const { test, number } = compilePredicate(predicate, this.#scope);
-    const children = element.all('Node');
-    const nodes = children.map((child) => this.read(child));
-    return {
-      operator: number?.operator,
-      slot: number?.slot ?? -1,
-      threshold: number?.threshold ?? 0,
-      test: number === undefined ? test : undefined,
-      children: nodes,
-      defaultChild: this.#defaultOf(element, children, nodes),
-      recordCount: element.optionalNumber('recordCount'),
-      prediction: this.#predictionOf(element),
-    };
+    const compiled = compilePredicate(predicate, this.#scope);
+    const at = this.#builder.add(compiled, this.#predictionOf(element));
+    this.recordCounts[at] = element.optionalNumber('recordCount') ?? 0;
+    const elements = element.all('Node');
+    const children = elements.map((child) => this.read(child));
+    this.#builder.setChildren(at, children);
+    const preferred = element.optional('defaultChild');
+    if (this.#needsDefault && children.length > 0) {
+      const place = elements.findIndex((child) => child.optional('id') === preferred);
+      const child = preferred === undefined ? undefined : children[place];
+      this.defaults[at] =
+        child ??
+        element.refuse('missingValueStrategy="defaultChild" needs a defaultChild in every node');
+    }
+    return at;
   }
 
-  /** The strategies that combine leaves need the counts of each. */
-  checkCounts(element: Element): void {
-    const children = element.all('Node');
-    if (children.length === 0 && element.all('ScoreDistribution').length === 0) {
-      element.refuse('the missingValueStrategy needs a ScoreDistribution in every leaf');
-    }
-    if (element.optionalNumber('recordCount') === undefined) {
-      element.refuse('the missingValueStrategy needs a recordCount in every node');
-    }
-    for (const child of children) this.checkCounts(child);
-  }
-
-  #defaultOf(
-    element: Element,
-    children: readonly Element[],
-    nodes: readonly TreeNode[],
-  ): TreeNode | undefined {
-    const id = element.optional('defaultChild');
-    if (!this.#needsDefault || children.length === 0) return undefined;
-    const at = children.findIndex((child) => child.optional('id') === id);
-    if (id === undefined || at === -1) {
-      element.refuse('missingValueStrategy="defaultChild" needs a defaultChild in every node');
-    }
-    return nodes[at];
+  table(): TreeTable {
+    return this.#builder.build();
   }
 
   #predictionOf(element: Element): Prediction {
@@ -167,51 +155,72 @@ function mostOf(counts: Distribution | undefined): Value {
   return counts.names[numbers.indexOf(Math.max(...numbers))];
 }
 
+/** The strategies that combine leaves need the counts of each. */
+function checkCounts(element: Element): void {
+  const children = element.all('Node');
+  if (children.length === 0 && element.all('ScoreDistribution').length === 0) {
+    element.refuse('the missingValueStrategy needs a ScoreDistribution in every leaf');
+  }
+  if (element.optionalNumber('recordCount') === undefined) {
+    element.refuse('the missingValueStrategy needs a recordCount in every node');
+  }
+  for (const child of children) checkCounts(child);
+}
+
 function walk(
-  root: TreeNode,
+  table: TreeTable,
   returnsLast: boolean,
   strategy: 'none' | 'lastPrediction' | 'nullPrediction',
 ): Evaluator {
+  const passesUnknown = strategy === 'none';
+  const endsWithLast = strategy === 'lastPrediction';
   return (row) => {
-    if (testOf(root, row) !== true) return noPrediction;
-    let node = root;
-    while (node.children.length > 0) {
-      let next: TreeNode | undefined;
-      for (const child of node.children) {
-        const value = testOf(child, row);
-        if (value === true) {
-          next = child;
-          break;
-        }
-        if (value === undefined && strategy !== 'none') {
-          return strategy === 'lastPrediction' ? node.prediction : noPrediction;
-        }
+    if (table.test(0, row) !== yes) return noPrediction;
+    let last = 0;
+    while (!table.isLeaf(last)) {
+      let at = last + 1;
+      let value = table.test(at, row);
+      while (value !== yes) {
+        if (value === unknown && !passesUnknown) return ended(table, last, endsWithLast);
+        at = table.sibling(at);
+        if (at === 0) return ended(table, last, returnsLast);
+        value = table.test(at, row);
       }
-      if (next === undefined) return returnsLast ? node.prediction : noPrediction;
-      node = next;
+      last = at;
     }
-    return node.prediction;
+    return ended(table, last, true);
   };
 }
 
-function walkDefault(root: TreeNode, returnsLast: boolean, penalty: number): Evaluator {
+function ended(table: TreeTable, at: number, withPrediction: boolean): Prediction {
+  return (withPrediction ? table.prediction(at) : undefined) ?? noPrediction;
+}
+
+function walkDefault(
+  table: TreeTable,
+  defaults: readonly number[],
+  returnsLast: boolean,
+  penalty: number,
+): Evaluator {
   return (row) => {
-    if (testOf(root, row) === false) return noPrediction;
-    let node = root;
+    if (table.test(0, row) === no) return noPrediction;
+    let last = 0;
     let factor = 1;
-    while (node.children.length > 0) {
-      let next: TreeNode | undefined;
-      for (const child of node.children) {
-        const value = testOf(child, row);
-        if (value === false) continue;
-        next = value === true ? child : node.defaultChild;
-        if (value === undefined) factor *= penalty;
-        break;
+    while (!table.isLeaf(last)) {
+      let at = last + 1;
+      let value = table.test(at, row);
+      while (value === no) {
+        at = table.sibling(at);
+        if (at === 0) return punished(ended(table, last, returnsLast), factor);
+        value = table.test(at, row);
       }
-      if (next === undefined) return returnsLast ? punished(node.prediction, factor) : noPrediction;
-      node = next;
+      if (value === unknown) {
+        at = defaults[last] ?? 0;
+        factor *= penalty;
+      }
+      last = at;
     }
-    return factor === 1 ? node.prediction : punished(node.prediction, factor);
+    return punished(ended(table, last, true), factor);
   };
 }
 
@@ -223,28 +232,32 @@ function punished(prediction: Prediction, factor: number): Prediction {
 }
 
 // Where a predicate is unknown, all children that may be meant are followed.
-function walkAll(root: TreeNode, returnsLast: boolean, how: Combination): Evaluator {
-  const follow = (node: TreeNode, row: Row): Prediction => {
-    if (node.children.length === 0) return node.prediction;
-    const possible: TreeNode[] = [];
+function walkAll(
+  table: TreeTable,
+  recordCounts: readonly number[],
+  returnsLast: boolean,
+  how: Combination,
+): Evaluator {
+  const follow = (parent: number, row: Row): Prediction => {
+    if (table.isLeaf(parent)) return ended(table, parent, true);
+    const possible: number[] = [];
     let isUnknown = false;
-    for (const child of node.children) {
-      const value = testOf(child, row);
-      if (value === false) continue;
-      possible.push(child);
-      if (value === true && !isUnknown) break;
-      if (value === undefined) isUnknown = true;
+    for (let at = parent + 1; at !== 0; at = table.sibling(at)) {
+      const value = table.test(at, row);
+      if (value !== no) possible.push(at);
+      if (value === yes && !isUnknown) break;
+      if (value === unknown) isUnknown = true;
     }
     const [first] = possible;
-    if (first === undefined) return returnsLast ? node.prediction : noPrediction;
+    if (first === undefined) return ended(table, parent, returnsLast);
     if (!isUnknown) return follow(first, row);
     return combine(
-      possible.map((child) => ({
-        weight: child.recordCount ?? 0,
-        prediction: follow(child, row),
+      possible.map((at) => ({
+        weight: recordCounts[at] ?? 0,
+        prediction: follow(at, row),
       })),
       how,
     );
   };
-  return (row) => (testOf(root, row) === false ? noPrediction : follow(root, row));
+  return (row) => (table.test(0, row) === no ? noPrediction : follow(0, row));
 }
