@@ -174,14 +174,14 @@ export class Platform implements Component {
     const adminToken = this.#config.adminToken ?? (await this.#ownToken());
     const telemetry = new Telemetry();
     const { dataFolder } = this.#config;
-    const folder = join(dataFolder, 'events');
-    const events = await this.#begin(new EventLog({ folder, clock, log }));
+    const eventLog = new EventLog({ folder: join(dataFolder, 'events'), clock, log });
+    const events = await this.#begin(eventLog);
     const options = { engine, clock, random, log, record: events.record };
-    const broker = await this.#begin(new Broker({ ...options, turned: this.#turned }));
+    const bodies = await this.#openBodies();
+    const own = { ...options, turned: this.#turned, files: bodies };
+    const broker = await this.#begin(new Broker(own));
     const callbacks = await this.#begin(createCallbacks({ ...options, dataFolder }));
     const hub = new CallbackHub(callbacks, log);
-    const most = { ...defaultStoreLimits, ...this.#limits.bodies };
-    const bodies = await this.#begin(new Bodies({ dataFolder, ...most, ...this.#parts }));
     const launches = launchDesk();
     const called = (service: string, call: EndedCall): void => {
       countCall(service, call, { telemetry, ...this.#running });
@@ -240,6 +240,12 @@ export class Platform implements Component {
     this.#running = { adminToken, administration, instances, scaler, requests, ...edges };
     this.#notReady = undefined;
     this.#startInstances(instances, scaler);
+  }
+
+  #openBodies(): Promise<Bodies> {
+    const most = { ...defaultStoreLimits, ...this.#limits.bodies };
+    const { dataFolder } = this.#config;
+    return this.#begin(new Bodies({ dataFolder, ...most, ...this.#parts }));
   }
 
   #openRegistry(parts: {

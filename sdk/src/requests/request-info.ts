@@ -282,3 +282,9 @@ export type RequestEvent = {
     readonly data: RequestEventData[Name];
   };
 }[RequestEventName];
+
+/** A large result that was brought up by itself; the completion of its delivery names it. */
+export interface KeptResultInfo {
+  readonly name: string;
+  readonly size: number;
+}

@@ -7,6 +7,7 @@ import type { CallOptions } from '../queue-client.ts';
 import { readTerms, type WorkerReport, type WorkTerms, writeReport } from '../stream/membership.ts';
 import type { WorkNote } from '../stream/notes.ts';
 import type { ServerOperation } from '../stream/operations.ts';
+import type { ApartBody } from '../stream/request-operations.ts';
 import type { Tags } from '../tags.ts';
 import type { NumberedOperation } from './pending.ts';
 import type { StreamSession } from './session.ts';
@@ -24,6 +25,10 @@ export interface LeasedMessage {
   readonly path: string | undefined;
   /** How many deliveries of the message there were, this one included. */
   readonly deliveries: number;
+  /** Where the body is when it is not the payload: it is fetched by the delivery id. */
+  readonly apart?: ApartBody;
+  /** A result larger than the sink takes may be brought up by itself. */
+  readonly largeResult?: boolean;
 }
 
 export interface WorkRequest {
@@ -35,6 +40,9 @@ export interface WorkRequest {
   readonly id: string | undefined;
   /** Fencing tokens of what is still being worked on. */
   readonly holding: readonly number[];
+  /** It fetches bodies that are not in their messages. Default: what is larger than a message may
+   * be is not delivered here. */
+  readonly fetches?: boolean;
 }
 
 /** Why a watch is over; `recovering` also stands for a lost connection. */
@@ -67,6 +75,8 @@ export interface WorkCompletion {
   readonly reason: string;
   /** Wall clock, 0 = unknown. */
   readonly firstOutputAt: number;
+  /** The name of a result that was brought up by itself; then the payload is empty. */
+  readonly kept?: string;
 }
 
 export interface WorkReturn {

@@ -3,7 +3,16 @@
 import type { ByteReader, ByteWriter } from '../bytes.ts';
 import { noTags } from '../tags.ts';
 import type { OperationCodec } from './fields.ts';
-import { readBody, readNumbers, readTags, writeBody, writeNumbers, writeTags } from './fields.ts';
+import {
+  readBody,
+  readNumbers,
+  readTags,
+  readWord,
+  writeBody,
+  writeNumbers,
+  writeTags,
+  writeWord,
+} from './fields.ts';
 import type {
   Answered,
   Closed,
@@ -18,10 +27,12 @@ import type {
   Voided,
   Watching,
 } from './operations.ts';
-import type { Told } from './request-operations.ts';
+import type { ApartBody, Told } from './request-operations.ts';
 
 const putHas = { repeated: 1, id: 2 } as const;
 const messageHas = { tags: 1, priority: 2, type: 4, path: 8, transfer: 16 } as const;
+const deliverHas = { apart: 32, largeResult: 64 } as const;
+const apartKinds = ['file', 'address'] as const;
 
 export const done: OperationCodec<Done> = {
   code: 0x90,
@@ -108,7 +119,12 @@ export const deliver: OperationCodec<Deliver> = {
     writer.varint(operation.watch);
     writer.varint(operation.deliveryId);
     writer.varint(operation.deliveries);
-    writeHead(writer, operation, operation.transfer !== 0);
+    const { apart, largeResult } = operation;
+    const more =
+      (apart === undefined ? 0 : deliverHas.apart) |
+      (largeResult === true ? deliverHas.largeResult : 0);
+    writeHead(writer, operation, operation.transfer !== 0, more);
+    if (apart !== undefined) writeApart(writer, apart);
     writeBody(writer, operation);
   },
   read(reader) {
@@ -124,6 +140,7 @@ export const deliver: OperationCodec<Deliver> = {
     const priority = flags & messageHas.priority ? reader.varint() : 0;
     const contentType = flags & messageHas.type ? reader.text() : undefined;
     const path = flags & messageHas.path ? reader.text() : undefined;
+    const apart = flags & deliverHas.apart ? readApart(reader) : undefined;
     const { payload, transfer, size } = readBody(reader, (flags & messageHas.transfer) !== 0);
     return {
       kind: 'deliver',
@@ -140,6 +157,8 @@ export const deliver: OperationCodec<Deliver> = {
       payload,
       transfer,
       size,
+      ...(apart === undefined ? {} : { apart }),
+      ...(flags & deliverHas.largeResult ? { largeResult: true } : {}),
     };
   },
 };
@@ -221,14 +240,26 @@ function answered(kind: Answered['kind'], code: number): OperationCodec<Answered
   };
 }
 
-function writeHead(writer: ByteWriter, head: MessageHead, inParts: boolean): void {
+function writeApart(writer: ByteWriter, apart: ApartBody): void {
+  writeWord(writer, apartKinds, apart.kind);
+  if (apart.kind === 'file') writer.varint(apart.size);
+  else writer.text(apart.url);
+}
+
+function readApart(reader: ByteReader): ApartBody {
+  const kind = readWord(reader, apartKinds, 'place of a body');
+  return kind === 'file' ? { kind, size: reader.varint() } : { kind, url: reader.text() };
+}
+
+function writeHead(writer: ByteWriter, head: MessageHead, inParts: boolean, more = 0): void {
   const { tags, priority, contentType, path } = head;
   writer.byte(
     (tags.size === 0 ? 0 : messageHas.tags) |
       (priority === 0 ? 0 : messageHas.priority) |
       (contentType === undefined ? 0 : messageHas.type) |
       (path === undefined ? 0 : messageHas.path) |
-      (inParts ? messageHas.transfer : 0),
+      (inParts ? messageHas.transfer : 0) |
+      more,
   );
   writer.varint(head.index);
   writer.text(head.id);

@@ -29,7 +29,15 @@ import type {
 } from './operations.ts';
 import type { Checkpoint, Progress, Recall } from './request-operations.ts';
 
-const watchHas = { indexOnly: 1, autoCommit: 2, worker: 4, tags: 8, id: 16, holding: 32 } as const;
+const watchHas = {
+  indexOnly: 1,
+  autoCommit: 2,
+  worker: 4,
+  tags: 8,
+  id: 16,
+  holding: 32,
+  fetches: 128,
+} as const;
 const completeHas = {
   again: 1,
   failed: 2,
@@ -37,6 +45,7 @@ const completeHas = {
   type: 8,
   firstOutput: 16,
   transfer: 32,
+  kept: 64,
 } as const;
 const giveBackHas = { again: 1, counted: 2, occupies: 4 } as const;
 const closings = ['cut', 'drain', 'dead'] as const;
@@ -69,6 +78,7 @@ export const watch: OperationCodec<OpenWatch> = {
       tags: flags & watchHas.tags ? readTags(reader) : noTags,
       id: flags & watchHas.id ? reader.text() : '',
       holding: flags & watchHas.holding ? readNumbers(reader) : [],
+      ...(flags & watchHas.fetches ? { fetches: true } : {}),
     };
   },
 };
@@ -111,7 +121,7 @@ export const commit: OperationCodec<Commit> = {
 export const complete: OperationCodec<Complete> = {
   code: 0x25,
   write(writer, operation) {
-    const { code, reason, contentType, firstOutputAt } = operation;
+    const { code, reason, contentType, firstOutputAt, kept } = operation;
     const hasCode = code !== '' || reason !== '';
     writer.varint(operation.number);
     writer.varint(operation.channel);
@@ -122,7 +132,8 @@ export const complete: OperationCodec<Complete> = {
         (hasCode ? completeHas.code : 0) |
         (contentType === undefined ? 0 : completeHas.type) |
         (firstOutputAt === 0 ? 0 : completeHas.firstOutput) |
-        (operation.transfer === 0 ? 0 : completeHas.transfer),
+        (operation.transfer === 0 ? 0 : completeHas.transfer) |
+        (kept === undefined ? 0 : completeHas.kept),
     );
     if (hasCode) {
       writer.text(code);
@@ -130,6 +141,7 @@ export const complete: OperationCodec<Complete> = {
     }
     if (contentType !== undefined) writer.text(contentType);
     if (firstOutputAt !== 0) writer.varint(firstOutputAt);
+    if (kept !== undefined) writer.text(kept);
     writeBody(writer, operation);
   },
   read(reader) {
@@ -141,6 +153,7 @@ export const complete: OperationCodec<Complete> = {
     const reason = flags & completeHas.code ? reader.text() : '';
     const contentType = flags & completeHas.type ? reader.text() : undefined;
     const firstOutputAt = flags & completeHas.firstOutput ? reader.varint() : 0;
+    const kept = flags & completeHas.kept ? { kept: reader.text() } : {};
     const { payload, transfer, size } = readBody(reader, (flags & completeHas.transfer) !== 0);
     return {
       kind: 'complete',
@@ -153,6 +166,7 @@ export const complete: OperationCodec<Complete> = {
       reason,
       contentType,
       firstOutputAt,
+      ...kept,
       payload,
       transfer,
       size,
@@ -301,7 +315,8 @@ function watchFlags(operation: OpenWatch): number {
     (operation.worker ? watchHas.worker : 0) |
     (operation.tags.size > 0 ? watchHas.tags : 0) |
     (operation.id === '' ? 0 : watchHas.id) |
-    (operation.holding.length > 0 ? watchHas.holding : 0)
+    (operation.holding.length > 0 ? watchHas.holding : 0) |
+    (operation.fetches === true ? watchHas.fetches : 0)
   );
 }
 

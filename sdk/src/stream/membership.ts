@@ -72,6 +72,11 @@ export interface WorkTerms {
   readonly releaseAfterMs: number;
   /** The largest result that the sink takes now. */
   readonly resultBytesMax: number;
+  /** The largest result of a request that keeps it apart from the sink; 0 = none larger than the
+   * sink takes. */
+  readonly keptBytesMax: number;
+  /** What the model gets of a body that lies at an address. */
+  readonly input: 'bytes' | 'address';
   /** The instance is to end and to be started anew: once its work is done, or now, its work given
    * back. Said until a report names its number. */
   readonly replace?: ReplaceOrder | undefined;
@@ -222,6 +227,9 @@ export function readTerms(facts: Tags): WorkTerms {
     retryStatuses: list('retryStatuses', ' ').map((item) => wholeOf('retryStatuses', item)),
     releaseAfterMs: number('releaseAfterMs'),
     resultBytesMax: number('resultBytesMax'),
+    // A server that says nothing of it takes none.
+    keptBytesMax: wholeOf('keptBytesMax', facts.get('keptBytesMax') ?? '0'),
+    input: facts.get('input') === 'address' ? 'address' : 'bytes',
     replace: orderOf(facts.get('replace')),
     cancel: cancelOf(facts.get('cancel')),
   };

@@ -3,6 +3,7 @@
 // protocol as a whole is told in docs/protocol.md.
 
 import type { Tags } from '../tags.ts';
+import type * as requests from './request-operations.ts';
 import type { Checkpoint, Follow, More, Progress, Recall, Told } from './request-operations.ts';
 
 /** The queues of a service by their number on the wire. */
@@ -114,7 +115,7 @@ export interface Cancel {
   readonly number: number;
 }
 
-export interface OpenWatch extends Call {
+export interface OpenWatch extends Call, requests.WatchWishes {
   readonly kind: 'watch';
   readonly window: number;
   readonly from: number;
@@ -149,7 +150,7 @@ export interface Commit extends Call {
   readonly again: boolean;
 }
 
-export interface Complete extends Call, Body {
+export interface Complete extends Call, Body, requests.CompletionFacts {
   readonly kind: 'complete';
   readonly deliveryId: number;
   readonly again: boolean;
@@ -316,7 +317,7 @@ export interface Fetched extends MessageHead, Body {
   readonly number: number;
 }
 
-export interface Deliver extends MessageHead, Body {
+export interface Deliver extends MessageHead, Body, requests.DeliveryFacts {
   readonly kind: 'deliver';
   readonly watch: number;
   /** The fencing token; 0 with auto commit. */

@@ -18,6 +18,32 @@ export interface Progress extends Call {
   readonly notes: readonly WorkNote[];
 }
 
+/** Where the body of a delivery is that is not in it: in a file of the server, fetched by the
+ * delivery; or at an address, fetched the same way unless the model wants the address itself. */
+export type ApartBody =
+  | { readonly kind: 'file'; readonly size: number }
+  | { readonly kind: 'address'; readonly url: string };
+
+/** What a consumer may ask for besides its subscription. */
+export interface WatchWishes {
+  /** It fetches bodies that are not in their messages. */
+  readonly fetches?: boolean;
+}
+
+/** Of a large result. */
+export interface CompletionFacts {
+  /** The name of one that was brought up by itself; then the payload is empty. */
+  readonly kept?: string;
+}
+
+/** What a consumer that fetches bodies is told with a delivery. */
+export interface DeliveryFacts {
+  /** Then the payload is empty. */
+  readonly apart?: ApartBody;
+  /** A result larger than the sink takes may be brought up by itself, named in `complete`. */
+  readonly largeResult?: boolean;
+}
+
 /** Keeps a few bytes for the next delivery of the request, instead of those before. */
 export interface Checkpoint extends Call {
   readonly kind: 'checkpoint';

@@ -2,7 +2,7 @@
 // storage, name and all, before anybody hears of it. Nobody has to remove them: what no message and
 // no record names any more goes in a sweep, and one that somebody just works with never does.
 
-import { mkdir, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { mkdir, readdir, rename, stat, unlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { isBodyName, sumOf } from '../engine/body-name.ts';
@@ -74,6 +74,8 @@ export class BodyStore implements Component {
   #touched: Set<string> | undefined;
   /** Names that may go as soon as nobody names them, without the grace. */
   readonly #hinted = new Set<string>();
+  /** Until when (wall clock) a body stays because a reader was told its name. */
+  readonly #promised = new Map<string, number>();
   #paused = 0;
   #live: LiveNames | undefined;
   #timer: Timer | undefined;
@@ -168,6 +170,19 @@ export class BodyStore implements Component {
     };
   }
 
+  /** A reader was told the name: the body stays for a while, whatever becomes of what names it;
+   * over a restart too, by the age of its file. */
+  promise(name: string): void {
+    if (!this.#files.has(name)) return;
+    const now = this.#options.clock.now().wall;
+    this.#touched?.add(name);
+    this.#promised.set(name, now + graceMs);
+    const path = join(this.#options.folder, name);
+    utimes(path, now / 1000, now / 1000).catch((error: unknown) => {
+      this.#options.log.warn({ error, name }, 'body not made young');
+    });
+  }
+
   /** Whoever named the body may be gone: the next sweep removes it if nobody else does. */
   mayGo(name: string): void {
     if (this.#files.has(name)) this.#hinted.add(name);
@@ -216,7 +231,7 @@ export class BodyStore implements Component {
   async #candidates(now: number): Promise<readonly string[]> {
     const found: string[] = [];
     for (const name of this.#files.keys()) {
-      if (this.#touched?.has(name)) continue;
+      if (this.#touched?.has(name) || (this.#promised.get(name) ?? 0) > now) continue;
       const { mtimeMs } = await stat(join(this.#options.folder, name)).catch(() => gone);
       if (this.#hinted.has(name) || now - mtimeMs >= graceMs) found.push(name);
     }
@@ -229,6 +244,7 @@ export class BodyStore implements Component {
     });
     this.#room.stored(-(this.#files.get(name) ?? 0));
     this.#files.delete(name);
+    this.#promised.delete(name);
   }
 
   #add(name: string, size: number): void {

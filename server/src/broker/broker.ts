@@ -10,6 +10,7 @@ import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import type { ServiceSettings } from '../queue/settings.ts';
 import { BodyBooks } from './body-book.ts';
+import type { FileBodies } from './carried-bodies.ts';
 import { NextInput } from './next-input.ts';
 import type { Queues } from './queues.ts';
 import { type ServiceOptions, ServiceQueues } from './service-queues.ts';
@@ -23,6 +24,8 @@ export interface BrokerOptions {
   readonly record?: RecordEvent;
   /** Told of what each turn of a service has changed, once that is durable. */
   readonly turned?: Required<ServiceOptions>['turned'];
+  /** Brings bodies in files to readers that know only messages; undefined: there are none. */
+  readonly files?: FileBodies | undefined;
 }
 
 export interface OpenOptions {

@@ -8,6 +8,7 @@ import type { QueueName, StoredMessage } from '../queue/message.ts';
 import { type Filter, filterOf } from '../queue/messages.ts';
 import type { QueueState, State } from '../queue/state.ts';
 import { scan } from '../queue/view.ts';
+import { type Carried, type CarriedBodies, placeOf, usualCarriage } from './carried-bodies.ts';
 import { answerBytesMax, type Loader } from './loader.ts';
 import type { Machine } from './machine.ts';
 import type { NextInput } from './next-input.ts';
@@ -43,6 +44,7 @@ export class Polls {
   readonly #loader: Loader;
   readonly #clock: Clock;
   readonly #nextInput: NextInput | undefined;
+  readonly #bodies: CarriedBodies;
   readonly #byId = new Map<string, Set<Poll>>();
   readonly #others: Readonly<Record<QueueName, Set<Poll>>> = {
     input: new Set(),
@@ -57,12 +59,17 @@ export class Polls {
   constructor(
     machine: Machine,
     loader: Loader,
-    { clock, nextInput }: { readonly clock: Clock; readonly nextInput?: NextInput },
+    options: {
+      readonly clock: Clock;
+      readonly nextInput?: NextInput;
+      readonly bodies: CarriedBodies;
+    },
   ) {
     this.#machine = machine;
     this.#loader = loader;
-    this.#clock = clock;
-    this.#nextInput = nextInput;
+    this.#clock = options.clock;
+    this.#nextInput = options.nextInput;
+    this.#bodies = options.bodies;
   }
 
   get(queue: QueueName, request: GetRequest, signal: AbortSignal | undefined): Promise<Handout> {
@@ -245,24 +252,44 @@ export class Polls {
   }
 
   #handOut(poll: Poll, queue: QueueName, indexes: readonly number[], life: number): void {
-    this.#loader.load(queue, indexes).then(
-      (messages) => {
-        const shown = messages.filter((message) => message !== undefined);
-        const show = (): void => this.#show(queue, indexes, life);
-        poll.resolve(this.#handout(poll, queue, indexes, shown, show));
-      },
-      (error: Error) => {
-        if (poll.request.autoDelete) this.#show(queue, indexes, life);
-        poll.reject(error);
-      },
-    );
+    const { autoDelete } = poll.request;
+    const load = async (): Promise<void> => {
+      const messages = await this.#loader.load(queue, indexes);
+      const carried = await this.#carry(messages.filter((message) => message !== undefined));
+      // What has no room in this answer is there for the next one.
+      const ends =
+        carried.length < messages.length ? carried.at(-1)?.message.meta.index : undefined;
+      const taken = ends === undefined ? indexes.length : indexes.indexOf(ends) + 1;
+      const handed = indexes.slice(0, taken);
+      if (autoDelete && taken < indexes.length) this.#show(queue, indexes.slice(taken), life);
+      const show = (): void => this.#show(queue, handed, life);
+      poll.resolve(this.#handout(poll, queue, handed, carried, show));
+    };
+    load().catch((error: Error) => {
+      if (autoDelete) this.#show(queue, indexes, life);
+      poll.reject(error);
+    });
+  }
+
+  /** With their bodies, as many as one answer has room for. */
+  async #carry(messages: readonly StoredMessage[]): Promise<readonly Carried[]> {
+    const carried: Carried[] = [];
+    let room = answerBytesMax;
+    for (const message of messages) {
+      const place = placeOf(message);
+      const bytes = place?.kind === 'file' && place.size <= answerBytesMax ? place.size : 0;
+      if (bytes > room && carried.length > 0) break;
+      carried.push(await this.#bodies.carry(message, usualCarriage));
+      room -= bytes + message.payload.length;
+    }
+    return carried;
   }
 
   #handout(
     poll: Poll,
     queue: QueueName,
     indexes: readonly number[],
-    messages: readonly StoredMessage[],
+    messages: readonly Carried[],
     show: () => void,
   ): Handout {
     let isSettled = !poll.request.autoDelete || indexes.length === 0;
@@ -272,7 +299,7 @@ export class Polls {
       how();
     };
     return {
-      messages: messages.map(messageOf),
+      messages: messages.map(({ message, body }) => ({ ...messageOf(message), body })),
       taken: () => settle(() => this.#delete(queue, indexes)),
       cut: () => settle(show),
     };

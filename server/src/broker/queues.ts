@@ -59,6 +59,8 @@ export interface Message {
   readonly path: string | undefined;
   /** Wall clock. */
   readonly acceptedAt: number;
+  /** Where the body lies when it is not the payload: too large for a message, or at an address. */
+  readonly body?: BodyPlace | undefined;
 }
 
 export interface GetRequest {
@@ -89,8 +91,6 @@ export interface Delivery extends Message {
   readonly deliveryId: number;
   /** How many deliveries this is, from 1. */
   readonly deliveries: number;
-  /** Where the body lies when it is not the payload. */
-  readonly body?: BodyPlace | undefined;
   /** Where its result stays; undefined: in the sink. */
   readonly home?: Home;
 }
@@ -107,6 +107,9 @@ export interface WatchRequest {
   readonly id: string | undefined;
   /** Delivery ids a resuming consumer still works on; its other leases go back uncounted. */
   readonly holding: readonly number[];
+  /** It fetches bodies in files by its deliveries: only small ones come in their messages, and of
+   * the kind `worker` none. Default: those that a message can carry come in it. */
+  readonly fetches?: boolean;
 }
 
 /** The receiving end of a watch. */

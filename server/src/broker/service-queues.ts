@@ -9,6 +9,7 @@ import type { QueueName, StoredMessage } from '../queue/message.ts';
 import type { ServiceSettings } from '../queue/settings.ts';
 import { payloadBytesMaxOf } from '../queue/state.ts';
 import { positionOf, viewQueue } from '../queue/view.ts';
+import { CarriedBodies, carriageOf, type FileBodies } from './carried-bodies.ts';
 import { Loader } from './loader.ts';
 import { Machine, type MachineOptions, type ResetReason } from './machine.ts';
 import { newMessage } from './new-message.ts';
@@ -50,6 +51,8 @@ const noPayload = new Uint8Array(0);
 export interface ServiceOptions extends MachineOptions {
   /** Told of what each turn has changed, once that is durable. */
   readonly turned?: (service: string, changes: readonly Durable[]) => void;
+  /** Brings bodies in files to readers that know only messages; undefined: there are none. */
+  readonly files?: FileBodies | undefined;
 }
 
 export class ServiceQueues implements Queues {
@@ -86,8 +89,9 @@ export class ServiceQueues implements Queues {
     });
     this.requests = new ServiceRequests(options, this.#machine);
     const loader = new Loader(options.engine, options.number, () => this.#machine.stored);
-    this.#polls = new Polls(this.#machine, loader, options);
-    this.#watches = new Watches(loader, {
+    const bodies = new CarriedBodies(options.files, options.log);
+    this.#polls = new Polls(this.#machine, loader, { ...options, bodies });
+    this.#watches = new Watches(loader, bodies, {
       pause: (consumer, paused) => {
         this.#machine.tell({ kind: 'pause', consumer, paused }, () => undefined);
       },
@@ -255,7 +259,7 @@ export class ServiceQueues implements Queues {
   watch(queue: QueueName, request: WatchRequest, sink: WatchSink): Promise<Watch> {
     checkFilter(request);
     this.#watches.check(queue, request, this.service);
-    const { by, kind, ...rest } = request;
+    const { by, kind, fetches, ...rest } = request;
     const command = { kind: 'attach', queue, ...rest, ...by, consumerKind: kind } as const;
     return new Promise((resolve, reject) => {
       this.#machine.tell(command, (reply) => {
@@ -263,8 +267,8 @@ export class ServiceQueues implements Queues {
           reject(reply.kind === 'refused' ? reply.error : unexpected(reply.kind));
           return;
         }
-        const { indexOnly } = request;
-        const watch = this.#watches.add(reply.consumer, queue, { indexOnly, sink });
+        const how = { indexOnly: request.indexOnly, carriage: carriageOf(request), sink };
+        const watch = this.#watches.add(reply.consumer, queue, how);
         resolve(this.#faceOf(watch, by, reply.held));
         // The owner gets its watch before the first delivery.
         this.#options.clock.defer(() => this.#watches.open(watch));

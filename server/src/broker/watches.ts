@@ -5,7 +5,8 @@ import { PlatformError } from '@sluice/sdk/wire';
 import type { GiveBackCommand } from '../queue/decide-lease.ts';
 import type { Effect } from '../queue/decision.ts';
 import type { QueueName, StoredMessage } from '../queue/message.ts';
-import { readTerms } from '../queue/terms.ts';
+import type { BodyPlace } from '../queue/terms.ts';
+import { type Carriage, type CarriedBodies, placeOf } from './carried-bodies.ts';
 import type { Loader } from './loader.ts';
 import type { Delivery, WatchEnd, WatchRequest, WatchSink } from './queues.ts';
 
@@ -22,12 +23,17 @@ interface Outgoing {
   readonly effect: DeliverEffect;
   message: StoredMessage | undefined;
   isReady: boolean;
+  /** What becomes of its body is settled: `body` says where it lies apart from the message. */
+  carried: 'not yet' | 'on its way' | 'done';
+  body: BodyPlace | undefined;
 }
 
 export interface OpenWatch {
   readonly consumer: number;
   readonly queue: QueueName;
   readonly indexOnly: boolean;
+  /** undefined: it fetches bodies in files itself. */
+  readonly carriage: Carriage | undefined;
   readonly sink: WatchSink;
   /** The sink has been handed to its owner and may be called. */
   isOpen: boolean;
@@ -54,24 +60,27 @@ export interface WatchEvents {
 export class Watches {
   readonly #open = new Map<number, OpenWatch>();
   readonly #loader: Loader;
+  readonly #bodies: CarriedBodies;
   readonly #events: WatchEvents;
   /** Nothing more of the input is handed out. */
   #isHeld = false;
 
-  constructor(loader: Loader, events: WatchEvents) {
+  constructor(loader: Loader, bodies: CarriedBodies, events: WatchEvents) {
     this.#loader = loader;
+    this.#bodies = bodies;
     this.#events = events;
   }
 
   add(
     consumer: number,
     queue: QueueName,
-    options: { readonly indexOnly: boolean; readonly sink: WatchSink },
+    options: Pick<OpenWatch, 'indexOnly' | 'carriage' | 'sink'>,
   ): OpenWatch {
     const watch: OpenWatch = {
       consumer,
       queue,
       indexOnly: options.indexOnly,
+      carriage: options.carriage,
       sink: options.sink,
       isOpen: false,
       isFull: false,
@@ -171,8 +180,15 @@ export class Watches {
 
   #deliver(watch: OpenWatch, effect: DeliverEffect, message: StoredMessage | undefined): void {
     const atHand = message ?? this.#loader.atHand(effect.queue, effect.index);
-    const outgoing: Outgoing = { effect, message: atHand, isReady: atHand !== undefined };
+    const outgoing: Outgoing = {
+      effect,
+      message: atHand,
+      isReady: atHand !== undefined,
+      carried: 'not yet',
+      body: undefined,
+    };
     watch.outgoing.push(outgoing);
+    if (effect.deliveryId === 0) this.#bodies.keep(atHand);
     if (outgoing.isReady) {
       this.#flush(watch);
       return;
@@ -181,6 +197,7 @@ export class Watches {
       ([loaded]) => {
         outgoing.message = loaded;
         outgoing.isReady = true;
+        if (effect.deliveryId === 0) this.#bodies.keep(loaded);
         this.#flush(watch);
       },
       (error: unknown) => {
@@ -203,6 +220,7 @@ export class Watches {
         this.#setFull(watch, true);
         return;
       }
+      if (!this.#carry(watch, watch.outgoing[0])) return;
       const outgoing = watch.outgoing.shift();
       if (outgoing?.message === undefined) continue;
       const { deliveryId } = outgoing.effect;
@@ -210,11 +228,35 @@ export class Watches {
         if (!this.#events.isCurrent(deliveryId)) continue;
         this.#events.leased(watch.queue, outgoing.message);
       }
-      watch.sink.deliver(deliveryOf(outgoing.effect, outgoing.message, watch.indexOnly));
+      watch.sink.deliver(deliveryOf(outgoing, outgoing.message, watch.indexOnly));
       if (!this.#open.has(watch.consumer)) return;
     }
     this.#setFull(watch, watch.sink.buffered() > bufferedMax);
     if (watch.isEnding && watch.outgoing.length === 0) this.#close(watch, 'ended');
+  }
+
+  /** Brings the body of the next one along, one at a time for each watch; false: it takes a while,
+   * and the rest waits. */
+  #carry(watch: OpenWatch, next: Outgoing): boolean {
+    const { message } = next;
+    if (message === undefined || next.carried === 'done') return true;
+    if (next.carried === 'on its way') return false;
+    next.carried = 'done';
+    if (watch.carriage === undefined || watch.indexOnly) {
+      next.body = placeOf(message);
+      return true;
+    }
+    const carried = this.#bodies.carry(message, watch.carriage);
+    if (!(carried instanceof Promise)) {
+      next.body = carried.body;
+      return true;
+    }
+    next.carried = 'on its way';
+    void carried.then((brought) => {
+      Object.assign(next, { ...brought, carried: 'done' });
+      this.#flush(watch);
+    });
+    return false;
   }
 
   #setFull(watch: OpenWatch, isFull: boolean): void {
@@ -235,7 +277,7 @@ export function unsent(queue: QueueName, deliveryId: number): GiveBackCommand {
 const nothing = new Uint8Array(0);
 
 function deliveryOf(
-  effect: DeliverEffect,
+  { effect, body }: Pick<Outgoing, 'effect' | 'body'>,
   { meta, payload }: StoredMessage,
   indexOnly: boolean,
 ): Delivery {
@@ -250,7 +292,7 @@ function deliveryOf(
     acceptedAt: meta.acceptedAt,
     deliveryId: effect.deliveryId,
     deliveries: effect.deliveries,
-    body: meta.terms === undefined ? undefined : readTerms(meta.terms).body,
+    body,
     home: meta.home,
   };
 }

@@ -22,6 +22,8 @@ export interface HostedService {
   readonly onLeave?: 'cancel' | 'keep';
   /** Largest body of a request, when it is more than the queue takes: it goes into a file. */
   readonly bodyBytesMax?: number;
+  /** Largest result that may go into a file. */
+  readonly keptBytesMax?: number;
   /** The tokens that may be used, main token first; compared in constant time by the edge. */
   readonly tokens: readonly ServiceToken[];
 }

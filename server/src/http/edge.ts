@@ -18,7 +18,7 @@ import { defaultEdgeLimits, type EdgeLimits } from './limits.ts';
 import { type BoundAddress, Listener, type ListenerHandler, type TlsFiles } from './listener.ts';
 import type { CallbackHost } from './requests/callbacks.ts';
 import { RequestHandler } from './requests/handler.ts';
-import type { FollowEvents, RequestHost } from './requests/host.ts';
+import type { FetchBody, FollowEvents, RequestHost } from './requests/host.ts';
 import type { RequestMeters } from './requests/meters.ts';
 import { handshakeFlaw, WebSockets } from './socket.ts';
 import type { BodyHost } from './spill.ts';
@@ -47,6 +47,8 @@ export interface EdgeBasics {
   readonly adminToken: string | undefined;
   /** Those not given have their defaults. */
   readonly limits?: Partial<EdgeLimits>;
+  /** Where bodies lie that are too large for the queues; undefined: there are none. */
+  readonly store?: BodyHost | undefined;
 }
 
 export interface EdgeOptions extends EdgeBasics {
@@ -62,7 +64,8 @@ export interface EdgeOptions extends EdgeBasics {
 export interface RequestService {
   readonly desk: RequestHost;
   readonly events: FollowEvents;
-  readonly store: BodyHost | undefined;
+  /** undefined: bodies at addresses are not fetched here. */
+  readonly fetchBody?: FetchBody | undefined;
   readonly meters: RequestMeters;
   /** undefined: nothing sends callbacks. */
   readonly callbacks?: CallbackHost | undefined;
@@ -134,10 +137,11 @@ function requestHandler(
   limits: EdgeLimits,
   { bodies, polls }: EasHandler,
 ): RequestHandler | undefined {
-  const { requests, directory, adminToken, clock, log } = options;
+  const { requests, store, directory, adminToken, clock, log } = options;
   if (requests === undefined) return undefined;
   return new RequestHandler({
     ...requests,
+    store,
     directory,
     adminToken,
     clock,

@@ -19,6 +19,10 @@ export interface BodyHost {
     name: string,
     range?: { readonly first: number; readonly last: number },
   ): Promise<{ readonly size: number; readonly stream: Readable } | undefined>;
+  /** Bytes of a body; undefined: there is none of that name. */
+  sizeOf(name: string): number | undefined;
+  /** It stays until the answer is called. */
+  hold(name: string): () => void;
   /** Lets go of what nobody names. */
   mayGo(name: string): void;
 }
@@ -45,6 +49,8 @@ export type TakenBody =
       readonly hash: number;
       /** To be called once the request is accepted or refused: until then the body stays. */
       readonly done: () => void;
+      /** Instead of `done`: what will name it comes later, while it is young. */
+      readonly release: () => void;
     };
 
 export interface BodySizes {
@@ -172,7 +178,7 @@ async function spilled(
       host.mayGo(body.name);
     };
     const place = { kind: 'file', name: body.name, size: body.size } as const;
-    return { kind: 'spilled', place, hash: body.hash32, done };
+    return { kind: 'spilled', place, hash: body.hash32, done, release: body.release };
   } catch (error) {
     if (error instanceof PlatformError && error.code === 'too_large')
       throw tooLarge(undefined, { bytesMax });

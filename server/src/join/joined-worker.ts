@@ -21,10 +21,13 @@ import type { Random } from '../kernel/random.ts';
 import { HttpModelClient } from '../worker/model-client.ts';
 import { ReportDesk } from '../worker/report-desk.ts';
 import { Worker } from '../worker/worker.ts';
+import { BodyLine } from './body-line.ts';
 import { EndedCalls } from './ended-calls.ts';
 import { Membership, type MembershipNews } from './membership.ts';
+import { RemoteBodies } from './remote-bodies.ts';
 import { type InstanceChoice, wantedInstance } from './wanted.ts';
 import { NewsSender } from './work-news.ts';
+import { fetchingSource } from './work-source.ts';
 
 /** What is worth telling whoever watches the worker. */
 export type WorkerNews =
@@ -65,6 +68,8 @@ export class JoinedWorker {
   readonly #calls = new EndedCalls();
   readonly #reports: ReportDesk;
   readonly #news: NewsSender;
+  readonly #line: BodyLine;
+  readonly #bodies: RemoteBodies;
   #manager: InstanceManager | undefined;
   /** The last order to replace the instance that was followed. */
   #replaced = 0;
@@ -76,6 +81,13 @@ export class JoinedWorker {
     this.#number = random.uint32();
     this.#reports = new ReportDesk({ random, log });
     this.#news = new NewsSender(() => this.#membership.client, log);
+    this.#line = new BodyLine({ url, service, token, clock });
+    this.#bodies = new RemoteBodies({
+      line: this.#line,
+      folder: join(options.folder, 'results'),
+      terms: () => this.#membership.terms,
+      random,
+    });
     this.name = options.name ?? nameOf(service, random);
     this.#membership = new Membership({
       url,
@@ -125,6 +137,7 @@ export class JoinedWorker {
       this.#over.abort();
       await this.#manager?.stop({ deadlineMs: 0 });
       await this.#reports.stop();
+      await this.#line.close();
       await this.#membership.close();
       await folder.release();
     }
@@ -194,7 +207,8 @@ export class JoinedWorker {
     return new Worker({
       service,
       instance: this.name,
-      source: this.#membership.client,
+      source: fetchingSource(this.#membership.client),
+      bodies: this.#bodies,
       model: new HttpModelClient({ origin: url.origin, clock }),
       basePath: url.pathname,
       settings,

@@ -75,6 +75,29 @@ export class Bodies implements Component {
     await this.#addresses.check(url, this.#rules(service));
   }
 
+  /** All of a body in memory: for messages that carry it. */
+  async read(name: string, bytesMax: number): Promise<Uint8Array> {
+    const body = await this.store.open(name);
+    if (body === undefined) throw new PlatformError('damaged', `the body ${name} is gone`);
+    if (body.size > bytesMax) {
+      body.stream.destroy();
+      throw new PlatformError('damaged', `the body ${name} has grown to ${body.size} bytes`);
+    }
+    const pieces: Uint8Array[] = [];
+    for await (const piece of body.stream) pieces.push(piece);
+    return Buffer.concat(pieces, body.size);
+  }
+
+  /** A reader was told where it lies. */
+  promise(name: string): void {
+    this.store.promise(name);
+  }
+
+  /** Begins to fetch the body of a request of the service from its address, as its worker would. */
+  async fetch(service: string, url: string, signal: AbortSignal): Promise<OpenedBody> {
+    return this.#open(service, { kind: 'address', url }, signal);
+  }
+
   /** Bodies for the workers of a service. */
   of(service: string): WorkBodies {
     return {

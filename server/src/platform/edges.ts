@@ -16,6 +16,7 @@ import { attributesOf } from '../http/eas/inspect.ts';
 import { createEdge, type Edge, type EdgeBasics, type RequestService } from '../http/edge.ts';
 import type { Limits } from '../http/limit-table.ts';
 import { createRootQueue } from '../http/root-queue.ts';
+import type { BodyHost } from '../http/spill.ts';
 import type { WorkerDesk } from '../http/stream/calls.ts';
 import type { StreamRequests } from '../http/stream/follows.ts';
 import { StreamServer } from '../http/stream/server.ts';
@@ -39,7 +40,10 @@ export interface EdgesOptions {
   readonly events: EventHost;
   readonly webhooks: WebhookHost;
   /** What the request API serves. */
-  readonly requests?: RequestService & { readonly streams: StreamRequests };
+  readonly requests?: RequestService & {
+    readonly streams: StreamRequests;
+    readonly store: BodyHost;
+  };
   readonly workers: WorkerDesk;
   /** Aborted: the server is about to stop, and answers that go on for ever end. */
   readonly closing: AbortSignal;
@@ -73,6 +77,7 @@ export async function openEdges(options: EdgesOptions): Promise<Edges> {
     agent: `sluice/${version}`,
     describe: (service, view) => attributesOf(service, view, { backend }),
     workers: options.workers,
+    store: options.requests?.store,
     requests: options.requests?.streams,
     limits: limits.stream,
   });
@@ -99,9 +104,11 @@ export async function openEdges(options: EdgesOptions): Promise<Edges> {
 
 function edgeBasics(options: EdgesOptions, listen: Address): EdgeBasics {
   const { config, limits, tls, directory, backend, adminToken, clock, random, log } = options;
+  const store = options.requests?.store;
   const { allowHosts, allowOrigins } = config;
   return {
     directory,
+    store,
     backend,
     adminToken,
     clock,
@@ -154,5 +161,6 @@ export function directoryOf(registry: Registry, broker: Broker): Directory {
 /** What the request API has to know of a service's settings. */
 function settingsOf({ requests }: DirectoryEntry): Partial<HostedService> {
   if (requests === undefined) return {};
-  return { bodyBytesMax: requests.bytesMax, onLeave: requests.onLeave };
+  const { bytesMax: bodyBytesMax, resultBytesMax: keptBytesMax, onLeave } = requests;
+  return { bodyBytesMax, keptBytesMax, onLeave };
 }

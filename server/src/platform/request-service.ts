@@ -11,6 +11,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { Directory } from '../http/directory.ts';
 import type { RequestService } from '../http/edge.ts';
 import { RequestMeters } from '../http/requests/meters.ts';
+import type { BodyHost } from '../http/spill.ts';
 import type { StreamRequests } from '../http/stream/follows.ts';
 import type { InstanceManager } from '../instances/manager.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -34,10 +35,17 @@ export interface RequestServiceParts {
   readonly clock: Clock;
 }
 
+/** What other protocols take of it. */
+interface EdgeParts {
+  readonly streams: StreamRequests;
+  /** Where bodies lie that are too large for the queues. */
+  readonly store: BodyHost;
+}
+
 /** With what it has to be told: turns of the queues, services that are gone. */
 export function createRequestService(
   parts: RequestServiceParts,
-): RequestService & { readonly streams: StreamRequests } & Pick<Requests, 'turned' | 'deleted'> {
+): RequestService & EdgeParts & Pick<Requests, 'turned' | 'deleted'> {
   const { engine, registry, broker, directory, instances, following } = parts;
   const { bodies, callbacks, hub, clock } = parts;
   const meters = new RequestMeters();
@@ -72,6 +80,7 @@ export function createRequestService(
     events,
     streams: following.streams(desk, events),
     store: bodies.store,
+    fetchBody: (service, url, signal) => bodies.fetch(service, url, signal),
     callbacks,
     meters,
     turned,

@@ -69,5 +69,7 @@ function termsOf(registry: Registry, service: string): ServiceTerms | undefined 
   const { window, keepaliveMs, request, retryStatuses, releaseAfterMs, cancel } = view.declared;
   const { path, paths, method, contentType } = request;
   const call = { path, paths, method, contentType, retryStatuses, cancel };
-  return { revision: view.revision, window, keepaliveMs, releaseAfterMs, ...call };
+  const { resultBytesMax = 0, input = 'bytes' } = registry.find(service)?.requests ?? {};
+  const bodies = { keptBytesMax: resultBytesMax, input };
+  return { revision: view.revision, window, keepaliveMs, releaseAfterMs, ...call, ...bodies };
 }

@@ -26,12 +26,12 @@ export interface KeptResult {
 }
 
 export interface WorkBodies {
-  /** What the model gets of a body: its address, or its bytes. */
-  inputOf(place: BodyPlace): 'address' | StreamedBody;
+  /** What the model gets of the body of a delivery: its address, or its bytes. */
+  inputOf(place: BodyPlace, deliveryId: number): 'address' | StreamedBody;
   /** Largest result of a request that keeps it in its record. */
   resultBytesMax(): number;
-  /** Keeps a result as it comes; on stable storage when it resolves. */
-  keep(source: Readable, signal: AbortSignal): Promise<KeptResult>;
+  /** Keeps a result of a delivery as it comes; on stable storage when it resolves. */
+  keep(source: Readable, signal: AbortSignal, deliveryId: number): Promise<KeptResult>;
   /** The request has come to rest: its body may be nobody's now. */
   mayGo(place: BodyPlace): void;
 }
@@ -39,7 +39,7 @@ export interface WorkBodies {
 /** What to do with a result that is too large for the queue. */
 export interface ResultKeeper {
   readonly bytesMax: number;
-  readonly keep: WorkBodies['keep'];
+  keep(source: Readable, signal: AbortSignal): Promise<KeptResult>;
 }
 
 /** One result on its way into a file. */
@@ -49,8 +49,8 @@ export class ResultFile {
   readonly #kept: Promise<KeptResult>;
   #goOn: () => void = () => undefined;
 
-  constructor(keep: ResultKeeper['keep']) {
-    this.#kept = keep(this.#pipe, this.#giveUp.signal);
+  constructor(keeper: ResultKeeper) {
+    this.#kept = keeper.keep(this.#pipe, this.#giveUp.signal);
     // It may fail long before anybody asks.
     this.#kept.catch(() => this.#pipe.destroy());
     this.#pipe.on('error', () => undefined);

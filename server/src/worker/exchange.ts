@@ -139,7 +139,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   #keep(controller: Dispatcher.DispatchController, keeper: ResultKeeper, piece: Uint8Array): void {
     if (this.#file === undefined) {
-      this.#file = new ResultFile(keeper.keep);
+      this.#file = new ResultFile(keeper);
       for (const before of this.#pieces.splice(0)) this.#file.write(before, () => undefined);
     }
     if (!this.#file.write(piece, () => controller.resume())) controller.pause();

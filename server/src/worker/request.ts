@@ -53,12 +53,12 @@ export function modelRequest(
 
 /** Adds the address to the headers where the model gets that instead. */
 function bodyOf(
-  { body, payload }: WorkDelivery,
+  { body, payload, deliveryId }: WorkDelivery,
   headers: Record<string, string>,
   bodies: WorkBodies | undefined,
 ): ModelRequest['body'] | undefined {
   if (body === undefined) return payload;
-  const input = bodies?.inputOf(body);
+  const input = bodies?.inputOf(body, deliveryId);
   if (input !== 'address') return input;
   if (body.kind === 'address') headers[bodyAddressHeader] = headerText(body.url);
   return payload;

@@ -250,10 +250,10 @@ export class Worker {
   }
 
   /** Only a result that stays with its record may lie outside of the queue. */
-  #keeper({ home }: WorkDelivery): ResultKeeper | undefined {
+  #keeper({ home, deliveryId }: WorkDelivery): ResultKeeper | undefined {
     const { bodies } = this.#options;
     if (bodies === undefined || home !== 'record') return undefined;
-    const keep: ResultKeeper['keep'] = (source, signal) => bodies.keep(source, signal);
+    const keep: ResultKeeper['keep'] = (source, signal) => bodies.keep(source, signal, deliveryId);
     return { bytesMax: bodies.resultBytesMax(), keep };
   }
 

@@ -4,14 +4,16 @@
 import { fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { appendFile, open, writeFile } from 'node:fs/promises';
+import { appendFile, open, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import * as fc from 'fast-check';
 import { afterEach, expect, it } from 'vitest';
+import { graceMs } from '../../src/blobs/store.ts';
 import { isBodyName } from '../../src/engine/body-name.ts';
+import { systemClock, type Time } from '../../src/kernel/clock.ts';
 import { BodyWorld, bytesOf, mebibyte, never, pieces, readAll, stalled } from './blobs-world.ts';
 
 let world: BodyWorld;
@@ -225,6 +227,27 @@ it('sweeps what nobody names, and nothing that is young, named or held', async (
   expect(await store.sweep()).toBe(2);
   expect([...(await world.files())].sort()).toEqual([named.name, held.name, young.name].sort());
   expect(store.use).toEqual({ count: 3, bytes: 300 });
+});
+
+it('keeps a body that a reader was told of for a while, whoever lets go of it', async () => {
+  world = await BodyWorld.open();
+  let laterMs = 0;
+  const now = (): Time => ({ ...systemClock.now(), wall: Date.now() + laterMs });
+  const store = await world.store({ clock: { ...systemClock, now } });
+  const { name, release } = await store.receive(pieces(bytesOf(100), 100), most);
+  release();
+  await world.age(name);
+  store.promise(name);
+  store.mayGo(name);
+  store.keepOnly(async () => new Set());
+  expect(await store.sweep()).toBe(0);
+  // Over a restart it is young.
+  const age = async (): Promise<number> => {
+    return Date.now() - (await stat(join(world.bodies, name))).mtimeMs;
+  };
+  while ((await age()) > 60_000) await turn();
+  laterMs = graceMs;
+  expect(await store.sweep()).toBe(1);
 });
 
 it('keeps a body that is taken up while a sweep asks who names it', async () => {

@@ -99,7 +99,7 @@ export async function openRequests(options: RequestsWorldOptions = {}): Promise<
   const events = async function* (): AsyncGenerator<never> {};
   const { edge, port } = await startEdge([serviceOf(queues, options.service)], {
     adminToken,
-    requests: { desk, meters, events, store: undefined },
+    requests: { desk, meters, events },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.access === undefined ? {} : { access: options.access }),
     clock: options.clock ?? clock,

@@ -13,25 +13,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { JoinedWorkers } from '../../src/http/stream/joined.ts';
 import type { ServiceEvent } from '../../src/kernel/events.ts';
 import { silentLog } from '../../src/kernel/log.ts';
-import { StreamWorld, service, terms } from './stream-world.ts';
-
-const report: WorkerReport = {
-  source: 'endpoint',
-  host: 'gpu-box',
-  pid: 42,
-  version: '1.2.3',
-  state: 'Running',
-  reason: '',
-  address: 'http://127.0.0.1:9000',
-  window: 3,
-  restarts: 0,
-  startedAt: 1_700_000_000_000,
-  revision: 7,
-  lastExit: null,
-  calls: [],
-  callsBefore: 0,
-  replaced: 0,
-};
+import { report, StreamWorld, service, terms } from './stream-world.ts';
 
 const lastExit: LastExit = {
   code: 3,

@@ -11,7 +11,7 @@ import {
   type SocketEvents,
   type WorkClient,
 } from '@sluice/sdk';
-import { type EndedCall, PlatformError } from '@sluice/sdk/wire';
+import { type EndedCall, PlatformError, type WorkerReport } from '@sluice/sdk/wire';
 import { Broker } from '../../src/broker/broker.ts';
 import type { Queues } from '../../src/broker/queues.ts';
 import { MemoryEngine } from '../../src/engine/memory.ts';
@@ -47,6 +47,27 @@ export const terms: ServiceTerms = {
   contentType: 'image/png',
   retryStatuses: [500, 502],
   releaseAfterMs: 30_000,
+  keptBytesMax: 2 ** 30,
+  input: 'bytes',
+};
+
+/** How a worker elsewhere says it is. */
+export const report: WorkerReport = {
+  source: 'endpoint',
+  host: 'gpu-box',
+  pid: 42,
+  version: '1.2.3',
+  state: 'Running',
+  reason: '',
+  address: 'http://127.0.0.1:9000',
+  window: 3,
+  restarts: 0,
+  startedAt: 1_700_000_000_000,
+  revision: 7,
+  lastExit: null,
+  calls: [],
+  callsBefore: 0,
+  replaced: 0,
 };
 
 export interface StreamWorldOptions {

@@ -11,6 +11,7 @@ import type { Directory, Grant, HostedService } from '../directory.ts';
 import type { EdgeLimits } from '../limits.ts';
 import type { EdgeRequest } from '../request.ts';
 import type { WebSockets } from '../socket.ts';
+import type { BodyHost } from '../spill.ts';
 import type { Polls } from './polls.ts';
 import type { Query } from './query.ts';
 import type { Watches } from './watches.ts';
@@ -26,6 +27,8 @@ export interface EasParts {
   readonly backend: string;
   readonly adminToken: string | undefined;
   readonly bodies: Bodies;
+  /** Where bodies lie that are too large for the queues; undefined: there are none. */
+  readonly store?: BodyHost | undefined;
   readonly polls: Polls;
   readonly watches: Watches;
   readonly webSockets: WebSockets;

@@ -2,9 +2,12 @@
 // way: deleted when the socket took all of it, shown again when it was cut.
 
 import type { ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import { bodyAddressTag, PlatformError } from '@sluice/sdk/wire';
 import type { GetRequest, Handout, Message } from '../../broker/queues.ts';
 import type { Timer } from '../../kernel/clock.ts';
 import type { FlatHeaders } from '../answer.ts';
+import { shownOf } from '../body-place.ts';
 import type { EasCall, EasParts } from './call.ts';
 import { contentTypes, type Encoding, encodeMessages, encodingOf } from './encoding.ts';
 import { identityOf } from './identity.ts';
@@ -76,16 +79,45 @@ function answerHandout(
     answerNothing(response, encoding);
     return;
   }
-  const raw = encoding === 'raw';
   const end = settle(parts, call, handout);
   try {
-    const body = raw ? first.payload : encodeMessages(handout.messages, encoding);
+    if (encoding === 'raw') {
+      answerRaw(parts, call, first, end);
+      return;
+    }
+    const messages = handout.messages.map((message) => shownOf(message, call.service.name));
+    const body = encodeMessages(messages, encoding);
     end.before(body.length);
-    write(response, body, raw ? rawHeaders(first) : ['Content-Type', contentTypes[encoding]]);
+    write(response, body, ['Content-Type', contentTypes[encoding]]);
   } catch (error) {
     end.now();
     throw error;
   }
+}
+
+/** The payload alone; a body in a file as it is read. */
+function answerRaw(parts: EasParts, call: EasCall, first: Message, end: Settling): void {
+  const { response, service } = call;
+  const { body } = first;
+  const shown = shownOf(first, service.name);
+  if (body?.kind !== 'file' || parts.store === undefined) {
+    end.before(shown.payload.length);
+    write(response, shown.payload, rawHeaders(shown));
+    return;
+  }
+  const { store } = parts;
+  const stream = async (): Promise<void> => {
+    const opened = await store.open(body.name);
+    if (opened === undefined) throw new PlatformError('damaged', 'the body is not there any more');
+    end.before(opened.size);
+    response.writeHead(200, [...rawHeaders(shown), ...framing(opened.size)]);
+    // Whoever sees less than the length that was said knows that it is not whole.
+    await pipeline(opened.stream, response).catch(() => response.destroy());
+  };
+  stream().catch((error: unknown) => {
+    end.now();
+    refuse(parts, call, error);
+  });
 }
 
 /** JAVA takes 204 for a failure and polls six times over; PAI wants nothing but 204. */
@@ -99,12 +131,19 @@ function answerNothing(response: ServerResponse, encoding: Encoding | 'raw'): vo
   response.end();
 }
 
+interface Settling {
+  /** So many bytes are about to be sent. */
+  before(bytes: number): void;
+  /** Nothing will be sent. */
+  now(): void;
+}
+
 /** Calls exactly one of the handout's two ends, by what becomes of the answer. */
 function settle(
   { clock, limits }: EasParts,
   { request, response }: EasCall,
   handout: Handout,
-): { before(bytes: number): void; now(): void } {
+): Settling {
   const { socket } = request;
   let open = true;
   let timer: Timer | undefined;
@@ -131,14 +170,12 @@ function settle(
 }
 
 function write(response: ServerResponse, body: Uint8Array, headers: FlatHeaders): void {
-  response.writeHead(200, [
-    ...headers,
-    'Cache-Control',
-    'no-store',
-    'Content-Length',
-    String(body.length),
-  ]);
+  response.writeHead(200, [...headers, ...framing(body.length)]);
   response.end(body);
+}
+
+function framing(bytes: number): FlatHeaders {
+  return ['Cache-Control', 'no-store', 'Content-Length', String(bytes)];
 }
 
 /**
@@ -162,6 +199,8 @@ function rawHeaders(message: Message): string[] {
   if (lastCode !== undefined && /^[\w.]{1,64}$/.test(lastCode)) {
     headers.push('X-Eas-Queueservice-Last-Code', lastCode);
   }
+  const address = message.tags.get(bodyAddressTag);
+  if (address !== undefined) headers.push('Sluice-Body-Address', headerValue(address));
   return headers;
 }
 

@@ -30,7 +30,7 @@ const watcherMessageBytesMax = 64 * 1024;
 
 export type EasOptions = Pick<
   EasParts,
-  'directory' | 'clock' | 'random' | 'log' | 'limits' | 'backend' | 'adminToken'
+  'directory' | 'clock' | 'random' | 'log' | 'limits' | 'backend' | 'adminToken' | 'store'
 > & {
   /** The service whose queues sit at the root; undefined: addresses name the service. */
   readonly rootService: string | undefined;

@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import { PlatformError } from '@sluice/sdk/wire';
 import type { Delivery, Watch, WatchRequest } from '../../broker/queues.ts';
 import { refusalOf, refuseSocket } from '../answer.ts';
+import { shownOf } from '../body-place.ts';
 import { responseConnection } from '../socket.ts';
 import type { EasCall, EasParts, EasTarget } from './call.ts';
 import { contentTypes, encodeMessage, encodingOf } from './encoding.ts';
@@ -23,7 +24,7 @@ export function serveWatchStream(parts: EasParts, call: EasCall): void {
   // The stream is protobuf whatever is asked for; flatbuffers and the like are refused.
   encodingOf(call.request.headers.accept);
   const wanted = watchRequestOf(parts, call);
-  const feed = parts.watches.open((delivery) => recordOf(encoded(delivery, wanted)));
+  const feed = parts.watches.open((each) => recordOf(encoded(each, call, wanted)));
   const begin = async (): Promise<Watch> => service.queues.watch(queue, wanted, feed);
   begin()
     .then((watch) => {
@@ -56,7 +57,7 @@ export function serveWatchSocket(
 ): void {
   const { request, service, queue } = target;
   const wanted = watchRequestOf(parts, target);
-  const feed = parts.watches.open((delivery) => encoded(delivery, wanted));
+  const feed = parts.watches.open((delivery) => encoded(delivery, target, wanted));
   const begin = async (): Promise<Watch> => service.queues.watch(queue, wanted, feed);
   begin()
     .then((watch) => {
@@ -105,8 +106,13 @@ export function watchRequestOf(
   };
 }
 
-function encoded(delivery: Delivery, { indexOnly }: WatchRequest): Uint8Array {
-  return encodeMessage(delivery, indexOnly ? noBytes : delivery.payload);
+function encoded(
+  delivery: Delivery,
+  { service }: Pick<EasTarget, 'service'>,
+  { indexOnly }: WatchRequest,
+): Uint8Array {
+  const shown = shownOf(delivery, service.name);
+  return encodeMessage(shown, indexOnly ? noBytes : shown.payload);
 }
 
 /** A length of four bytes, big-endian, and the message. Never of length zero: that ends GO. */

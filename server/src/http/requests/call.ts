@@ -12,7 +12,7 @@ import type { EdgeLimits } from '../limits.ts';
 import type { EdgeRequest } from '../request.ts';
 import type { BodyHost } from '../spill.ts';
 import type { CallbackHost } from './callbacks.ts';
-import type { FollowEvents, RequestHost } from './host.ts';
+import type { FetchBody, FollowEvents, RequestHost } from './host.ts';
 import type { RequestMeters } from './meters.ts';
 
 /** What all calls share. */
@@ -21,6 +21,8 @@ export interface RequestParts {
   readonly events: FollowEvents;
   /** Where bodies lie that are too large for the queues; undefined: they are refused. */
   readonly store: BodyHost | undefined;
+  /** undefined: bodies at addresses are not fetched here. */
+  readonly fetchBody?: FetchBody | undefined;
   /** undefined: nothing sends callbacks. */
   readonly callbacks?: CallbackHost | undefined;
   readonly directory: Directory;

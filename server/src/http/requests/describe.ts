@@ -57,10 +57,15 @@ export const failure: Json = {
   },
 };
 
+const tags: Readonly<Partial<Record<RequestRoute['need'], string>>> = {
+  dead: 'Dead requests',
+  consume: 'Bodies for workers',
+};
+
 function operation(route: RequestRoute): Json {
   const { body, description } = route;
   return {
-    tags: [route.need === 'dead' ? 'Dead requests' : 'Requests'],
+    tags: [tags[route.need] ?? 'Requests'],
     summary: route.summary,
     description: [description, `Scopes: ${scopesOf[route.need].join(', ')}.`]
       .filter((text) => text !== undefined)

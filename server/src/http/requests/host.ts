@@ -1,6 +1,7 @@
 // What the request API needs of the rest of Sluice: one desk that knows the requests of every
 // service. Refusals are PlatformErrors.
 
+import type { Readable } from 'node:stream';
 import type { RequestEvent } from '@sluice/sdk/wire';
 import type {
   DeadRequest,
@@ -71,6 +72,14 @@ export type FollowEvents = (
   after: string | undefined,
   signal: AbortSignal,
 ) => AsyncIterable<RequestEvent>;
+
+/** Begins to fetch a body from its address, as the worker of the service would. Rejects when it may
+ * not be had, or not now. */
+export type FetchBody = (
+  service: string,
+  url: string,
+  signal: AbortSignal,
+) => Promise<{ readonly stream: Readable; readonly size: number | undefined }>;
 
 /** What is different about nothing. */
 export const noEdit: RedriveEdit = {

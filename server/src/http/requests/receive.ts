@@ -31,6 +31,8 @@ const noStore: BodyHost = {
     throw new PlatformError('too_large', 'the body is over the payload limit of the queue');
   },
   open: async () => undefined,
+  sizeOf: () => undefined,
+  hold: () => () => undefined,
   mayGo: () => undefined,
 };
 

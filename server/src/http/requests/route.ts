@@ -25,7 +25,7 @@ export interface Answer {
 }
 
 export interface RequestRoute {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** Below `/v1/services/{name}/`, without a slash at either end. */
   readonly path: string;
   readonly need: Need;

@@ -20,7 +20,7 @@ export interface Found {
   readonly path: string | undefined;
 }
 
-const collections: readonly string[] = ['requests', 'batches', 'dead'];
+const collections: readonly string[] = ['requests', 'batches', 'dead', 'deliveries', 'bodies'];
 
 /** `undefined`: the address belongs to somebody else. */
 export function requestAddress(url: string): RequestAddress | undefined {

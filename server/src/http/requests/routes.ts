@@ -19,6 +19,7 @@ import type { Answer, RequestRoute } from './route.ts';
 import { serveCancel, serveStatus } from './status.ts';
 import { serveSubmit } from './submit.ts';
 import { onLeaveHeader, wishHeaders } from './submit-headers.ts';
+import { workRoutes } from './work-routes.ts';
 
 const wait = `\`wait=N\`: hold the answer back for up to N s, at most ${waitSecondsMax}.`;
 const applied = { 'Preference-Applied': 'What of `Prefer` was followed.' };
@@ -277,4 +278,9 @@ const deadRoutes: readonly RequestRoute[] = [
 ];
 
 /** All of them, in the order of the manual. */
-export const routes: readonly RequestRoute[] = [...requestRoutes, ...callbackRoutes, ...deadRoutes];
+export const routes: readonly RequestRoute[] = [
+  ...requestRoutes,
+  ...callbackRoutes,
+  ...deadRoutes,
+  ...workRoutes,
+];

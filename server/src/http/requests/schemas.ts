@@ -10,6 +10,7 @@ import {
   type DeadInfo,
   type DeadList,
   type DeliveryInfo,
+  type KeptResultInfo,
   type Problem,
   type RedriveStep,
   type RequestCallbacks,
@@ -39,6 +40,11 @@ const delivery = z.object({
   code: z.string(),
   reason: z.string(),
 }) satisfies z.ZodType<DeliveryInfo>;
+
+const keptResult = z.object({
+  name: z.string(),
+  size: count,
+}) satisfies z.ZodType<KeptResultInfo>;
 
 const estimate = z.union([
   z.object({ kind: z.literal('range'), earliestMs: count, latestMs: count }),
@@ -196,6 +202,7 @@ export const shapes: Readonly<Record<ShapeName, z.ZodType>> = {
   BatchLine: batchLine,
   BatchOutcome: outcome,
   CancelWish: cancelWish,
+  KeptResultInfo: keptResult,
   DeadInfo: dead,
   DeadList: deadList,
   DeadDescription: deadDescription,
@@ -214,6 +221,7 @@ export type ShapeName =
   | 'BatchLine'
   | 'BatchOutcome'
   | 'CancelWish'
+  | 'KeptResultInfo'
   | 'DeadInfo'
   | 'DeadList'
   | 'DeadDescription'

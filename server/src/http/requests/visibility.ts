@@ -5,14 +5,15 @@ import type { RequestView } from '../../requests/request.ts';
 import type { Grant, TokenScope } from '../directory.ts';
 import type { RequestAim, RequestParts } from './call.ts';
 
-/** What a call needs: to put requests and steer one's own, to see one's own, or to see to the dead
- * of everybody. */
-export type Need = 'submit' | 'read' | 'dead';
+/** What a call needs: to put requests and steer one's own, to see one's own, to work on those of
+ * everybody, or to see to the dead of everybody. */
+export type Need = 'submit' | 'read' | 'consume' | 'dead';
 
 /** One of these scopes; the main token of a service and the admin token may do all. */
 export const scopesOf: Readonly<Record<Need, readonly TokenScope[]>> = {
   submit: ['submit', 'admin'],
   read: ['submit', 'read', 'admin'],
+  consume: ['consume', 'admin'],
   dead: ['admin'],
 };
 

@@ -20,11 +20,13 @@ import type {
 import { PlatformError, readReport, requestIdTag, type Tags, writeTerms } from '@sluice/sdk/wire';
 import type { Queues, QueueView } from '../../broker/queues.ts';
 import { checkRequestPath } from '../eas/address.ts';
+import type { BodyHost } from '../spill.ts';
 import { causeOf, delayOf } from './bounds.ts';
 import type { Channel } from './channel.ts';
 import { endNotes, type Follows, type StreamRequests } from './follows.ts';
 import type { Gets } from './gets.ts';
 import type { JoinedWorkers } from './joined.ts';
+import { keptResult } from './kept-result.ts';
 import type { Link } from './link.ts';
 import type { Session } from './session.ts';
 import type { Watches } from './watches.ts';
@@ -42,6 +44,8 @@ export interface Place {
   readonly requests: StreamRequests | undefined;
   readonly describe: Describe;
   readonly workers: WorkerDesk | undefined;
+  /** Where large results lie that were brought up by themselves; undefined: there are none. */
+  readonly store: BodyHost | undefined;
 }
 
 /** Every attribute of a queue by its EAS name. */
@@ -92,8 +96,10 @@ export function callPut({ link, channel, queues }: Place, call: Put, payload: Ui
 export function callComplete(place: Place, call: Complete, payload: Uint8Array): void {
   const { link, session, queues } = place;
   endNotes(place, call.deliveryId);
+  const kept = call.kept === undefined ? undefined : keptResult(place.store, call.kept);
   const answered = queues.complete({
     deliveryId: call.deliveryId,
+    body: kept?.body,
     payload: payload.length === 0 ? undefined : payload,
     contentType: call.contentType,
     outcome: call.outcome,
@@ -105,10 +111,14 @@ export function callComplete(place: Place, call: Complete, payload: Uint8Array):
   };
   answered.then(
     (index) => {
+      kept?.taken();
       session.settled(call.deliveryId, index);
       answer(index);
     },
-    (error: unknown) => failSettling(place, call, error, answer),
+    (error: unknown) => {
+      kept?.refused(error);
+      failSettling(place, call, error, answer);
+    },
   );
 }
 

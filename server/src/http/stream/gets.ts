@@ -5,6 +5,7 @@
 import { type Get, PlatformError } from '@sluice/sdk/wire';
 import type { Handout, Message } from '../../broker/queues.ts';
 import type { Clock, Timer } from '../../kernel/clock.ts';
+import { shownOf } from '../body-place.ts';
 import { filterOf, type Place } from './calls.ts';
 import type { Link } from './link.ts';
 
@@ -13,6 +14,7 @@ const lengthMax = 1000;
 
 interface Running {
   readonly call: Get;
+  readonly service: string;
   readonly abort: AbortController;
   /** There once messages were found. */
   handout: Handout | undefined;
@@ -35,6 +37,7 @@ export class Gets {
     }
     const running: Running = {
       call,
+      service: queues.service,
       abort: new AbortController(),
       handout: undefined,
       timer: undefined,
@@ -84,8 +87,9 @@ export class Gets {
       return;
     }
     running.handout = handout;
+    const messages = handout.messages.map((message) => shownOf(message, running.service));
     running.timer = this.#clock.after(this.#link.limits.takenMs, () => this.#cut(running));
-    this.#send(running, handout.messages, 0);
+    this.#send(running, messages, 0);
   }
 
   /** Hands the messages to the socket as fast as it takes them. */

@@ -57,6 +57,11 @@ export class JoinedWorkers {
     this.#options = options;
   }
 
+  /** Whether a worker says over this connection how it is. */
+  speaks(home: object): boolean {
+    return this.#homes.has(home);
+  }
+
   /** A worker says how it is over the connection `home`; answers whether it is to be replaced.
    * Throws `bad_request` when it is not of the service's own group, which alone works. */
   report(

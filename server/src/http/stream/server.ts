@@ -6,6 +6,7 @@ import type { Log } from '../../kernel/log.ts';
 import type { Random } from '../../kernel/random.ts';
 import type { Connection } from '../connection.ts';
 import type { Directory } from '../directory.ts';
+import type { BodyHost } from '../spill.ts';
 import type { Describe, WorkerDesk } from './calls.ts';
 import type { StreamRequests } from './follows.ts';
 import { defaultStreamLimits, type StreamLimits } from './limits.ts';
@@ -27,6 +28,8 @@ export interface StreamServerOptions {
   readonly workers?: WorkerDesk | undefined;
   /** undefined: nobody follows requests. */
   readonly requests?: StreamRequests | undefined;
+  /** undefined: no results are kept apart from the sink. */
+  readonly store?: BodyHost | undefined;
   readonly limits?: Partial<StreamLimits>;
 }
 

@@ -17,6 +17,7 @@ import type { Log } from '../../kernel/log.ts';
 import type { Random } from '../../kernel/random.ts';
 import type { Connection } from '../connection.ts';
 import type { Directory } from '../directory.ts';
+import type { BodyHost } from '../spill.ts';
 import { checkHello, checkOpen, checkSize } from './bounds.ts';
 import { type Describe, filterOf, type Place, type WorkerDesk } from './calls.ts';
 import { Channel } from './channel.ts';
@@ -54,6 +55,8 @@ export interface StreamParts {
   readonly workers?: WorkerDesk | undefined;
   /** undefined: nobody follows requests. */
   readonly requests?: StreamRequests | undefined;
+  /** undefined: no results are kept apart from the sink. */
+  readonly store?: BodyHost | undefined;
 }
 
 export class StreamConnection {
@@ -331,7 +334,7 @@ export class StreamConnection {
     }
     const id = call.kind === 'get' ? filterOf(call).id : undefined;
     const queues = channel.use(needs[call.kind], this.#message, id);
-    const { describe, workers, requests } = this.#parts;
+    const { describe, workers, requests, store } = this.#parts;
     return {
       link: this.#link,
       session,
@@ -343,6 +346,7 @@ export class StreamConnection {
       requests,
       describe,
       workers,
+      store,
     };
   }
 

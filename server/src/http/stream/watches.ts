@@ -1,9 +1,17 @@
 // Watches of one connection. The queues count windows and keep leases; here deliveries become
 // operations, and the life of the connection becomes the life of its watches.
 
-import { type CloseWatch, noBytes, type OpenWatch, PlatformError } from '@sluice/sdk/wire';
+import {
+  type ApartBody,
+  type CloseWatch,
+  type DeliveryFacts,
+  noBytes,
+  type OpenWatch,
+  PlatformError,
+} from '@sluice/sdk/wire';
 import type { Delivery, Watch, WatchEnd, WatchSink } from '../../broker/queues.ts';
 import type { Log } from '../../kernel/log.ts';
+import { shownOf } from '../body-place.ts';
 import { filterOf, type Place } from './calls.ts';
 import { streamLimitText } from './limits.ts';
 import type { Link } from './link.ts';
@@ -11,7 +19,7 @@ import type { Link } from './link.ts';
 type Closing = CloseWatch['how'];
 
 const elsewhere =
-  'its body is not in the message: it goes to an instance on the machine of the server only';
+  'its body is not in the message, and its worker is too old to fetch it: update that';
 /** Another consumer may be able to take it sooner; this one never is. */
 const elsewhereMs = 5_000;
 
@@ -38,7 +46,7 @@ export class Watches {
     });
   }
 
-  open({ link, channel, queues }: Place, call: OpenWatch): void {
+  open({ link, channel, queues, workers }: Place, call: OpenWatch): void {
     if (this.#entries.has(call.number)) {
       throw new PlatformError('bad_request', `number ${call.number} is in use`);
     }
@@ -46,7 +54,7 @@ export class Watches {
       const limit = streamLimitText(link.limits, 'watchesMax');
       throw new PlatformError('rate_limited', `too many watches on this connection: ${limit}`);
     }
-    const { number, window, from, indexOnly, autoCommit, holding } = call;
+    const { number, window, from, indexOnly, autoCommit, holding, fetches = false } = call;
     if (!autoCommit && (window < 1 || window > 65_536)) {
       throw new PlatformError('bad_request', 'a window is from 1 to 65536');
     }
@@ -64,10 +72,12 @@ export class Watches {
       tags,
       id,
       holding,
+      fetches,
     } as const;
-    const sink = this.#sink(entry, indexOnly);
-    const whole = { ...sink, deliver: this.#onlyWhole(sink, { channel, queues, indexOnly }) };
-    queues.watch(channel.queue, request, whole).then(
+    const sink = this.#sink(entry, call, queues.service);
+    const isOldWorker = !fetches && workers?.joined.speaks(link) === true;
+    const deliver = isOldWorker ? this.#onlyWhole(sink, { channel, queues }) : sink.deliver;
+    queues.watch(channel.queue, request, { ...sink, deliver }).then(
       (watch) => this.#opened(entry, watch, call),
       (error: unknown) => {
         this.#entries.delete(number);
@@ -108,14 +118,14 @@ export class Watches {
     for (const number of this.#entries.keys()) this.pause(number);
   }
 
-  /** What does not carry its body would be worked on as an empty message: it goes back. */
+  /** A worker that does not fetch bodies would work on what stands for one: it goes back. */
   #onlyWhole(
     sink: WatchSink,
-    { channel, queues, indexOnly }: Pick<Place, 'channel' | 'queues'> & { indexOnly: boolean },
+    { channel, queues }: Pick<Place, 'channel' | 'queues'>,
   ): WatchSink['deliver'] {
     return (delivery) => {
       const { deliveryId, body } = delivery;
-      if (body === undefined || deliveryId === 0 || indexOnly) {
+      if (body === undefined || deliveryId === 0) {
         sink.deliver(delivery);
         return;
       }
@@ -131,12 +141,16 @@ export class Watches {
     };
   }
 
-  #sink(entry: Entry, indexOnly: boolean): WatchSink {
+  #sink(entry: Entry, { indexOnly, fetches = false }: OpenWatch, service: string): WatchSink {
     const link = this.#link;
     const { number } = entry;
     return {
-      deliver: (delivery) =>
-        sendDelivery(link, number, delivery, indexOnly ? noBytes : delivery.payload),
+      deliver: (delivery) => {
+        const shown = shownOf(delivery, service);
+        const facts = fetches ? factsOf(delivery) : {};
+        const isApart = indexOnly || facts.apart !== undefined;
+        sendDelivery(link, number, { ...shown, ...facts }, isApart ? noBytes : shown.payload);
+      },
       voided: (deliveryId, reason) =>
         link.sayInOrder({ kind: 'voided', watch: number, deliveryId, reason }),
       closed: (reason: WatchEnd) => {
@@ -185,7 +199,23 @@ export class Watches {
   }
 }
 
-function sendDelivery(link: Link, watch: number, delivery: Delivery, payload: Uint8Array): void {
+/** What a consumer is told that fetches bodies. */
+function factsOf({ body, home }: Delivery): DeliveryFacts {
+  const apart: ApartBody | undefined =
+    body?.kind === 'file' ? { kind: 'file', size: body.size } : body;
+  return {
+    ...(apart === undefined ? {} : { apart }),
+    ...(home === 'record' ? { largeResult: true } : {}),
+  };
+}
+
+function sendDelivery(
+  link: Link,
+  watch: number,
+  delivery: Delivery & DeliveryFacts,
+  payload: Uint8Array,
+): void {
+  const { apart, largeResult } = delivery;
   link.sayInOrder(
     {
       kind: 'deliver',
@@ -202,6 +232,8 @@ function sendDelivery(link: Link, watch: number, delivery: Delivery, payload: Ui
       payload,
       transfer: 0,
       size: payload.length,
+      ...(apart === undefined ? {} : { apart }),
+      ...(largeResult === undefined ? {} : { largeResult }),
     },
     payload,
   );
