@@ -222,6 +222,7 @@ function newRequest(index: number, call: SeenCall): RequestInfo {
     delayUntil: null,
     finishBy: null,
     instance: '',
+    revision: null,
     deliveries: 0,
     outcomes: [],
     code: '',

@@ -100,6 +100,7 @@ const clientOperation: fc.Arbitrary<ClientOperation> = fc.oneof(
     tags,
     id: text,
     holding: numbers,
+    revision: nat,
   }),
   kind('unwatch', { number: nat, watch: nat, how: fc.constantFrom('cut', 'drain', 'dead') }),
   kind('pause', { watch: nat }),

@@ -86,6 +86,8 @@ export interface CancelInfo {
 export interface DeliveryInfo {
   readonly deliveryId: number;
   readonly instance: string;
+  /** The revision of the service that the instance followed; null = not known. */
+  readonly revision: number | null;
   readonly deliveredAt: string;
   readonly endedAt: string;
   /** Whether it counts towards the deliveries after which a request is dead. */
@@ -131,6 +133,8 @@ export interface RequestInfo {
   readonly finishBy: string | null;
   /** The instance that has it, or had it last; empty = none yet. */
   readonly instance: string;
+  /** The revision of the service that it followed then; null = not known. */
+  readonly revision: number | null;
   readonly deliveries: number;
   /** The latest deliveries that ended before the last one. */
   readonly outcomes: readonly DeliveryInfo[];

@@ -118,6 +118,7 @@ export class StreamWatch implements Watch, SessionWatch {
       tags,
       id,
       holding: this.#named,
+      revision: 0,
     };
   }
 

@@ -81,10 +81,11 @@ export class WorkWatch implements SessionWatch, LeaseWatch {
   opening(): OpenWatch {
     this.#isOpen = true;
     const { window, from, tags, id = '', holding } = this.#request;
-    const { indexOnly, autoCommit, fetches = false } = this.#request;
+    const { indexOnly, autoCommit, revision = 0, fetches = false } = this.#request;
     const { number } = this;
     const channel = this.#channel;
-    const what = { window, from, tags, id, holding, indexOnly, autoCommit, fetches };
+    const flags = { indexOnly, autoCommit, fetches };
+    const what = { window, from, tags, id, holding, revision, ...flags };
     // Not `worker`: the leases of this one survive its connection.
     return { kind: 'watch', number, channel, worker: false, ...what };
   }

@@ -40,6 +40,8 @@ export interface WorkRequest {
   readonly id: string | undefined;
   /** Fencing tokens of what is still being worked on. */
   readonly holding: readonly number[];
+  /** The revision of the service that the worker follows, for the records. Default 0, not known. */
+  readonly revision?: number;
   /** It fetches bodies that are not in their messages. Default: what is larger than a message may
    * be is not delivered here. */
   readonly fetches?: boolean;

@@ -36,6 +36,7 @@ const watchHas = {
   tags: 8,
   id: 16,
   holding: 32,
+  revision: 64,
   fetches: 128,
 } as const;
 const completeHas = {
@@ -61,6 +62,7 @@ export const watch: OperationCodec<OpenWatch> = {
     if (operation.tags.size > 0) writeTags(writer, operation.tags);
     if (operation.id !== '') writer.text(operation.id);
     if (operation.holding.length > 0) writeNumbers(writer, operation.holding);
+    if (operation.revision > 0) writer.varint(operation.revision);
   },
   read(reader) {
     const number = reader.varint();
@@ -78,6 +80,7 @@ export const watch: OperationCodec<OpenWatch> = {
       tags: flags & watchHas.tags ? readTags(reader) : noTags,
       id: flags & watchHas.id ? reader.text() : '',
       holding: flags & watchHas.holding ? readNumbers(reader) : [],
+      revision: flags & watchHas.revision ? reader.varint() : 0,
       ...(flags & watchHas.fetches ? { fetches: true } : {}),
     };
   },
@@ -316,6 +319,7 @@ function watchFlags(operation: OpenWatch): number {
     (operation.tags.size > 0 ? watchHas.tags : 0) |
     (operation.id === '' ? 0 : watchHas.id) |
     (operation.holding.length > 0 ? watchHas.holding : 0) |
+    (operation.revision > 0 ? watchHas.revision : 0) |
     (operation.fetches === true ? watchHas.fetches : 0)
   );
 }

@@ -127,6 +127,8 @@ export interface OpenWatch extends Call, requests.WatchWishes {
   readonly id: string;
   /** Delivery ids the client still works on. */
   readonly holding: readonly number[];
+  /** The revision of the service that the client follows; 0 = it does not say. */
+  readonly revision: number;
 }
 
 export interface CloseWatch {

@@ -107,6 +107,8 @@ export interface WatchRequest {
   readonly id: string | undefined;
   /** Delivery ids a resuming consumer still works on; its other leases go back uncounted. */
   readonly holding: readonly number[];
+  /** The revision of the service that the consumer follows, for the records; 0 = not known. */
+  readonly revision?: number;
   /** It fetches bodies in files by its deliveries: only small ones come in their messages, and of
    * the kind `worker` none. Default: those that a message can carry come in it. */
   readonly fetches?: boolean;

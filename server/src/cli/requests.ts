@@ -120,6 +120,7 @@ export function detailLines(info: RequestInfo, nowMs: number): string[] {
       ['To finish by', instantText(info.finishBy)],
       ['Kept until', instantText(info.retainUntil)],
       ['Instance', info.instance],
+      ['Revision', info.revision ?? ''],
       ['Deliveries', info.deliveries],
       ['Code', info.code],
       ['Reason', info.reason],

@@ -3,7 +3,7 @@
 // say so in the change log. Closed sets are written as positions in the lists below: only ever
 // append to them.
 
-import type { Tags } from '@sluice/sdk/wire';
+import { noTags, type Tags } from '@sluice/sdk/wire';
 import type { Home, MessageMeta, QueueName } from '../queue/message.ts';
 import { queueNames, queueNumbers } from '../queue/message.ts';
 import type { DeliveryOutcome, RequestRecord, RestCause, RestState } from '../queue/record.ts';
@@ -60,8 +60,10 @@ function writeTags(writer: RowWriter, tags: Tags): void {
 }
 
 function readTags(reader: RowReader): Tags {
+  const count = reader.uint();
+  if (count === 0) return noTags;
   const tags = new Map<string, string>();
-  for (let left = reader.uint(); left > 0; left--) tags.set(reader.text(), reader.text());
+  for (let left = count; left > 0; left--) tags.set(reader.text(), reader.text());
   return tags;
 }
 
@@ -127,6 +129,23 @@ export function readMeta(reader: RowReader): MessageMeta {
   };
 }
 
+// Revisions are there where they are known; the bits that say so were always 0 before.
+interface RevisionBits {
+  readonly revision: number;
+}
+
+const outcomeBits = { counted: 1, revision: 2 } as const;
+const markBits = { resumable: 1, place: 2, revision: 16 } as const;
+const homeBits = { place: 1, revision: 2 } as const;
+
+function revisionBit({ revision }: { readonly revision: number }, bits: RevisionBits): number {
+  return revision === 0 ? 0 : bits.revision;
+}
+
+function readRevision(reader: RowReader, bits: number, of: RevisionBits): number {
+  return (bits & of.revision) !== 0 ? reader.uint() : 0;
+}
+
 function writeOutcomes(writer: RowWriter, outcomes: readonly DeliveryOutcome[]): void {
   writer.uint(outcomes.length);
   for (const outcome of outcomes) {
@@ -134,23 +153,29 @@ function writeOutcomes(writer: RowWriter, outcomes: readonly DeliveryOutcome[]):
     writer.text(outcome.uid);
     writer.float(outcome.deliveredAt);
     writer.float(outcome.endedAt);
-    writer.byte(outcome.counted ? 1 : 0);
+    writer.byte((outcome.counted ? outcomeBits.counted : 0) | revisionBit(outcome, outcomeBits));
     writer.text(outcome.code);
     writer.text(outcome.reason);
+    if (outcome.revision !== 0) writer.uint(outcome.revision);
   }
 }
 
 function readOutcomes(reader: RowReader): readonly DeliveryOutcome[] {
   const outcomes: DeliveryOutcome[] = [];
   for (let left = reader.uint(); left > 0; left--) {
-    outcomes.push({
+    const outcome = {
       deliveryId: reader.uint(),
       uid: reader.text(),
       deliveredAt: reader.float(),
       endedAt: reader.float(),
-      counted: reader.byte() === 1,
+    };
+    const bits = reader.byte();
+    outcomes.push({
+      ...outcome,
+      counted: (bits & outcomeBits.counted) !== 0,
       code: reader.text(),
       reason: reader.text(),
+      revision: readRevision(reader, bits, outcomeBits),
     });
   }
   return outcomes;
@@ -163,7 +188,12 @@ export function writeMark(writer: RowWriter, mark: Mark): void {
   writeWord(writer, markStates, mark.state);
   // Two bits were always 0 before instances' deaths were counted.
   const deaths = Math.min(mark.deaths, deathsMax) << deathsShift;
-  writer.byte((mark.resumable ? 1 : 0) | (mark.place ? 2 : 0) | deaths);
+  writer.byte(
+    (mark.resumable ? markBits.resumable : 0) |
+      (mark.place ? markBits.place : 0) |
+      revisionBit(mark, markBits) |
+      deaths,
+  );
   writer.uint(mark.deliveryId);
   writer.text(mark.uid);
   writer.float(mark.firstDeliveredAt);
@@ -173,6 +203,7 @@ export function writeMark(writer: RowWriter, mark: Mark): void {
   writer.float(mark.notBefore);
   writer.uint(mark.placeIndex);
   writeOutcomes(writer, mark.outcomes);
+  if (mark.revision !== 0) writer.uint(mark.revision);
 }
 
 export function readMark(reader: RowReader): Mark {
@@ -180,8 +211,8 @@ export function readMark(reader: RowReader): Mark {
   const bits = reader.byte();
   return {
     state,
-    resumable: (bits & 1) !== 0,
-    place: (bits & 2) !== 0,
+    resumable: (bits & markBits.resumable) !== 0,
+    place: (bits & markBits.place) !== 0,
     deliveryId: reader.uint(),
     uid: reader.text(),
     firstDeliveredAt: reader.float(),
@@ -192,6 +223,7 @@ export function readMark(reader: RowReader): Mark {
     notBefore: reader.float(),
     placeIndex: reader.uint(),
     outcomes: readOutcomes(reader),
+    revision: readRevision(reader, bits, markBits),
   };
 }
 
@@ -226,7 +258,7 @@ export function writeRecord(writer: RowWriter, record: RequestRecord): void {
   if (idempotencyKey !== undefined) writer.text(idempotencyKey);
   writeWord(writer, states, record.state);
   writeWord(writer, causes, record.cause);
-  writeWord(writer, homes, record.home);
+  writer.byte(homes.indexOf(record.home) | revisionBit(record, homeBits));
   writer.float(record.acceptedAt);
   writer.float(record.firstDeliveredAt);
   writer.float(record.lastDeliveredAt);
@@ -248,11 +280,12 @@ export function writeRecord(writer: RowWriter, record: RequestRecord): void {
   if (source !== 0) writer.uint(source);
   if (contentType !== undefined) writer.text(contentType);
   if (after !== undefined) writer.text(after);
+  if (record.revision !== 0) writer.uint(record.revision);
 }
 
 export function readRecord(reader: RowReader): RequestRecord {
   const bits = reader.byte();
-  return {
+  const head = {
     callerId: (bits & recordBits.callerId) !== 0,
     index: reader.uint(),
     id: reader.text(),
@@ -261,7 +294,11 @@ export function readRecord(reader: RowReader): RequestRecord {
     idempotencyKey: (bits & recordBits.idempotencyKey) !== 0 ? reader.text() : undefined,
     state: readWord(reader, states),
     cause: readWord(reader, causes),
-    home: readWord(reader, homes),
+  };
+  const home = reader.byte();
+  return {
+    ...head,
+    home: (home & homeBits.place) !== 0 ? 'record' : 'sink',
     acceptedAt: reader.float(),
     firstDeliveredAt: reader.float(),
     lastDeliveredAt: reader.float(),
@@ -283,6 +320,7 @@ export function readRecord(reader: RowReader): RequestRecord {
     source: (bits & recordBits.source) !== 0 ? reader.uint() : 0,
     contentType: (bits & recordBits.contentType) !== 0 ? reader.text() : undefined,
     after: (bits & recordBits.after) !== 0 ? reader.text() : undefined,
+    revision: readRevision(reader, home, homeBits),
   };
 }
 

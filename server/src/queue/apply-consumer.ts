@@ -22,6 +22,7 @@ export function applyAttach(state: State, change: Attach): void {
   consumer.tags = change.tags;
   consumer.id = change.id;
   consumer.from = change.from;
+  consumer.revision = change.revision;
   consumer.connected = true;
   consumer.takeovers = change.takeovers;
   const walksAlone = change.filter !== undefined || change.from > 1;
@@ -57,6 +58,7 @@ export function createConsumer(group: Group, uid: string, number: number): Consu
     tags: new Map(),
     id: undefined,
     from: 0,
+    revision: 0,
     connected: false,
     paused: false,
     leaving: false,

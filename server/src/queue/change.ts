@@ -22,6 +22,7 @@ export interface Closing {
   readonly deliveries: number;
   readonly outcomes: readonly DeliveryOutcome[];
   readonly uid: string;
+  readonly revision: number;
   readonly sizeOut: number;
   readonly resultIndex: number;
   readonly code: string;
@@ -112,6 +113,7 @@ export interface Attach {
   readonly tags: Tags;
   readonly id: string | undefined;
   readonly from: number;
+  readonly revision: number;
   readonly takeovers: readonly number[];
 }
 
@@ -291,6 +293,7 @@ function recordOf(meta: MessageMeta, closing: Closing): RequestRecord {
     deliveries: closing.deliveries,
     outcomes: closing.outcomes,
     uid: closing.uid,
+    revision: closing.revision,
     sizeIn: meta.size,
     sizeOut: closing.sizeOut,
     priority: meta.priority,

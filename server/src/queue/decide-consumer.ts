@@ -34,6 +34,7 @@ export interface AttachCommand {
   readonly tags: Tags;
   readonly id: string | undefined;
   readonly holding: readonly number[];
+  readonly revision?: number;
 }
 
 export interface DetachCommand {
@@ -162,12 +163,13 @@ function attachOf(
     tags,
     id,
     from,
+    revision: command.revision ?? 0,
     takeovers: before?.connected === true ? [...recent, now.mono] : recent,
   };
 }
 
-/** What the same uid held before. A consumer that names what it still works on keeps that; to an EAS
- * watcher it is sent again, at most its window. The rest goes back, uncounted. */
+/** What the same uid held before. A consumer that names what it still works on keeps that; to an
+ * EAS watcher it is sent again, at most its window. The rest goes back, uncounted. */
 function carryOver(
   state: State,
   queue: QueueState,

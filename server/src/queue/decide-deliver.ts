@@ -117,6 +117,7 @@ function sendUnderLease(sending: Sending): Consequences {
     state: 'leased',
     deliveryId,
     uid: consumer.uid,
+    revision: consumer.revision,
     firstDeliveredAt: before?.firstDeliveredAt || now.wall,
     deliveredAt: now.wall,
     deliveries: (before?.deliveries ?? 0) + 1,

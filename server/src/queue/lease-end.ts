@@ -94,6 +94,7 @@ function endedMark(
   const outcome = {
     deliveryId: mark.deliveryId,
     uid: mark.uid,
+    revision: mark.revision,
     deliveredAt: mark.deliveredAt,
     endedAt: now.wall,
     counted: counts,
@@ -281,6 +282,7 @@ export function closingOf(mark: Mark | undefined, now: Time, rest: Rest): Closin
     deliveries: mark?.deliveries ?? 0,
     outcomes: mark?.outcomes ?? [],
     uid: mark?.uid ?? '',
+    revision: mark?.revision ?? 0,
     sizeOut: rest.sizeOut ?? 0,
     resultIndex: rest.resultIndex ?? mark?.placeIndex ?? 0,
     code: rest.code ?? '',

@@ -7,6 +7,7 @@ export const emptyMark: Mark = {
   state: 'returned',
   deliveryId: 0,
   uid: '',
+  revision: 0,
   firstDeliveredAt: 0,
   deliveredAt: 0,
   deliveries: 0,

@@ -32,6 +32,8 @@ export interface DeliveryOutcome {
   readonly deliveryId: number;
   /** The consumer's user id: for Sluice's own workers the name of the instance. */
   readonly uid: string;
+  /** The revision of the service that the consumer followed; 0 = not known. */
+  readonly revision: number;
   /** Wall clock. */
   readonly deliveredAt: number;
   readonly endedAt: number;
@@ -59,7 +61,9 @@ export interface RequestRecord {
   /** How many deliveries there were; `outcomes` lists the latest 16 that ended before the last. */
   readonly deliveries: number;
   readonly outcomes: readonly DeliveryOutcome[];
+  /** Of the last delivery. */
   readonly uid: string;
+  readonly revision: number;
   readonly sizeIn: number;
   readonly sizeOut: number;
   readonly priority: number;

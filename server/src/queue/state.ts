@@ -53,6 +53,8 @@ export interface Consumer {
   tags: ReadonlyMap<string, string>;
   id: string | undefined;
   from: number;
+  /** The revision of the service that it follows; 0 = it did not say. */
+  revision: number;
   connected: boolean;
   paused: boolean;
   /** It said `Shutdown`: nothing more until it comes again. */

@@ -16,6 +16,8 @@ export interface Mark {
   /** The fencing token of the lease, or of the last one. */
   readonly deliveryId: number;
   readonly uid: string;
+  /** The revision of the service that the holder followed when it got it; 0 = not known. */
+  readonly revision: number;
   /** Wall clock. */
   readonly firstDeliveredAt: number;
   readonly deliveredAt: number;

@@ -71,6 +71,8 @@ export interface RequestView {
   readonly retainUntil: number;
   /** The instance that has or had it last; empty = none yet. */
   readonly instance: string;
+  /** The revision of the service that it followed then; 0 = not known. */
+  readonly revision: number;
   /** How many deliveries, and those that ended before the last. */
   readonly deliveries: number;
   readonly outcomes: readonly DeliveryOutcome[];

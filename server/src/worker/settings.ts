@@ -12,6 +12,8 @@ export interface CallTarget {
 }
 
 export interface WorkerSettings {
+  /** The revision of the service that these are of; 0, the default, is none that is known. */
+  readonly revision?: number;
   /** Most requests that the instance works on at a time. */
   readonly window: number;
   /** Longest call to the model; 0 = no limit. */

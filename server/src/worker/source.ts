@@ -37,6 +37,8 @@ export interface WorkWatchRequest {
   readonly id: string | undefined;
   /** Deliveries still being worked on, after the watch before was lost. */
   readonly holding: readonly number[];
+  /** The revision of the service that the worker follows, for the records; 0 = not known. */
+  readonly revision: number;
 }
 
 /** Why the source closed a watch. */

@@ -25,9 +25,16 @@ export interface SubscriptionOptions {
   readonly lost: (why: 'replaced' | 'deleted') => void;
 }
 
+/** What a watch is opened with that may change. */
+export interface WatchTerms {
+  readonly window: number;
+  /** Of the service; 0 = not known. */
+  readonly revision: number;
+}
+
 export class Subscription {
   readonly #options: SubscriptionOptions;
-  #window: number;
+  #terms: WatchTerms;
   #watch: WorkWatch | undefined;
   /** Not heard any more, and open until the next one is let in and takes it over. */
   #before: WorkWatch | undefined;
@@ -38,9 +45,9 @@ export class Subscription {
   #attempts = 0;
   #timer: Timer | undefined;
 
-  constructor(options: SubscriptionOptions, window: number) {
+  constructor(options: SubscriptionOptions, terms: WatchTerms) {
     this.#options = options;
-    this.#window = window;
+    this.#terms = terms;
   }
 
   get isOpen(): boolean {
@@ -57,10 +64,11 @@ export class Subscription {
     });
   }
 
-  /** A new window: the same name takes its own watch over, with everything it holds. */
-  resize(window: number): void {
-    if (window === this.#window) return;
-    this.#window = window;
+  /** Under other terms the same name takes its own watch over, with everything it holds. */
+  change(terms: WatchTerms): void {
+    const { window, revision } = this.#terms;
+    if (terms.window === window && terms.revision === revision) return;
+    this.#terms = terms;
     if (!this.#closed && this.#generation > 0) this.open();
   }
 
@@ -101,7 +109,7 @@ export class Subscription {
         {
           by: { gid: service, uid: instance },
           kind: 'worker',
-          window: this.#window,
+          ...this.#terms,
           from: 0,
           indexOnly: false,
           autoCommit: false,

@@ -19,7 +19,7 @@ import { modelRequest } from './request.ts';
 import type { WorkerSettings } from './settings.ts';
 import { Slots } from './slots.ts';
 import type { WorkDelivery, WorkNews, WorkSource } from './source.ts';
-import { Subscription } from './subscription.ts';
+import { Subscription, type WatchTerms } from './subscription.ts';
 import { type CallFacts, verdictOf } from './verdict.ts';
 
 export interface WorkerOptions {
@@ -113,7 +113,7 @@ export class Worker {
         voided: (deliveryId, reason) => this.#voided(deliveryId, reason),
         lost: (why) => this.#lost(why),
       },
-      this.#window(),
+      this.#terms(),
     );
   }
 
@@ -126,7 +126,7 @@ export class Worker {
   /** New settings, without a break; calls under way keep theirs. */
   update(settings: WorkerSettings): void {
     this.#settings = settings;
-    this.#subscription.resize(this.#window());
+    this.#subscription.change(this.#terms());
     this.#fill();
   }
 
@@ -355,13 +355,14 @@ export class Worker {
   /** Slots abandoned at or before `until` (monotonic clock) are free again. */
   #free(until: number): void {
     for (const id of this.#slots.free(until)) this.#options.source.freed('input', id);
-    this.#subscription.resize(this.#window());
+    this.#subscription.change(this.#terms());
     this.#fill();
   }
 
   /** What the source may count with; while that is nothing, the watch is paused. */
-  #window(): number {
-    return Math.max(1, this.#settings.window - this.#slots.inherited);
+  #terms(): WatchTerms {
+    const { window, revision = 0 } = this.#settings;
+    return { window: Math.max(1, window - this.#slots.inherited), revision };
   }
 
   /** Abandoned calls and running ones fill the window: nothing more may come. */

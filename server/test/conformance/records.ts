@@ -24,14 +24,16 @@ export function recordsRules(world: World): void {
         index: 1,
         result: put('sink', 1, 50, { source: 1 }).message,
         recordResult: undefined,
-        record: recordOf(1, { resultIndex: 1 }),
+        record: recordOf(1, { resultIndex: 1, revision: 129 }),
         outbox: { index: 1, terms: 'c' },
       });
       const again = await world.writerAfterReopen();
       const rows = await again.recover();
       expect(messages(rows)).toEqual(['sink 1']);
       expect(await again.payload('sink', 1)).toEqual(payloadOf(1, 50));
-      expect(await again.engine.records(7, 0, 10)).toEqual([recordOf(1, { resultIndex: 1 })]);
+      expect(await again.engine.records(7, 0, 10)).toEqual([
+        recordOf(1, { resultIndex: 1, revision: 129 }),
+      ]);
       expect(rowsOf(rows, 'outbox')).toHaveLength(1);
       await again.write({ kind: 'outboxDone', index: 1 });
       expect(rowsOf(await again.recover(), 'outbox')).toEqual([]);
@@ -165,7 +167,7 @@ export function recordsRules(world: World): void {
     });
 
     it.each(['together', 'apart'])('writes a record anew, and trims it: %s', async (how) => {
-      const before = recordOf(1, { home: 'record' });
+      const before = recordOf(1, { home: 'record', revision: 3 });
       const after = { ...before, after: '{"freedAt":5}', reason: 'longer than before' };
       const steps: Transition[] = [
         put('input', 1),

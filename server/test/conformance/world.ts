@@ -59,6 +59,7 @@ export function markOf(deliveryId: number, more: Partial<Mark> = {}): Mark {
     state: 'leased',
     deliveryId,
     uid: 'worker-1',
+    revision: 0,
     firstDeliveredAt: 1_700_000_000_500,
     deliveredAt: 1_700_000_000_500.25,
     deliveries: 1,
@@ -107,6 +108,7 @@ export function recordOf(index: number, more: Partial<RequestRecord> = {}): Requ
       {
         deliveryId: 2 ** 40 + 3,
         uid: 'worker-2',
+        revision: 0,
         deliveredAt: 5,
         endedAt: 6.5,
         counted: true,
@@ -115,6 +117,7 @@ export function recordOf(index: number, more: Partial<RequestRecord> = {}): Requ
       },
     ],
     uid: 'worker-1',
+    revision: 0,
     sizeIn: 20,
     sizeOut: 30,
     priority: 2 ** 31 - 1,

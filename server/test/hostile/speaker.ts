@@ -127,6 +127,7 @@ export function watchOf(number: number, over: Partial<Of<'watch'>> = {}): Of<'wa
   return {
     ...{ kind: 'watch', number, channel: 1, window: 1, from: 0, indexOnly: false },
     ...{ autoCommit: false, worker: false, tags: new Map(), id: '', holding: [] },
+    revision: 0,
     ...over,
   };
 }

@@ -203,6 +203,7 @@ function requestOf(
     delayUntil: null,
     finishBy: null,
     instance: 'ocr-1',
+    revision: 1,
     deliveries: 1,
     outcomes: [],
     code: '200',

@@ -97,6 +97,10 @@ it('tells what a model elsewhere streams and reports, while it does', async () =
     '1.20 done {"state":"succeeded","cause":"completed","code":"200"}',
   ]);
   expect(await tellingOf(overStream)).toEqual(told.slice(2));
+  // Its worker follows the service as it was created.
+  const { instance, revision, firstOutputAt } = await requests().status(id);
+  expect([instance, revision]).toEqual([expect.stringContaining('far-'), 1]);
+  expect(Date.parse(firstOutputAt ?? '')).toBeGreaterThan(0);
   await client.close();
   // Late, and from the middle.
   expect(await tellingOf(requests().events(id, { after: '1.15' }))).toEqual([

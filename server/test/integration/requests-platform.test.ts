@@ -87,6 +87,8 @@ test('a request runs through, and its events tell of it', async () => {
   });
   expect([submitted.status, submitted.text]).toEqual([200, 'HELLO']);
   const at = String(submitted.headers.get('location'));
+  const info: RequestInfo = JSON.parse((await ask('GET', at)).text);
+  expect(info).toMatchObject({ state: 'succeeded', instance: expect.any(String), revision: 1 });
   const events = await ask('GET', `${at}/events`);
   expect(events.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
   expect(events.text).toMatch(/event: done\nid: \S+\ndata: \{"state":"succeeded"/);

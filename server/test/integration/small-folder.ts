@@ -148,7 +148,9 @@ export async function contentOf(engine: LmdbEngine): Promise<readonly string[]> 
 }
 
 function show(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) => {
+  return JSON.stringify(value, (key, part: unknown) => {
+    // Not written where it is not known, as in all folders of before it was.
+    if (key === 'revision' && part === 0) return undefined;
     if (part instanceof Map) return [...part];
     if (part instanceof Uint8Array) return showBytes(part);
     return isBufferJson(part) ? showBytes(Buffer.from(part.data)) : part;

@@ -268,20 +268,22 @@ function turn(): Promise<void> {
   return new Promise((resolve) => systemClock.after(2, resolve));
 }
 
-it('goes on with what it works on when its window changes', async () => {
+it('goes on with what it works on when its window and revision change', async () => {
   const { queues, instance, put, results } = await world();
   const open: ServerResponse[] = [];
   const wait: Answer = (_request, response) => void open.push(response);
   const { worker, model } = await instance(wait, { window: 1 });
   await put('a', 'b');
   await expect.poll(() => open.length).toBe(1);
-  worker.update({ ...plainSettings, window: 2 });
+  worker.update({ ...plainSettings, window: 2, revision: 7 });
   await expect.poll(() => open.length).toBe(2);
   expect(queues.view('input').consumers).toMatchObject([{ window: 2, pending: 2 }]);
   for (const response of open) response.end('once');
   expect((await results(2)).map(({ body }) => body)).toEqual(['once', 'once']);
   expect(model.seen.length).toBe(2);
   expect(queues.counters('input').delivered).toBe(2);
+  const records = await queues.requests.records(1, 2);
+  expect(records.map(({ revision }) => revision)).toEqual([0, 7]);
 });
 
 it('leaves nothing with a watch that it meant to replace and could not', async () => {

@@ -35,6 +35,27 @@ describe('one request', () => {
     });
   });
 
+  it('says which revision of its service each delivery ran under, after a crash too', async () => {
+    await inWorld({ declaresInstances: true }, async (world) => {
+      const { id } = await submit(world, 'one');
+      expect(await viewOf(world, id)).toMatchObject({ revision: 0, outcomes: [] });
+      const before = await world.worker('i-1', { revision: 3 });
+      await world.giveBack(before, 1, { counted: false });
+      const running = { instance: 'i-1', revision: 3, outcomes: [{ uid: 'i-1', revision: 3 }] };
+      expect(await viewOf(world, id)).toMatchObject(running);
+      // The same instance follows a newer one; what it works on stays as it began.
+      const holding = [before.of(1).deliveryId];
+      const after = await world.worker('i-1', { revision: 4, holding });
+      expect(await viewOf(world, id)).toMatchObject(running);
+      await world.giveBack(before, 1, { counted: false });
+      expect(await viewOf(world, id)).toMatchObject({ revision: 4 });
+      await world.complete(after, 1, 'done');
+      await world.crash();
+      const rested = { revision: 4, outcomes: [{ revision: 3 }, { revision: 3 }] };
+      expect(await viewOf(world, id)).toMatchObject(rested);
+    });
+  });
+
   it('is not found by an id that was counted up or made up', async () => {
     await inWorld({}, async (world) => {
       const { id } = await submit(world, 'one');

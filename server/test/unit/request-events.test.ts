@@ -75,6 +75,7 @@ const queued: RequestView = {
   doneAt: 0,
   retainUntil: 0,
   instance: '',
+  revision: 0,
   deliveries: 0,
   outcomes: [],
   code: '',

@@ -151,7 +151,7 @@ describe('the stream server', () => {
     });
     expect(await speaker.answer(17)).toMatchObject({ kind: 'putDone' });
     const watch = { channel: 1, window: 1, from: 0, indexOnly: false, autoCommit: false } as const;
-    const rest = { worker: false, tags: new Map(), id: '', holding: [] } as const;
+    const rest = { worker: false, tags: new Map(), id: '', holding: [], revision: 0 } as const;
     for (let number = 30; number < 33; number++)
       speaker.say({ kind: 'watch', number, ...watch, ...rest });
     expect(await speaker.answer(32)).toMatchObject({
@@ -240,6 +240,7 @@ describe('the stream server', () => {
       tags: new Map(),
       id: '',
       holding: [],
+      revision: 0,
     });
     const quiet = async (): Promise<void> => {
       let before = -1;

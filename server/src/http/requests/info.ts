@@ -38,6 +38,7 @@ export function infoOf(view: RequestView): RequestInfo {
     delayUntil: instant(view.delayUntil),
     finishBy: instant(view.finishBy),
     instance: view.instance,
+    revision: known(view.revision),
     deliveries: view.deliveries,
     outcomes: view.outcomes.map(deliveryOf),
     code: view.code,
@@ -60,8 +61,8 @@ export function infoOf(view: RequestView): RequestInfo {
             unconfirmed: cancel.effectiveAt === undefined,
             wastedMs: cancel.wastedMs ?? null,
           },
-    redriveOf: view.redriveOf === 0 ? null : view.redriveOf,
-    redrivenAs: view.redrivenAs === 0 ? null : view.redrivenAs,
+    redriveOf: known(view.redriveOf),
+    redrivenAs: known(view.redrivenAs),
     progress: view.progress ?? null,
     links: linksOf(service, id),
   };
@@ -93,10 +94,11 @@ function linksOf(service: string, id: string): RequestLinks {
 }
 
 function deliveryOf(outcome: DeliveryOutcome): DeliveryInfo {
-  const { deliveryId, uid, deliveredAt, endedAt, counted, code, reason } = outcome;
+  const { deliveryId, uid, revision, deliveredAt, endedAt, counted, code, reason } = outcome;
   return {
     deliveryId,
     instance: uid,
+    revision: known(revision),
     deliveredAt: new Date(deliveredAt).toISOString(),
     endedAt: new Date(endedAt).toISOString(),
     counted,
@@ -113,6 +115,11 @@ function estimateOf(estimate: Estimate): EstimateInfo {
 
 function plainTags(tags: Tags): Readonly<Record<string, string>> {
   return Object.fromEntries(tags);
+}
+
+/** 0 stands for none. */
+function known(number: number): number | null {
+  return number === 0 ? null : number;
 }
 
 function instant(wall: number): string | null {

@@ -31,9 +31,14 @@ const time = z.iso.datetime();
 const tags = z.record(z.string(), z.string());
 const index = z.int().min(1);
 
+const revision = count
+  .nullable()
+  .describe('The revision of the service that the instance followed; null = not known.');
+
 const delivery = z.object({
   deliveryId: count,
   instance: z.string(),
+  revision,
   deliveredAt: time,
   endedAt: time,
   counted: z.boolean().describe('Whether it brings the request nearer to being dead.'),
@@ -87,6 +92,7 @@ const request = z.object({
   delayUntil: time.nullable(),
   finishBy: time.nullable(),
   instance: z.string(),
+  revision,
   deliveries: count,
   outcomes: z.array(delivery).describe('Deliveries that ended before the last one.'),
   code: z.string(),

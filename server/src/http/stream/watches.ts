@@ -54,7 +54,8 @@ export class Watches {
       const limit = streamLimitText(link.limits, 'watchesMax');
       throw new PlatformError('rate_limited', `too many watches on this connection: ${limit}`);
     }
-    const { number, window, from, indexOnly, autoCommit, holding, fetches = false } = call;
+    const { number, window, from, indexOnly, autoCommit, holding, revision } = call;
+    const { fetches = false } = call;
     if (!autoCommit && (window < 1 || window > 65_536)) {
       throw new PlatformError('bad_request', 'a window is from 1 to 65536');
     }
@@ -72,6 +73,7 @@ export class Watches {
       tags,
       id,
       holding,
+      revision,
       fetches,
     } as const;
     const sink = this.#sink(entry, call, queues.service);
