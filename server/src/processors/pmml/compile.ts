@@ -145,6 +145,8 @@ function ownResult(
   if (name === undefined || !isDeclared) {
     if (outer !== undefined || scope.shown.length > 0) return [];
   }
+  // Where the segments answer for themselves, they answer the target too.
+  if (scope.shown.some((result) => result.isTarget && result.name === name)) return [];
   const slot = scope.newSlot();
   const about = undefined;
   const shownName = name ?? (scope.functionName === 'clustering' ? 'cluster' : 'prediction');

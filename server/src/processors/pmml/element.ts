@@ -167,6 +167,11 @@ export class Element {
   }
 }
 
+/** A name without its prefix: rows of tables call their columns data:input as attributes do. */
+export function localName(name: string): string {
+  return name.slice(name.indexOf(':') + 1);
+}
+
 /** The number that a text of a PMML file stands for, INF and NaN among them. */
 export function parseNumber(text: string): number | undefined {
   const trimmed = text.trim();

@@ -1,6 +1,6 @@
 // The expressions that map one field to another value: normalization, indicators, bins, tables.
 
-import type { Element } from './element.ts';
+import { type Element, localName } from './element.ts';
 import {
   type CompiledExpression,
   type Context,
@@ -87,11 +87,11 @@ export function compileMapValues(element: Element, context: Context): CompiledEx
   const result = typeIn(element) ?? 'string';
   const { missing, otherwise } = replacements(element, result);
   const keys = element.all('FieldColumnPair').map((pair) => ({
-    column: pair.required('column'),
+    column: localName(pair.required('column')),
     operand: context.operand(pair.required('field'), pair),
   }));
   if (keys.length === 0) element.refuse('it has no FieldColumnPair');
-  const output = element.required('outputColumn');
+  const output = localName(element.required('outputColumn'));
   const table: Table = new Map();
   for (const row of element.child('InlineTable').all('row')) {
     const cells = new Map(row.everyChild().map((cell) => [cell.name, cell.content()]));

@@ -37,8 +37,7 @@ export function compileMining(element: Element, scope: Scope): Evaluator {
   const segmentation = element.child('Segmentation');
   const method = methodOf(segmentation);
   const rule = missingRule(segmentation);
-  const isChain = method === 'modelChain' || method === 'multiModelChain';
-  if (rule.treatment !== 'continue' && (isChain || method === 'selectAll')) {
+  if (rule.treatment !== 'continue' && (method === 'multiModelChain' || method === 'selectAll')) {
     segmentation.refuse(`missingPredictionTreatment does not go with ${method}`);
   }
   const segments = segmentation.all('Segment').map((each, at) => {
@@ -136,12 +135,12 @@ function evaluatorOf(
 ): Evaluated {
   switch (method) {
     case 'modelChain':
-      return (row, note) => chain(segments, row, note);
+      return (row, note) => chain(segments, rule, row, note);
     case 'multiModelChain':
     case 'selectAll':
       // Callers see what the segments themselves say.
       return (row, note) => {
-        chain(segments, row, note);
+        chain(segments, rule, row, note);
         return noPrediction;
       };
     case 'selectFirst':
@@ -153,14 +152,18 @@ function evaluatorOf(
 
 function chain(
   segments: readonly Segment[],
+  { treatment }: MissingRule,
   row: Row,
   note: (segment: Segment, prediction: Prediction) => void,
 ): Prediction {
   let last = noPrediction;
   for (const segment of segments) {
     if (segment.test !== undefined && segment.test(row) !== true) continue;
-    last = segment.model.evaluate(row);
-    note(segment, last);
+    const prediction = segment.model.evaluate(row);
+    note(segment, prediction);
+    if (prediction.value === undefined && treatment === 'returnMissing') return noPrediction;
+    if (prediction.value === undefined && treatment === 'skipSegment') continue;
+    last = prediction;
   }
   return last;
 }
@@ -206,10 +209,10 @@ function ensemble(
       const prediction = segment.model.evaluate(row);
       note(segment, prediction);
       total += segment.weight;
-      if (prediction.value === undefined && treatment !== 'continue') {
+      if (prediction.value === undefined) {
         if (treatment === 'returnMissing') return noPrediction;
         missing += segment.weight;
-        continue;
+        if (treatment === 'skipSegment') continue;
       }
       predictions.push(prediction);
       weights.push(segment.weight);

@@ -6,7 +6,7 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { SaxesParser } from 'saxes';
 import { ModelError } from '../processor.ts';
-import { Element } from './element.ts';
+import { Element, localName } from './element.ts';
 
 /** Trees of real models are some dozens deep, and each level of a tree is one level of elements. */
 const depthMax = 2000;
@@ -48,7 +48,7 @@ class Builder {
       throw new ModelError(`the file is not well-formed XML: ${error.message}`);
     });
     this.#parser.on('attribute', ({ name, value }) => {
-      this.#attributes.push(this.#share(localName(name)), this.#share(value));
+      this.#attributes.push(this.#share(attributeName(name)), this.#share(value));
     });
     this.#parser.on('opentag', ({ name }) => this.#begin(localName(name)));
     this.#parser.on('closetag', () => {
@@ -99,12 +99,8 @@ class Builder {
 }
 
 /** Prefixes say nothing here: elements of other vocabularies are refused by their local name. */
-function localName(name: string): string {
-  if (name === 'xmlns' || name.startsWith('xmlns:')) return name;
-  const colon = name.indexOf(':');
-  return colon === -1 || name.startsWith('xml:') || name.startsWith('xsi:')
-    ? name
-    : name.slice(colon + 1);
+function attributeName(name: string): string {
+  return /^(xmlns|xml|xsi)(:|$)/.test(name) ? name : localName(name);
 }
 
 /** What the byte order mark or the XML declaration says; UTF-8 without either. */

@@ -1,7 +1,7 @@
 // ModelVerification: rows with the results that the writer of the file got. A model that does not
 // reproduce them here is refused, because it would answer wrongly.
 
-import type { Element } from './element.ts';
+import { type Element, localName } from './element.ts';
 import { InvalidValue } from './invalid.ts';
 import type { DataType, Value } from './model.ts';
 import type { Scorer } from './scorer.ts';
@@ -37,7 +37,7 @@ function readColumn(element: Element, scorer: Scorer): Column {
   if (!isInput && result === undefined) element.refuse(`${name} is neither input nor result`);
   return {
     name,
-    column: element.optional('column') ?? name,
+    column: localName(element.optional('column') ?? name),
     precision: element.optionalNumber('precision') ?? 1e-6,
     zeroThreshold: element.optionalNumber('zeroThreshold') ?? 1e-16,
     result: isInput ? undefined : result?.dataType,
