@@ -70,7 +70,7 @@ async function fetchWhole(options: DownloadOptions): Promise<Downloaded> {
       const fault = fetchErrorOf(error, `${source.shown} could not be fetched`);
       if (fault.isFinal) throw fault;
       // Somebody can do with the version that is here.
-      if (known !== undefined && part.bytes === 0) throw fault;
+      if (known !== undefined && !part.isBegun) throw fault;
       await part.flush();
       idle = part.bytes > most ? 1 : idle + 1;
       most = Math.max(most, part.bytes);

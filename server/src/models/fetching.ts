@@ -73,7 +73,7 @@ export class Fetching {
       if (fault.isFinal) {
         this.#remember(key, fault);
         await work.drop();
-      } else if (known !== undefined && work.bytes === 0) {
+      } else if (known !== undefined && !work.isBegun) {
         // What lies here was good, and nobody has said that there is something newer.
         log.warn(
           { from: source.shown, error: fault.message },

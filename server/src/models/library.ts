@@ -50,6 +50,8 @@ export class Library {
   readonly #entries = new Map<string, Shelved>();
   /** Parts that nobody works on. */
   readonly #parts = new Map<string, LeftPart>();
+  /** When something was used last. */
+  #usedAt = 0;
 
   constructor(options: LibraryOptions) {
     this.#options = options;
@@ -186,7 +188,9 @@ export class Library {
 
   // The time of the folder says after a restart what was used last.
   #touch(shelved: Shelved): void {
-    const now = this.#options.clock.now().wall;
+    // Never the same for two: what is used in one millisecond has an order too.
+    const now = Math.max(this.#options.clock.now().wall, this.#usedAt + 1);
+    this.#usedAt = now;
     shelved.usedAt = now;
     const path = join(this.#options.folder, shelved.entry.id, contentFolder);
     utimes(path, now / 1000, now / 1000).catch(() => undefined);

@@ -36,9 +36,9 @@ export class PartWork {
     await mkdir(this.folder, { recursive: true, mode: 0o700 });
   }
 
-  /** Bytes that were fetched. */
-  get bytes(): number {
-    return this.#part?.bytes ?? 0;
+  /** Something else than what lies here already was answered. */
+  get isBegun(): boolean {
+    return this.#part?.isBegun === true;
   }
 
   /** Where the content is to be put, under its name. */

@@ -4,7 +4,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { noVersion, type Version } from './version.ts';
+import { isKnownVersion, noVersion, type Version } from './version.ts';
 
 /** Written in one go: each write costs a thread of the pool a turn. */
 const writeBytes = 1024 * 1024;
@@ -66,6 +66,11 @@ export class Part {
   /** The bytes so far; with those that are not in the file yet. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Something was answered, if only its head. */
+  get isBegun(): boolean {
+    return this.#bytes > 0 || isKnownVersion(this.#version);
   }
 
   get version(): Version {

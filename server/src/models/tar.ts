@@ -88,9 +88,7 @@ async function skipPadding(bytes: ByteReader, size: number): Promise<void> {
 
 function headerOf(block: Buffer): Header {
   const said = octal(block.subarray(148, 156));
-  let sum = 8 * 0x20;
-  for (const [at, byte] of block.entries()) if (at < 148 || at >= 156) sum += byte;
-  if (said !== sum) throw finalError('it is no tar archive, or a damaged one');
+  if (said !== sumOf(block)) throw finalError('it is no tar archive, or a damaged one');
   const prefix = isPosix(block) ? cString(block.subarray(345, 500)) : '';
   const plain = cString(block.subarray(0, 100));
   return {
@@ -98,6 +96,14 @@ function headerOf(block: Buffer): Header {
     size: numberOf(block.subarray(124, 136)),
     type: String.fromCharCode(block[156] ?? 0),
   };
+}
+
+/** Of all bytes, its own place taken for blanks. */
+function sumOf(block: Buffer): number {
+  let sum = 8 * 0x20;
+  for (let at = 0; at < blockBytes; at += 1) sum += block[at] ?? 0;
+  for (let at = 148; at < 156; at += 1) sum -= block[at] ?? 0;
+  return sum;
 }
 
 /** GNU's own headers have other things where POSIX has the first part of a path. */

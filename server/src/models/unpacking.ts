@@ -134,8 +134,8 @@ class Unpacking {
   async #file(path: string, { name, size, content }: ArchiveEntry): Promise<void> {
     const { room, ticket, roomBytes } = this.#options;
     // What it says it will be, before a byte of it is unpacked; what it is, below.
-    this.#check(this.#bytes + size);
     room.checkSize(this.#bytes + size, 'unpacked it would have');
+    this.#check(this.#bytes + size);
     await ticket.cover(roomBytes + this.#bytes + size);
     const file = await open(path, 'wx', 0o600).catch((error: unknown) => refuseTwice(error, name));
     try {
