@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach } from 'vitest';
+import { afterAll } from 'vitest';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { load } from '../../src/processors/onnx/load.ts';
@@ -30,19 +30,26 @@ export const sileroFile: string = join(
 /** Of one thread: tests run side by side. */
 const threads = 1;
 
-const open: Processor[] = [];
+const open = new Map<string, Promise<Processor>>();
 
-afterEach(async () => {
-  for (const processor of open.splice(0)) await processor.close();
+afterAll(async () => {
+  for (const loading of open.values())
+    await loading.then(
+      (each) => each.close(),
+      () => undefined,
+    );
 });
 
-/** Closed after the test. */
-export async function loaded(
+/** The same one for the same arguments, closed after the file's last test. */
+export function loaded(
   model: string,
   config: Readonly<Record<string, unknown>> = {},
   { batching, entry }: { batching?: Batching; entry?: string } = {},
 ): Promise<Processor> {
-  const processor = await load({
+  const key = JSON.stringify([model, config, batching, entry]);
+  const known = open.get(key);
+  if (known !== undefined) return known;
+  const loading = load({
     model,
     entry,
     code: undefined,
@@ -52,8 +59,8 @@ export async function loaded(
     clock: systemClock,
     log: silentLog,
   });
-  open.push(processor);
-  return processor;
+  open.set(key, loading);
+  return loading;
 }
 
 export interface Sent {

@@ -65,7 +65,8 @@ function combined(picture: Picture, across: Weights, down: Weights): Float32Arra
         for (let at = 0; at < weights.length; at += 1) {
           sum += (weights[at] ?? 0) * (picture.data[from + at * channels + channel] ?? 0);
         }
-        rows[into + channel] = sum;
+        // Filters with negative parts reach beyond black and white.
+        rows[into + channel] = Math.min(255, Math.max(0, sum));
       }
     }
   }
@@ -79,7 +80,6 @@ function combined(picture: Picture, across: Weights, down: Weights): Float32Arra
       for (let at = 0; at < weights.length; at += 1) {
         sum += (weights[at] ?? 0) * (rows[from + at * step + x] ?? 0);
       }
-      // Filters with negative parts reach beyond black and white.
       out[y * step + x] = Math.min(255, Math.max(0, sum));
     }
   }
