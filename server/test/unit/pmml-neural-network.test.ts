@@ -154,7 +154,8 @@ it.each([
       ['x:double', 'y:string(a,b)'],
       '<NeuralNetwork functionName="classification" activationFunction="identity">' +
         `${schema('x', 'y!')}<NeuralInputs><NeuralInput id="in">` +
-        '<DerivedField optype="continuous" dataType="double"><FieldRef field="x"/></DerivedField></NeuralInput></NeuralInputs>' +
+        '<DerivedField optype="continuous" dataType="double"><FieldRef field="x"/></DerivedField>' +
+        '</NeuralInput></NeuralInputs>' +
         `${single}<NeuralOutputs>${category('a')}${category('a')}</NeuralOutputs></NeuralNetwork>`,
     ),
     /another output for a/,
