@@ -2,7 +2,7 @@
 // Mistakes name the file.
 
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parseJsonc } from '../config/jsonc.ts';
 import { CommandError, type Context } from './context.ts';
 import { fileProblem } from './file-problem.ts';
@@ -18,16 +18,30 @@ export interface Declaration {
   readonly definition: unknown;
 }
 
-/** Reads a service.json with comments. */
+/** Reads a service.json with comments. Relative paths of models are those of its folder. */
 export async function readDefinition(context: Context, file: string): Promise<unknown> {
   const text = Buffer.from(await readInput(context, file)).toString('utf8');
   const place = file === '-' ? 'standard input' : file;
   if (text.trim() === '') throw new CommandError(`${place} is empty; \`sluice init\` writes one`);
   try {
-    return parseJsonc(text);
+    return withModels(parseJsonc(text), file === '-' ? '.' : dirname(file));
   } catch (error) {
     throw new CommandError(`${place}: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+/** The fields that may hold a path of this machine. */
+const modelFields = ['model_path', 'processor_path'] as const;
+
+/** A server has a working folder of its own: it is given absolute paths. */
+function withModels(definition: unknown, folder: string): unknown {
+  if (typeof definition !== 'object' || definition === null) return definition;
+  const paths = modelFields.flatMap((field): [string, string][] => {
+    const path: unknown = Reflect.get(definition, field);
+    const isRelative = typeof path === 'string' && path !== '' && !/^(\/|[a-z0-9]+:)/i.test(path);
+    return isRelative ? [[field, resolve(folder, path)]] : [];
+  });
+  return paths.length === 0 ? definition : { ...definition, ...Object.fromEntries(paths) };
 }
 
 /** The name that a definition gives its service. */

@@ -71,13 +71,17 @@ function mediaType(text: string): string {
   return (text.split(';')[0] ?? '').trim().toLowerCase();
 }
 
-// Node names no place for half of its mistakes; the parser of settings does. It is more patient, so
-// where it finds nothing wrong Node's own words have to do.
+// Node names no place for half of its mistakes; the parser of settings does. It is more patient:
+// what it takes all the same (a comma too many, a comment) is what Node names the place of.
 function jsonMistake(text: string, cause: unknown): string {
   try {
     parseJsonc(text);
   } catch (error) {
     if (error instanceof SyntaxError && error.message.startsWith('line ')) return error.message;
   }
-  return cause instanceof Error ? cause.message : String(cause);
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const [, what = message, at] = /^(.*?)(?: in JSON)? at position (\d+)/s.exec(message) ?? [];
+  if (at === undefined) return message;
+  const before = text.slice(0, Number(at)).split('\n');
+  return `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}: ${what}`;
 }

@@ -57,6 +57,9 @@ export class Front implements Component {
   #shown: Shown | undefined;
   /** Why there is no model: it loads, or could not be loaded. */
   #missing = 'the model is being loaded';
+  /** Answers that are not out yet. */
+  #open = 0;
+  #isStopping = false;
   #stopped: Promise<void> | undefined;
 
   constructor(options: FrontOptions) {
@@ -119,8 +122,9 @@ export class Front implements Component {
   }
 
   async #stop(graceMs: number): Promise<void> {
+    this.#isStopping = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    this.#server.closeIdleConnections();
+    this.#closeUnused();
     const { clock } = this.#options;
     const last = Number.isFinite(graceMs) ? clock.after(graceMs, () => this.cut()) : undefined;
     const shown = this.#shown;
@@ -130,13 +134,23 @@ export class Front implements Component {
     last?.cancel();
   }
 
+  /** While it stops, connections are kept for no further call, nor those on which none ever came. */
+  #closeUnused(): void {
+    if (!this.#isStopping) return;
+    if (this.#open === 0) this.#server.closeAllConnections();
+    else this.#server.closeIdleConnections();
+  }
+
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { clock, log, observe } = this.#options;
     const startedAt = clock.now().mono;
     const gone = new AbortController();
     response.once('close', () => {
       if (!response.writableFinished) gone.abort();
+      this.#open -= 1;
+      this.#closeUnused();
     });
+    this.#open += 1;
     const { method = 'GET' } = request;
     let bytesIn = 0;
     let error: unknown;
@@ -153,7 +167,7 @@ export class Front implements Component {
       status = caught instanceof InputError ? caught.status : 500;
       if (!response.destroyed) await this.#sayWrong(response, caught, method === 'HEAD');
     }
-    if (gone.signal.aborted && !response.writableFinished) status = 499;
+    if (gone.signal.aborted) status = 499;
     const path = request.url?.split('?')[0] ?? '/';
     const elapsedMs = clock.now().mono - startedAt;
     if (status >= 500 && error !== undefined) {
@@ -255,13 +269,32 @@ async function retire(shown: Shown | undefined): Promise<void> {
   await shown.processor.close();
 }
 
-async function* counted(
-  stream: AsyncIterable<Uint8Array>,
-  ended: () => void,
-): AsyncGenerator<Uint8Array> {
-  try {
-    yield* stream;
-  } finally {
-    ended();
-  }
+/** The same stream; `ended` is called once, when it is over or was left. A generator is not: it
+ * would pass a `return` on only after the piece that it waits for. */
+function counted(stream: AsyncIterable<Uint8Array>, ended: () => void): AsyncIterable<Uint8Array> {
+  const pieces = stream[Symbol.asyncIterator]();
+  let isOver = false;
+  const over = (): void => {
+    if (!isOver) ended();
+    isOver = true;
+  };
+  const next = async (): Promise<IteratorResult<Uint8Array>> => {
+    try {
+      const piece = await pieces.next();
+      if (piece.done === true) over();
+      return piece;
+    } catch (error) {
+      over();
+      throw error;
+    }
+  };
+  const leave = async (): Promise<IteratorResult<Uint8Array>> => {
+    try {
+      await pieces.return?.();
+    } finally {
+      over();
+    }
+    return { done: true, value: undefined };
+  };
+  return { [Symbol.asyncIterator]: () => ({ next, return: leave }) };
 }

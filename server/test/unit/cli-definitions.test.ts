@@ -63,3 +63,21 @@ test('an empty folder and a missing path are refused', async () => {
   const missing = join(folder, 'missing');
   await expect(readDeclarations(context, missing)).rejects.toThrow('there is no such file');
 });
+
+test('paths of models are those of the file that names them', async () => {
+  const file = write(
+    'scores.json',
+    '{"metadata.name": "scores", "model_path": "m/a.pmml", "processor_path": "./b.py"}',
+  );
+  const { declarations } = await readDeclarations(context, file);
+  expect(declarations[0]?.definition).toEqual({
+    'metadata.name': 'scores',
+    model_path: join(folder, 'm/a.pmml'),
+    processor_path: join(folder, 'b.py'),
+  });
+  for (const path of ['/srv/a.pmml', 's3://models/a.pmml', 'https://models.example.com/a.pmml']) {
+    const other = write('other.json', JSON.stringify({ name: 'other', model_path: path }));
+    const found = await readDeclarations(context, other);
+    expect(found.declarations[0]?.definition).toMatchObject({ model_path: path });
+  }
+});
