@@ -19,7 +19,9 @@ here = os.path.dirname(os.path.abspath(__file__))
 numbers = ["age", "income", "amount", "months", "open_loans", "late_payments"]
 housings = ["own", "rent", "free"]
 purposes = ["car", "education", "furniture", "repairs"]
-columns = numbers + [f"housing={each}" for each in housings] + [f"purpose={each}" for each in purposes]
+columns = (
+    numbers + [f"housing={each}" for each in housings] + [f"purpose={each}" for each in purposes]
+)
 income_if_missing = 2400.0
 score_base, points_to_double = 600.0, 40.0
 
@@ -66,7 +68,9 @@ def features(people):
 
 
 def element(name, inner=(), /, **attributes):
-    listed = "".join(f" {key.rstrip('_')}={quoteattr(str(value))}" for key, value in attributes.items())
+    listed = "".join(
+        f" {key.rstrip('_')}={quoteattr(str(value))}" for key, value in attributes.items()
+    )
     if isinstance(inner, str):
         return f"<{name}{listed}>{inner}</{name}>"
     if not inner:
@@ -106,7 +110,10 @@ def schema(*targets):
 
 
 def inner_schema():
-    return element("MiningSchema", [element("MiningField", name=each) for each in [*numbers, "housing", "purpose"]])
+    return element(
+        "MiningSchema",
+        [element("MiningField", name=each) for each in [*numbers, "housing", "purpose"]],
+    )
 
 
 def ensemble(model):
@@ -135,8 +142,12 @@ def ensemble(model):
         rescaleConstant=repr(float(np.log(prior[1] / prior[0]))),
     )
     result = element(
-        "OutputField", name="log_odds", optype="continuous", dataType="double",
-        feature="predictedValue", isFinalResult="false",
+        "OutputField",
+        name="log_odds",
+        optype="continuous",
+        dataType="double",
+        feature="predictedValue",
+        isFinalResult="false",
     )
     return element(
         "MiningModel",
@@ -166,8 +177,12 @@ def logistic():
         element("MiningField", name="outcome", usageType="target"),
     ]
     probability = element(
-        "OutputField", name="probability", optype="continuous", dataType="double",
-        feature="probability", value="default",
+        "OutputField",
+        name="probability",
+        optype="continuous",
+        dataType="double",
+        feature="probability",
+        value="default",
     )
     per_odds = points_to_double / np.log(2)
     score = element(
@@ -186,8 +201,12 @@ def logistic():
         function="-",
     )
     points = element(
-        "OutputField", [element("Apply", [score], function="round")],
-        name="score", optype="continuous", dataType="integer", feature="transformedValue",
+        "OutputField",
+        [element("Apply", [score], function="round")],
+        name="score",
+        optype="continuous",
+        dataType="integer",
+        feature="transformedValue",
     )
     return element(
         "RegressionModel",
@@ -198,8 +217,13 @@ def logistic():
 
 
 def document(model):
-    kinds = {"age": "integer", "amount": "integer", "months": "integer",
-             "open_loans": "integer", "late_payments": "integer"}
+    kinds = {
+        "age": "integer",
+        "amount": "integer",
+        "months": "integer",
+        "open_loans": "integer",
+        "late_payments": "integer",
+    }
     fields = [
         element("DataField", name=name, optype="continuous", dataType=kinds.get(name, "double"))
         for name in numbers
@@ -207,8 +231,11 @@ def document(model):
     choices = {"housing": housings, "purpose": purposes, "outcome": ["default", "paid"]}
     fields += [
         element(
-            "DataField", [element("Value", value=each) for each in values],
-            name=name, optype="categorical", dataType="string",
+            "DataField",
+            [element("Value", value=each) for each in values],
+            name=name,
+            optype="categorical",
+            dataType="string",
         )
         for name, values in choices.items()
     ]
@@ -221,19 +248,26 @@ def document(model):
         multipleModelMethod="modelChain",
     )
     mining = element(
-        "MiningModel", [schema("outcome"), chain],
-        modelName="credit risk", functionName="classification",
+        "MiningModel",
+        [schema("outcome"), chain],
+        modelName="credit risk",
+        functionName="classification",
         algorithmName="sklearn.ensemble.GradientBoostingClassifier",
     )
-    about = "The risk that a consumer loan is not paid back: a sum of 40 trees over made-up applicants."
+    about = (
+        "The risk that a consumer loan is not paid back: a sum of 40 trees over made-up applicants."
+    )
     header = element(
-        "Header", [element("Application", name="examples/credit-scoring/train.py")],
-        copyright="Sluice", description=about,
+        "Header",
+        [element("Application", name="examples/credit-scoring/train.py")],
+        copyright="Sluice",
+        description=about,
     )
     return element(
         "PMML",
         [header, element("DataDictionary", fields, numberOfFields=len(fields)), mining],
-        version="4.4", xmlns="http://www.dmg.org/PMML-4_4",
+        version="4.4",
+        xmlns="http://www.dmg.org/PMML-4_4",
     )
 
 
@@ -241,7 +275,9 @@ def main():
     random = np.random.default_rng(20)
     people = applicants(4000, random)
     outcomes = np.array([troubles(each, random) for each in people])
-    model = GradientBoostingClassifier(n_estimators=40, max_depth=3, learning_rate=0.2, random_state=0)
+    model = GradientBoostingClassifier(
+        n_estimators=40, max_depth=3, learning_rate=0.2, random_state=0
+    )
     # 0 is paid, 1 is default.
     model.fit(features(people), outcomes.astype(int))
     with open(os.path.join(here, "credit.pmml"), "w") as file:
@@ -261,7 +297,7 @@ def main():
     ]
     for name, rows in [("applicants", new), ("expected", answers)]:
         with open(os.path.join(here, name + ".json"), "w") as file:
-            file.write("[\n" + ",\n".join("  " + json.dumps(each) for each in rows) + "\n]\n")
+            file.write(json.dumps(rows, indent=2) + "\n")
     with open(os.path.join(here, "applicants.csv"), "w", newline="") as file:
         writer = csv.DictWriter(file, [*numbers, "housing", "purpose"], lineterminator="\n")
         writer.writeheader()

@@ -9,6 +9,7 @@
 
 import json
 import os
+import re
 import warnings
 
 import numpy as np
@@ -25,9 +26,7 @@ warnings.filterwarnings("ignore")
 
 def tag(name, inner="", /, **attributes):
     """One element; `from_` stands for a word that Python keeps to itself."""
-    listed = "".join(
-        f' {key.rstrip("_")}="{shown(value)}"' for key, value in attributes.items()
-    )
+    listed = "".join(f' {key.rstrip("_")}="{shown(value)}"' for key, value in attributes.items())
     if isinstance(inner, (list, tuple)):
         inner = "".join("\n" + each for each in inner) + "\n" if inner else ""
     return f"<{name}{listed}>{inner}</{name}>" if inner else f"<{name}{listed}/>"
@@ -102,7 +101,7 @@ def save(name, application, version, fields, model, rows, expected):
         file.write('<?xml version="1.0" encoding="UTF-8"?>\n' + document + "\n")
     cases = [{"row": row, "answer": answer} for row, answer in zip(rows, expected)]
     with open(os.path.join(here, name + ".json"), "w") as file:
-        file.write("[\n" + ",\n".join("  " + json.dumps(each) for each in cases) + "\n]\n")
+        file.write(re.sub(r"e-0(\d)", r"e-\1", json.dumps(cases, indent=2)) + "\n")
 
 
 def named(categories, shares, name="probability({})"):
@@ -216,9 +215,7 @@ def neural_sklearn():
         activationFunction="rectifier",
     )
     shares = network.predict_proba(iris_matrix)
-    expected = [
-        {"Species": species[int(np.argmax(row))], **named(species, row)} for row in shares
-    ]
+    expected = [{"Species": species[int(np.argmax(row))], **named(species, row)} for row in shares]
     fields = [text("Species", species), *map(number, iris_fields)]
     save("neural-sklearn", "SkLearn2PMML package", "4.4", fields, model, iris_rows, expected)
 
@@ -383,7 +380,9 @@ def neural_r():
 # ---- General regression --------------------------------------------------------------------------
 
 
-def general(parameters, factors, covariates, cells, betas, kind, target, rest=(), before=(), **more):
+def general(
+    parameters, factors, covariates, cells, betas, kind, target, rest=(), before=(), **more
+):
     """A GeneralRegressionModel; cells are (parameter, predictor, value), betas (parameter, beta,
     category)."""
     names = [*[each if isinstance(each, str) else each[0] for each in factors], *covariates]
@@ -735,12 +734,23 @@ def cox_r():
     )
     hazards = [hazard(row) for row in rows]
     expected = [
-        {"Predicted_hazard": each, "SurvivalProbability": None if each is None else float(np.exp(-each))}
+        {
+            "Predicted_hazard": each,
+            "SurvivalProbability": None if each is None else float(np.exp(-each)),
+        }
         for each in hazards
     ]
     before = [output(predicted("Predicted_hazard", "double"), survival)]
     newer = model("hazard", before)
-    save("cox-r", "SoftwareAG PMML Generator", "4.4", [number("hazard"), *fields], newer, rows, expected)
+    save(
+        "cox-r",
+        "SoftwareAG PMML Generator",
+        "4.4",
+        [number("hazard"), *fields],
+        newer,
+        rows,
+        expected,
+    )
 
     logarithm = derived(
         "cumulativeHazard", apply("*", minus, apply("ln", reference("Predicted_survival")))
@@ -748,7 +758,10 @@ def cox_r():
     before = [output(predicted("Predicted_survival", "double"), logarithm)]
     older = model("survival", before)
     expected = [
-        {"Predicted_survival": None if each is None else float(np.exp(-each)), "cumulativeHazard": each}
+        {
+            "Predicted_survival": None if each is None else float(np.exp(-each)),
+            "cumulativeHazard": each,
+        }
         for each in hazards
     ]
     save("cox-r-older", "Rattle/PMML", "4.1", [number("survival"), *fields], older, rows, expected)
@@ -804,9 +817,7 @@ def bayes_sklearn():
     before = schema(iris_fields, "Species") + "\n" + output(*probabilities(species))
     model = bayes("GaussianNB", stats, before, "Species", prior, "0.0")
     shares = learned.predict_proba(iris_matrix)
-    expected = [
-        {"Species": species[int(np.argmax(row))], **named(species, row)} for row in shares
-    ]
+    expected = [{"Species": species[int(np.argmax(row))], **named(species, row)} for row in shares]
     fields = [text("Species", species), *map(number, iris_fields)]
     save("bayes-sklearn", "SkLearn2PMML package", "4.4", fields, model, iris_rows, expected)
 
@@ -838,7 +849,9 @@ def bayes_knime():
         for field, values, numbers in [("Outlook", outlooks, table), ("Windy", winds, windy)]
     ]
     before = schema(["Outlook", "Windy"], "Play Golf") + "\n" + output(*probabilities(plays))
-    model = bayes("KNIME PMML Naive Bayes model", parts, before, "Play Golf", zip(plays, [6, 9]), "0.0")
+    model = bayes(
+        "KNIME PMML Naive Bayes model", parts, before, "Play Golf", zip(plays, [6, 9]), "0.0"
+    )
     rows, expected = [], []
     for at, outlook in enumerate(outlooks):
         for wind in range(2):
@@ -873,7 +886,9 @@ def bayes_r():
     )
     before = schema(["vote", "age"], "group", "predicted") + "\n"
     before += output(predicted("Predicted_group"), *probabilities(groups, "Probability_{}"))
-    model = bayes("naiveBayes_Model", [discrete, normal], before, "group", zip(groups, prior), "0.001")
+    model = bayes(
+        "naiveBayes_Model", [discrete, normal], before, "group", zip(groups, prior), "0.001"
+    )
     rows = [
         {"vote": vote, "age": age}
         for vote, age in [("n", 33.0), ("y", 47.5), ("y", 30.0), ("n", 60.0), ("n", 25.0)]
@@ -927,7 +942,9 @@ def clusters():
     r = model(
         [
             schema(iris_fields),
-            output(tag("OutputField", name="predictedValue", feature="predictedValue"), *affinities),
+            output(
+                tag("OutputField", name="predictedValue", feature="predictedValue"), *affinities
+            ),
         ],
         lambda at, center: tag("Cluster", [center], name=at + 1, size=sizes[at], id=at + 1),
         modelName="KMeans_Model",
@@ -967,15 +984,16 @@ def clusters():
     save("clusters-spark", "Apache Spark MLlib", "4.2", fields, spark, iris_rows, expected)
 
 
-neural_sklearn()
-neural_regression()
-neural_r()
-glm_r()
-contrasts()
-ordinal()
-multinomial()
-cox_r()
-bayes_sklearn()
-bayes_knime()
-bayes_r()
-clusters()
+if __name__ == "__main__":
+    neural_sklearn()
+    neural_regression()
+    neural_r()
+    glm_r()
+    contrasts()
+    ordinal()
+    multinomial()
+    cox_r()
+    bayes_sklearn()
+    bayes_knime()
+    bayes_r()
+    clusters()
