@@ -22,7 +22,12 @@ import { EventLog } from './events/event-log.ts';
 import type { Administration } from './http/api/administration.ts';
 import { Administrator } from './http/api/administrator.ts';
 import { pullMetrics } from './http/api/metrics.ts';
-import { defaultStoreLimits, type Limits, limitsOf } from './http/limit-table.ts';
+import {
+  defaultModelLimits,
+  defaultStoreLimits,
+  type Limits,
+  limitsOf,
+} from './http/limit-table.ts';
 import type { WorkerDesk } from './http/stream/calls.ts';
 import type { InstanceManager } from './instances/manager.ts';
 import type { Clock } from './kernel/clock.ts';
@@ -31,11 +36,13 @@ import type { Log } from './kernel/log.ts';
 import { LoopDelay } from './kernel/loop-delay.ts';
 import type { Random } from './kernel/random.ts';
 import { Telemetry } from './kernel/telemetry.ts';
+import type { ModelCache } from './models/store.ts';
 import { Bodies } from './platform/bodies.ts';
 import { CallbackHub, createCallbacks } from './platform/callbacks.ts';
 import { directoryOf, type Edges, isPrivate, openEdges, urlOf } from './platform/edges.ts';
 import { Following } from './platform/following.ts';
 import { launchDesk } from './platform/launches.ts';
+import { createModelCache } from './platform/models.ts';
 import { createRequestService } from './platform/request-service.ts';
 import { createInstances, instanceHost } from './platform/runtime.ts';
 import { countCall, createScaler, noticing } from './platform/scaling.ts';
@@ -191,6 +198,7 @@ export class Platform implements Component {
       launches,
       following,
       bodies,
+      models: await this.#begin(this.#modelCache()),
       called,
       dataFolder,
       broker,
@@ -217,8 +225,7 @@ export class Platform implements Component {
     const seen = { engine, registry, broker, callbacks, instances, events, book, telemetry };
     const administration = this.#administrator({ ...seen, bodies, workers, scaler, requests });
     const loopDelay = await this.#begin(new LoopDelay(clock));
-    const { meters } = requests;
-    pullMetrics(telemetry, { administration, events, loopDelay, requests: meters, callbacks });
+    pullMetrics(telemetry, { ...seen, administration, loopDelay, requests: requests.meters });
     const edges = await openEdges({
       config: this.#config,
       limits: this.#limits,
@@ -246,6 +253,12 @@ export class Platform implements Component {
     const most = { ...defaultStoreLimits, ...this.#limits.bodies };
     const { dataFolder } = this.#config;
     return this.#begin(new Bodies({ dataFolder, ...most, ...this.#parts }));
+  }
+
+  #modelCache(): ModelCache {
+    const { dataFolder, modelAllow } = this.#config;
+    const limits = { ...defaultModelLimits, ...this.#limits.models };
+    return createModelCache({ dataFolder, allow: modelAllow, limits, ...this.#parts });
   }
 
   #openRegistry(parts: {

@@ -32,6 +32,8 @@ export interface Config {
   readonly plaintext: boolean;
   readonly allowOrigins: readonly string[];
   readonly allowHosts: readonly string[];
+  /** Networks and hosts that every service may fetch its model from. */
+  readonly modelAllow: readonly string[];
   /** Their names and bounds are not checked yet: the edge knows them. */
   readonly limits: readonly LimitSetting[];
   /** What the machine has for instances, as far as it is said and not measured. */
@@ -80,6 +82,7 @@ function toConfig(settings: Settings, environment: Environment): Config {
     plaintext: settings.plaintext,
     allowOrigins: settings.allow_origin,
     allowHosts: settings.allow_host,
+    modelAllow: settings.model_allow,
     limits: settings.limit,
     capacity: settings.capacity,
     logLevel: settings.log_level,

@@ -3,6 +3,7 @@
 // --stop-timeout on the command line. The manual's page of settings is made from this table.
 
 import { z } from 'zod';
+import { allowProblem } from '../kernel/address-filter.ts';
 import { type Address, isLoopback, parseAddress } from './address.ts';
 import { type GivenCapacity, parseCapacity } from './capacity.ts';
 import { parseDuration } from './duration.ts';
@@ -32,6 +33,7 @@ export interface Settings {
   readonly plaintext: boolean;
   readonly allow_origin: readonly string[];
   readonly allow_host: readonly string[];
+  readonly model_allow: readonly string[];
   readonly limit: readonly LimitSetting[];
   readonly capacity: GivenCapacity;
   readonly log_level: 'error' | 'warn' | 'info' | 'debug' | undefined;
@@ -99,6 +101,11 @@ const origin = z.string().refine((text) => text === '*' || URL.canParse(text), {
 
 const text = z.string().min(1, 'must not be empty');
 
+const allowed = z.string().superRefine((entry, context) => {
+  const problem = allowProblem(entry);
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+});
+
 const schema = z.strictObject({
   data: text.optional(),
   listen: address.prefault('127.0.0.1:8600'),
@@ -111,6 +118,7 @@ const schema = z.strictObject({
   plaintext: truth.default(false),
   allow_origin: z.array(origin).default([]),
   allow_host: z.array(text).default([]),
+  model_allow: z.array(allowed).default([]),
   limit: z.array(limit).default([]),
   capacity: capacity.default({}),
   log_level: z.enum(['error', 'warn', 'info', 'debug']).optional(),
@@ -136,6 +144,10 @@ const sentences: Readonly<Record<SettingKey, readonly [fallback: string, sentenc
   plaintext: ['false', 'Allow listening beyond loopback without TLS.'],
   allow_origin: ['none', 'Web origin that may call from a browser; * for every one.'],
   allow_host: ['none', 'Further name under which clients reach a loopback server.'],
+  model_allow: [
+    'none',
+    'Network or host, beyond the internet, that every service may fetch its model from.',
+  ],
   limit: ['none', 'NAME=NUMBER: another value for one of the limits that the manual lists.'],
   capacity: [
     'measured',
@@ -150,6 +162,7 @@ const lists: ReadonlySet<string> = new Set([
   'root_queue',
   'allow_origin',
   'allow_host',
+  'model_allow',
   'limit',
 ]);
 

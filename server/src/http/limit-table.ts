@@ -24,6 +24,7 @@ export interface Limits {
   readonly edge: Partial<EdgeLimits>;
   readonly stream: Partial<StreamLimits>;
   readonly bodies: Partial<StoreLimits>;
+  readonly models: Partial<ModelStoreLimits>;
 }
 
 /** Of the bodies that lie in files. */
@@ -33,6 +34,18 @@ export interface StoreLimits {
 
 /** What holds where nothing was set. */
 export const defaultStoreLimits: StoreLimits = { bytesMax: 64 * 2 ** 30 };
+
+/** Of the models that were fetched. */
+export interface ModelStoreLimits {
+  readonly modelBytesMax: number;
+  readonly bytesMax: number;
+}
+
+/** What holds where nothing was set. */
+export const defaultModelLimits: ModelStoreLimits = {
+  modelBytesMax: 20 * 2 ** 30,
+  bytesMax: 64 * 2 ** 30,
+};
 
 type Row = readonly [least: number, most: number, sentence: string];
 
@@ -91,11 +104,17 @@ const storeRows: Readonly<Record<keyof StoreLimits, Row>> = {
   bytesMax: [payloadBytes, muchBytes, 'Bodies and results in files, of all services together.'],
 };
 
+const modelRows: Readonly<Record<keyof ModelStoreLimits, Row>> = {
+  modelBytesMax: [mebibyte, muchBytes, 'One model, as it is fetched and as it is unpacked.'],
+  bytesMax: [mebibyte, muchBytes, 'Models that were fetched, of all services together.'],
+};
+
 /** Every limit that may be set, in the order of the manual. */
 export const limitDescriptions: readonly LimitDescription[] = [
   ...described('http', edgeRows, defaultEdgeLimits),
   ...described('stream', streamRows, defaultStreamLimits),
   ...described('bodies', storeRows, defaultStoreLimits),
+  ...described('models', modelRows, defaultModelLimits),
 ];
 
 function described<Name extends string>(
@@ -132,7 +151,12 @@ export function limitMistakes(wanted: readonly WantedLimit[]): readonly string[]
 
 /** The limits as both protocols take them; the last of several counts. */
 export function limitsOf(wanted: readonly WantedLimit[]): Limits {
-  const groups: Record<string, Record<string, number>> = { http: {}, stream: {}, bodies: {} };
+  const groups: Record<string, Record<string, number>> = {
+    http: {},
+    stream: {},
+    bodies: {},
+    models: {},
+  };
   for (const { name, value } of wanted) {
     const [group = '', key = ''] = name.split('.');
     const into = groups[group];
@@ -144,5 +168,6 @@ export function limitsOf(wanted: readonly WantedLimit[]): Limits {
     edge: { ...groups.http },
     stream: { ...groups.stream },
     bodies: { ...groups.bodies },
+    models: { ...groups.models },
   };
 }

@@ -13,6 +13,7 @@ import { EndpointDriver } from '../instances/endpoint.ts';
 import type { Feeder, FeedOrder } from '../instances/feeder.ts';
 import { type GivenCapacity, measureCapacity } from '../instances/host/capacity.ts';
 import { InstanceManager } from '../instances/manager.ts';
+import type { ModelStore } from '../instances/model-store.ts';
 import { Ports } from '../instances/port.ts';
 import { ProcessDriver } from '../instances/process.ts';
 import { ProcessorDriver } from '../instances/processor.ts';
@@ -26,7 +27,6 @@ import { Worker } from '../worker/worker.ts';
 import type { Bodies } from './bodies.ts';
 import type { Following } from './following.ts';
 import type { LaunchDesk } from './launches.ts';
-import { localModels } from './local-models.ts';
 
 export interface RuntimeOptions {
   readonly dataFolder: string;
@@ -37,6 +37,7 @@ export interface RuntimeOptions {
   readonly launches: LaunchDesk;
   readonly following: Following;
   readonly bodies: Bodies;
+  readonly models: ModelStore;
   /** A call to the model of a service has ended. */
   readonly called: (service: string, call: EndedCall) => void;
   /** What the machine has for instances, as far as it is not measured. */
@@ -61,7 +62,7 @@ export function createInstances(options: RuntimeOptions): InstanceManager {
       container: new ContainerDriver({ folder: containers, environment, clock, random, log }),
       processor: new ProcessorDriver({
         processes: processors,
-        models: localModels,
+        models: options.models,
         program: ownProgram(),
       }),
     },

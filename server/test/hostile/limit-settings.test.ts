@@ -36,13 +36,14 @@ describe.each(limitDescriptions)('$name', ({ name, fallback, least, most }) => {
   });
 
   it('reaches the protocol that it limits', () => {
-    const [group, key] = name.split('.') as ['http' | 'stream' | 'bodies', string];
+    const [group, key] = name.split('.') as ['http' | 'stream' | 'bodies' | 'models', string];
     const limits = limitsOf(wanted(`${name}=${least + 1}`));
     const own = { [key]: least + 1 };
     expect(limits).toEqual({
       edge: group === 'http' ? own : {},
       stream: group === 'stream' ? own : {},
       bodies: group === 'bodies' ? own : {},
+      models: group === 'models' ? own : {},
     });
   });
 });
