@@ -101,9 +101,11 @@ function callDefined(
   }
   defined.ignore('optype');
   const body = context.compile(defined.child(...expressionElements), {
-    ...context,
     operand: (field, where) =>
       parameters.get(field) ?? where.refuse(`the function ${name} has no parameter ${field}`),
+    newSlot: () => context.newSlot(),
+    compile: (inner, inside) => context.compile(inner, inside),
+    functionNamed: (called) => context.functionNamed(called),
     callers: [...context.callers, name],
   });
   const dataType = typeIn(defined) ?? body.dataType;

@@ -38,6 +38,9 @@ export interface Scored {
   value(name: string): Value;
 }
 
+/** Functions that call others twice each double the slots with every step: they end here. */
+const slotsMax = 1_000_000;
+
 /** Elements of a file that are neither models nor part of what one computes. */
 const besides = ['Header', 'MiningBuildTask', 'DataDictionary', 'TransformationDictionary'];
 
@@ -83,6 +86,8 @@ export function compileFile(
     },
     newSlot() {
       slots += 1;
+      if (slots > slotsMax)
+        throw new ModelError(`the model has more than ${slotsMax} values a row`);
       return slots - 1;
     },
   };
