@@ -1,7 +1,9 @@
-// examples/credit-scoring for real: a PMML file, served by processes of a real server, with the
-// answers that its page promises.
+// examples/pmml and examples/credit-scoring for real: PMML files, one from an address and one from
+// its folder, served by processes of a real server, with the answers that their pages promise.
 
-import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -25,23 +27,56 @@ const blocks = (page: string, start: string): readonly string[] =>
 
 let world: CommandWorld;
 let server: RunningCommand;
+let files: Server;
+let address: string;
+const fetched: string[] = [];
 
 beforeAll(async () => {
   world = openCommandWorld();
+  files = createServer((request, response) => {
+    fetched.push(request.url ?? '');
+    response.end(read('pmml/lr.pmml'));
+  });
+  files.listen(0, '127.0.0.1');
+  await once(files, 'listening');
+  const bound = files.address();
+  address = `http://127.0.0.1:${typeof bound === 'object' && bound !== null ? bound.port : 0}`;
+  // What the sample asks for, whatever this machine has.
+  const room = ['--capacity', 'cpu=8,memory=16G'];
   const folder = join(world.home, 'data');
-  server = world.start(['serve', '--listen', '127.0.0.1:0', '--data', folder]);
+  server = world.start(['serve', '--listen', '127.0.0.1:0', '--data', folder, ...room]);
   await server.says(/Ready/);
 });
 afterAll(async () => {
   server.child.kill('SIGTERM');
   await server.ended;
   await world.close();
+  files.close();
 });
 
 async function put(service: string, ...args: readonly string[]): Promise<Ended> {
   const ended = await world.run(['put', service, '--wait', ...args]);
   return { ...ended, stdout: ended.stdout.trim() };
 }
+
+test('the sample of the EAS manual works, unchanged but for the address', async () => {
+  const file = join(world.home, 'service.json');
+  const sample = read('pmml/service.json');
+  expect(JSON.parse(sample)).toMatchObject({
+    processor: 'pmml',
+    metadata: { type: 'Async', cpu: 4, instance: 1, memory: 8000 },
+  });
+  writeFileSync(file, sample.replace('http://127.0.0.1:8765', address));
+  expect(await world.run(['create', file])).toMatchObject({ code: 0 });
+  const [call] = blocks('pmml/README.md', 'python3 -m http.server');
+  const [, rows = ''] = /--data '(.*)'/.exec(call ?? '') ?? [];
+  const answer = await put('pump_failure', '--data', rows);
+  expect(answer.stdout).toBe(blocks('pmml/README.md', '[')[0]);
+  expect(fetched).toEqual(['/lr.pmml']);
+  const refused = await put('pump_failure', '--data', rows.replace('88', '300'));
+  expect(refused.code).toBe(1);
+  expect(JSON.parse(refused.stdout)).toMatchObject({ status: 400, field: 'temperature', row: 0 });
+});
 
 test('a tree ensemble scores rows of JSON and CSV as scikit-learn does', async () => {
   const page = 'credit-scoring/README.md';
