@@ -42,6 +42,8 @@ export interface Launch {
   readonly resources: Resources;
   /** Indexes of the accelerators that are this copy's alone. */
   readonly devices: readonly number[];
+  /** Paths that somebody keeps for it as long as it runs; given back with a survivor. */
+  readonly uses?: readonly string[];
   /** May be called as often as something changes, until `start` has resolved. */
   tell(stage: Stage): void;
   /** Aborted: the copy is not wanted any more; `start` then resolves soon, with nothing left. */
@@ -96,6 +98,8 @@ export interface Survivor {
   /** Wall clock. */
   readonly startedAt: number;
   readonly devices: readonly number[];
+  /** What its launch said that it uses. */
+  readonly uses?: readonly string[] | undefined;
   /** From now on it is as if this driver had started it. Rejects when it cannot be. */
   adopt(launch: Launch): Promise<Running>;
   /** Asks it to end and makes it; nothing of it is left when it resolves. */

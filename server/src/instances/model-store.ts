@@ -30,4 +30,7 @@ export interface ModelStore {
   /** Resolves with a local path. Rejects with an error that says why in one sentence; its property
    * `isFinal` is true where trying again cannot help. */
   hold(source: ModelAddress, options: HoldOptions): Promise<HeldModel>;
+  /** Holds once more what an earlier server held at this path for an instance that still runs.
+   * undefined: nothing has to be held for it, or it is gone. */
+  holdAgain(path: string): HeldModel | undefined;
 }

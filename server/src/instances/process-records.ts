@@ -28,6 +28,8 @@ export interface RecordedLaunch {
   /** Wall clock. */
   readonly startedAt: number;
   readonly devices: readonly number[];
+  /** Paths that have to stay while it runs; undefined: none were recorded. */
+  readonly uses?: readonly string[] | undefined;
 }
 
 /** A record that was not all written yet. */
@@ -109,9 +111,10 @@ function parse(text: string): ProcessRecord | undefined {
 
 function isLaunch(launch: Partial<RecordedLaunch> | undefined): launch is RecordedLaunch {
   if (typeof launch !== 'object' || launch === null) return false;
-  const { number, key, revision, startedAt, devices } = launch;
+  const { number, key, revision, startedAt, devices, uses = [] } = launch;
   const numbers = [number, revision, startedAt].every(isNumber);
-  return numbers && isText(key) && Array.isArray(devices) && devices.every(isNumber);
+  if (!numbers || !isText(key) || !Array.isArray(uses) || !uses.every(isText)) return false;
+  return Array.isArray(devices) && devices.every(isNumber);
 }
 
 function isText(value: unknown): value is string {

@@ -120,7 +120,7 @@ export class ProcessDriver implements Driver {
   }
 
   async #launch(launch: Launch, source: ProcessSource, port: number): Promise<Running> {
-    const { service, instance, number, key, revision, devices } = launch;
+    const { service, instance, number, key, revision, devices, uses } = launch;
     const env = this.#environmentOf(launch, source, port);
     const log = this.#logs.file(instance);
     const output = log.openForAppending();
@@ -138,7 +138,7 @@ export class ProcessDriver implements Driver {
     }
     const startTicks = processFacts(pid)?.startTicks ?? '';
     const startedAt = this.#options.clock.now().wall;
-    const recorded = { number, key, revision, startedAt, devices };
+    const recorded = { number, key, revision, startedAt, devices, uses };
     const record = { service, instance, pid, port, startTicks, bootId: bootId() };
     try {
       await this.#records.save({ ...record, launch: recorded });

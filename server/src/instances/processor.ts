@@ -55,7 +55,8 @@ export class ProcessorDriver implements Driver {
       return neverRan('is not wanted any more');
     }
     launch.tell({ state: 'Starting', text: '' });
-    const process = { ...launch, source: this.#process(source, held) };
+    const uses = [held.model, held.code].flatMap((each) => each?.path ?? []);
+    const process = { ...launch, source: this.#process(source, held), uses };
     const running = await this.#options.processes.start(process);
     return this.#running(launch.instance, running, () => release(held));
   }
@@ -80,28 +81,32 @@ export class ProcessorDriver implements Driver {
     return this.#options.processes.usage?.(instance);
   }
 
+  /** What they were started with is held from here on: whatever is started beside them and needs
+   * room, and whatever lies at the address by now, it is not cleared away under them. */
   async survivors(): Promise<readonly Survivor[]> {
     const found = await this.#options.processes.survivors();
-    return found.map((survivor) => ({
-      ...survivor,
-      adopt: (launch) => this.#adopt(survivor, launch),
-      end: () => survivor.end(),
-    }));
+    return found.map((survivor) => {
+      const held = (survivor.uses ?? []).map((path) => this.#options.models.holdAgain(path));
+      const ended = (): void => {
+        for (const each of held) each?.release();
+      };
+      return {
+        ...survivor,
+        adopt: (launch) => this.#adopt(survivor, launch, ended),
+        end: () => survivor.end().finally(ended),
+      };
+    });
   }
 
-  /** Its model is held as if it had been started now, so that it is not cleared away under it. What
-   * it needs it has: should the model not be had any more, it goes on all the same. */
-  async #adopt(survivor: Survivor, launch: Launch): Promise<Running> {
-    const source = sourceOf(launch);
+  async #adopt(survivor: Survivor, launch: Launch, ended: () => void): Promise<Running> {
     const none: Held = { model: undefined, code: undefined };
-    const running = await survivor.adopt({ ...launch, source: this.#process(source, none) });
-    const over = new AbortController();
-    const holding = this.#hold(source, { signal: over.signal, progress: () => undefined });
-    holding.catch(() => undefined);
-    return this.#running(launch.instance, running, () => {
-      over.abort();
-      holding.then(release, () => undefined);
-    });
+    try {
+      const source = this.#process(sourceOf(launch), none);
+      return this.#running(launch.instance, await survivor.adopt({ ...launch, source }), ended);
+    } catch (error) {
+      ended();
+      throw error;
+    }
   }
 
   async #hold(

@@ -116,7 +116,9 @@ export function refusal(host: string, address: string, allow: AllowList): string
   // No service listens there; an operating system would connect to something else instead.
   const hasMeaning = !['unspecified', 'multicast', 'broadcast'].includes(use);
   if (hasMeaning && allow.hosts.some((pattern) => matches(host, pattern))) return undefined;
-  return `${where} is ${use}: it is reached only if ${allow.setting} of the service names it`;
+  const { setting } = allow;
+  const orServer = setting === 'model.allow' ? ' or --model-allow of the server' : '';
+  return `${where} is ${use}: it is reached only if ${setting} of the service${orServer} names it`;
 }
 
 function isNamed(ip: IpAddress, { networks }: AllowList): boolean {

@@ -27,12 +27,18 @@ const source: ProcessorSource = {
 class HandStore implements ModelStore {
   readonly asked: ModelAddress[] = [];
   readonly released: string[] = [];
+  readonly heldAgain: string[] = [];
   answer: (address: string, options: HoldOptions) => Promise<string> = async () => '/cache/model';
 
   async hold(asked: ModelAddress, options: HoldOptions) {
     this.asked.push(asked);
     const path = await this.answer(asked.address, options);
     return { path, release: () => void this.released.push(asked.address) };
+  }
+
+  holdAgain(path: string) {
+    this.heldAgain.push(path);
+    return { path, release: () => void this.released.push(path) };
   }
 }
 
@@ -73,6 +79,7 @@ it('starts this very program with what was declared, each word as it is', async 
     env: { SLUICE_MODEL_CONFIG: JSON.stringify(config) },
     port: 0,
   });
+  expect(processes.launches[0]?.uses).toEqual(['/cache/model']);
   expect(store.asked[0]?.rules).toMatchObject({
     allow: { setting: 'model.allow' },
     buckets: ['models'],
@@ -182,13 +189,19 @@ it('lets go of a model that came when nobody wanted it any more', async () => {
   expect(processes.launches).toEqual([]);
 });
 
-it('goes on with the process of an earlier server, and holds its model too', async () => {
+it('goes on with the process of an earlier server, and holds what that has', async () => {
   const store = new HandStore();
   const clock = new VirtualClock(new SeededRandom(1));
   const processes = new HandDriver(clock);
   const processor = new ProcessorDriver({ processes, models: store, program: ['sluice'] });
-  processes.left = [processes.survivor('reader-abcde', '1.1')];
-  const [survivor] = await processor.survivors();
+  const uses = ['/cache/old', '/cache/code'];
+  const left = ['reader-abcde', 'reader-fghij'].map((name) => processes.survivor(name, '1.1'));
+  processes.left = left.map((each) => ({ ...each, uses }));
+  const [survivor, unwanted] = await processor.survivors();
+  // Before anything is started, which may need room.
+  expect(store.heldAgain).toEqual([...uses, ...uses]);
+  await unwanted?.end();
+  expect(store.released.splice(0)).toEqual(uses);
   const ended = new AbortController();
   onTestFinished(() => ended.abort());
   const running = await survivor?.adopt({
@@ -204,9 +217,10 @@ it('goes on with the process of an earlier server, and holds its model too', asy
     tell: () => undefined,
     signal: ended.signal,
   });
-  expect(store.asked.map(({ address }) => address)).toEqual(['s3://models/credit.pmml']);
+  expect(store.asked).toEqual([]);
+  expect(store.released).toEqual([]);
   processes.crash(0, 'reader-abcde');
   await running?.ended;
   await clock.settle();
-  expect(store.released).toEqual(['s3://models/credit.pmml']);
+  expect(store.released).toEqual(uses);
 });

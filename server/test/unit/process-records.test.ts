@@ -9,7 +9,7 @@ import { silentLog } from '../../src/kernel/log.ts';
 
 const record: ProcessRecord = {
   ...{ service: 'reader', instance: 'reader-aaaaa', pid: 7, startTicks: '1', bootId: 'x', port: 1 },
-  launch: { number: 1, key: '1.1', revision: 1, startedAt: 5, devices: [] },
+  launch: { number: 1, key: '1.1', revision: 1, startedAt: 5, devices: [], uses: ['/models/a'] },
 };
 
 it('takes away what a killed server was about to write, keeps what it cannot read', async () => {
