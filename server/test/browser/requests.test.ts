@@ -1,79 +1,35 @@
 // The request API from a page of another origin in Chromium, by the built SDK: submit, follow the
 // events with the token in a header, fetch the result. Needs `npm run build` and Chromium.
 
-import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { join, resolve, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openRequestService, type RequestService } from '../integration/request-service.ts';
+import { canOpenPages, openPageWorld, type PageWorld } from './page-world.ts';
 
 // A server, its commands and a browser are started.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
-
-const executablePath = '/usr/bin/chromium';
-const dist = fileURLToPath(new URL('../../../sdk/dist', import.meta.url));
-const isReady = existsSync(executablePath) && existsSync(join(dist, 'index.js'));
 
 /** What the functions that run in the page find there. */
 declare const window: { readonly sluice: typeof import('@sluice/sdk') };
 declare const document: { title: string };
 
-const html = `<!doctype html><meta charset="utf-8"><title>Requests</title>
-<script type="module">
-  import * as sluice from '/sdk/index.js';
-  window.sluice = sluice;
-  document.title = 'ready';
-</script>`;
-
-describe.skipIf(!isReady)('requests of a page of another origin', () => {
-  let site: Server;
-  let browser: Browser;
+describe.skipIf(!canOpenPages)('requests of a page of another origin', () => {
+  let pages: PageWorld;
   let page: Page;
   let service: RequestService;
   /** Of a web application: what it submitted itself. */
   let token: string;
 
   beforeAll(async () => {
-    site = createServer((request, response) => {
-      const path = new URL(request.url ?? '/', 'http://page').pathname;
-      if (path === '/') {
-        response.writeHead(200, { 'content-type': 'text/html' }).end(html);
-        return;
-      }
-      const file = resolve(dist, `.${path.replace('/sdk', '')}`);
-      if (!file.startsWith(dist + sep)) {
-        response.writeHead(404).end();
-        return;
-      }
-      readFile(file).then(
-        (text) => response.writeHead(200, { 'content-type': 'text/javascript' }).end(text),
-        () => response.writeHead(404).end(),
-      );
-    });
-    site.listen(0, '127.0.0.1');
-    await once(site, 'listening');
-    // What listens is an address with a port.
-    const origin = `http://127.0.0.1:${(site.address() as AddressInfo).port}`;
-    service = await openRequestService({ allowOrigin: origin });
+    pages = await openPageWorld();
+    service = await openRequestService({ allowOrigin: pages.origin });
     const made = ['token', 'demo', '--add', 'web', '--scope', 'submit,read', '--json'] as const;
     token = (JSON.parse((await service.sluice(...made)).stdout) as { token: string }).token;
-    browser = await chromium.launch({
-      executablePath,
-      args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic'],
-    });
-    page = await browser.newPage();
-    await page.goto(origin);
-    await page.waitForFunction(() => document.title === 'ready');
+    page = await pages.open();
   });
 
   afterAll(async () => {
-    await browser?.close();
-    site?.close();
+    await pages?.close();
     await service?.close();
   });
 

@@ -1,78 +1,29 @@
 // The built SDK in Chromium, on a page of another origin than the server's, without any bundler:
 // both protocols, with the EAS watch over an HTTP stream. Needs `npm run build` and Chromium.
 
-import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import { join, resolve, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openSdkWorld, type SdkWorld, service, token } from '../integration/sdk-world.ts';
-
-const executablePath = '/usr/bin/chromium';
-const dist = fileURLToPath(new URL('../../../sdk/dist', import.meta.url));
-const isReady = existsSync(executablePath) && existsSync(join(dist, 'index.js'));
+import { canOpenPages, openPageWorld, type PageWorld } from './page-world.ts';
 
 /** What the functions that run in the page find there. */
 declare const window: { readonly sluice: typeof import('@sluice/sdk') };
 declare const document: { title: string };
 
-const html = `<!doctype html><meta charset="utf-8"><title>SDK</title>
-<script type="module">
-  import * as sluice from '/sdk/index.js';
-  window.sluice = sluice;
-  document.title = 'ready';
-</script>`;
-
-describe.skipIf(!isReady)('the SDK in a browser, on a page of another origin', () => {
-  let site: Server;
-  let origin: string;
-  let browser: Browser;
+describe.skipIf(!canOpenPages)('the SDK in a browser, on a page of another origin', () => {
+  let pages: PageWorld;
   let page: Page;
   let world: SdkWorld;
-  const requested: string[] = [];
 
   beforeAll(async () => {
-    site = createServer((request, response) => {
-      const path = new URL(request.url ?? '/', 'http://page').pathname;
-      requested.push(path);
-      if (path === '/') {
-        response.writeHead(200, { 'content-type': 'text/html' }).end(html);
-        return;
-      }
-      const file = resolve(dist, `.${path.replace('/sdk', '')}`);
-      if (!file.startsWith(dist + sep)) {
-        response.writeHead(404).end();
-        return;
-      }
-      readFile(file).then(
-        (text) => response.writeHead(200, { 'content-type': 'text/javascript' }).end(text),
-        () => response.writeHead(404).end(),
-      );
-    });
-    site.listen(0, '127.0.0.1');
-    await once(site, 'listening');
-    const address = site.address();
-    const port = typeof address === 'object' && address !== null ? address.port : 0;
-    origin = `http://127.0.0.1:${port}`;
-    browser = await chromium.launch({
-      executablePath,
-      args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic'],
-    });
+    pages = await openPageWorld();
   });
 
-  afterAll(async () => {
-    await browser?.close();
-    site?.close();
-  });
+  afterAll(() => pages?.close());
 
   beforeEach(async () => {
-    world = await openSdkWorld({ access: { allowOrigins: [origin] } });
-    page = await browser.newPage();
-    await page.goto(origin);
-    await page.waitForFunction(() => document.title === 'ready');
+    world = await openSdkWorld({ access: { allowOrigins: [pages.origin] } });
+    page = await pages.open();
   });
 
   afterEach(async () => {
@@ -163,7 +114,7 @@ describe.skipIf(!isReady)('the SDK in a browser, on a page of another origin', (
     const limits = { capacity: 10, payloadBytesMax: 2 ** 22, autoEvict: false, expireMs: 0 };
     const big = await openSdkWorld({
       settings: { source: limits, sink: limits },
-      access: { allowOrigins: [origin] },
+      access: { allowOrigins: [pages.origin] },
     });
     const equal = await page.evaluate(
       async ({ url, service, token }) => {
@@ -204,7 +155,9 @@ describe.skipIf(!isReady)('the SDK in a browser, on a page of another origin', (
   });
 
   it('asks for nothing but the files of the SDK', () => {
-    const foreign = requested.filter((path) => !/^\/(sdk\/[\w/-]+\.js|favicon\.ico)?$/.test(path));
+    const foreign = pages.requested.filter(
+      (path) => !/^\/(sdk\/[\w/-]+\.js|favicon\.ico)?$/.test(path),
+    );
     expect(foreign).toEqual([]);
   });
 });

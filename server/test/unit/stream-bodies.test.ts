@@ -1,21 +1,12 @@
 // Requests whose bodies are not in their messages, and workers on other machines: those that fetch
 // bodies are told where they are, and no other ever works on what stands for one.
 
-import type { LeasedMessage, WorkRequest } from '@sluice/sdk';
+import type { LeasedMessage } from '@sluice/sdk';
 import { afterEach, expect, it } from 'vitest';
 import { noTerms, writeTerms } from '../../src/queue/terms.ts';
 import { putRequest } from './queue-requests.ts';
+import { everything } from './stream-worker.ts';
 import { report, StreamWorld } from './stream-world.ts';
-
-const everything: WorkRequest = {
-  window: 2,
-  from: 0,
-  indexOnly: false,
-  autoCommit: false,
-  tags: new Map(),
-  id: undefined,
-  holding: [],
-};
 
 let world: StreamWorld;
 afterEach(() => world?.close());

@@ -1,51 +1,17 @@
 // Requests under way over the stream protocol: what a worker elsewhere says of its work reaches who
 // follows it, once and in order, through lost connections; checkpoints reach the next delivery.
 
-import type {
-  LeasedMessage,
-  RequestEvent,
-  WorkClient,
-  WorkReceiver,
-  WorkRequest,
-} from '@sluice/sdk';
+import type { LeasedMessage, RequestEvent, WorkClient } from '@sluice/sdk';
 import { ByteWriter, clientCodec, serverCodec, type WorkNote } from '@sluice/sdk/wire';
 import { afterEach, expect, it } from 'vitest';
 import { NewsSender } from '../../src/join/work-news.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { publicId } from '../../src/requests/ids.ts';
+import { everything, Receiver, until } from './stream-worker.ts';
 import { StreamWorld, service } from './stream-world.ts';
-
-const everything: WorkRequest = {
-  window: 2,
-  from: 0,
-  indexOnly: false,
-  autoCommit: false,
-  tags: new Map(),
-  id: undefined,
-  holding: [],
-};
-
-class Receiver implements WorkReceiver {
-  readonly delivered: LeasedMessage[] = [];
-  readonly ends: string[] = [];
-
-  deliver(message: LeasedMessage): void {
-    this.delivered.push(message);
-  }
-
-  voided(): void {}
-
-  closed(reason: string): void {
-    this.ends.push(reason);
-  }
-}
 
 const nothing = { contentType: undefined, code: '200', reason: '', firstOutputAt: 0 };
 const output = (text: string): WorkNote => ({ kind: 'output', data: Buffer.from(text) });
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((done) => setImmediate(done));
-}
 
 let world: StreamWorld;
 afterEach(() => world?.close());

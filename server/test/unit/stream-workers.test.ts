@@ -1,18 +1,12 @@
 // Workers on other machines over the stream protocol: what they say of themselves, what they hear
 // of the service, what they hold and free across lost connections.
 
-import type {
-  EndedCall,
-  LastExit,
-  LeasedMessage,
-  WorkerReport,
-  WorkReceiver,
-  WorkRequest,
-} from '@sluice/sdk';
+import type { EndedCall, LastExit, WorkerReport } from '@sluice/sdk';
 import { afterEach, describe, expect, it } from 'vitest';
 import { JoinedWorkers } from '../../src/http/stream/joined.ts';
 import type { ServiceEvent } from '../../src/kernel/events.ts';
 import { silentLog } from '../../src/kernel/log.ts';
+import { everything, Receiver, until } from './stream-worker.ts';
 import { report, StreamWorld, service, terms } from './stream-world.ts';
 
 const lastExit: LastExit = {
@@ -23,39 +17,6 @@ const lastExit: LastExit = {
   endedAt: '2023-11-14T22:14:20.000Z',
   lines: ['no such weights'],
 };
-
-const everything: WorkRequest = {
-  window: 2,
-  from: 0,
-  indexOnly: false,
-  autoCommit: false,
-  tags: new Map(),
-  id: undefined,
-  holding: [],
-};
-
-/** A receiver that keeps what it hears. */
-class Receiver implements WorkReceiver {
-  readonly delivered: LeasedMessage[] = [];
-  readonly gone: number[] = [];
-  readonly ends: string[] = [];
-
-  deliver(message: LeasedMessage): void {
-    this.delivered.push(message);
-  }
-
-  voided(deliveryId: number): void {
-    this.gone.push(deliveryId);
-  }
-
-  closed(reason: string): void {
-    this.ends.push(reason);
-  }
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((done) => setImmediate(done));
-}
 
 let world: StreamWorld;
 afterEach(() => world?.close());
