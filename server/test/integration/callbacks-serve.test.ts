@@ -152,4 +152,43 @@ describe('a server', () => {
       { timeout: 20_000 },
     );
   });
+
+  it('shows by command how callbacks fare, changes the secrets, and opens an address', async () => {
+    const target = await receiver();
+    target.reply = { status: 410 };
+    const { id } = (await (await submit('gone too', target.url)).json()) as { id: string };
+    const requests = new RequestClient({ url: service.url, token: service.token, service: 'demo' });
+    await vi.waitFor(
+      async () => expect(await requests.callbacks(id)).toMatchObject({ pending: false }),
+      { timeout: 20_000 },
+    );
+    const before = (await webhooks()).keys[0];
+    const shown = await service.sluice('webhooks', 'demo');
+    expect(shown.stdout).toMatch(/^Secret {2,}whsec_\S+\nPublic key {2,}whpk_\S+$/m);
+    expect(shown.stdout).toMatch(/^\d+ callbacks are to be delivered$/m);
+    expect(shown.stdout).toContain(`${target.url} answered 410 at 20`);
+    const rotated = await service.sluice('webhooks', 'demo', '--rotate', '--overlap', '2h');
+    const secrets = [...rotated.stdout.matchAll(/^Secret {2,}(\S+)$/gm)].map(
+      ([, secret]) => secret,
+    );
+    expect(secrets.slice(0, 2)).toEqual([
+      expect.not.stringContaining(before?.secret ?? ''),
+      before?.secret,
+    ]);
+    const [, until = ''] = /^Signs until {2,}(\S.*)$/m.exec(rotated.stdout) ?? [];
+    const hours = (Date.parse(until) - Date.now()) / 3_600_000;
+    expect(hours).toBeGreaterThan(1.9);
+    expect(hours).toBeLessThanOrEqual(2);
+    const opened = await service.sluice('webhooks', 'demo', '--open', target.url);
+    expect(opened.stdout).not.toContain(target.url);
+    for (const [wrong, why] of [
+      [['demo', '--overlap', '1h'], '--overlap goes with --rotate'],
+      [['demo', '--rotate', '--open', target.url], 'cannot be used with'],
+      [['demo', '--open', target.url], 'has not closed that address'],
+    ] as const) {
+      const refused = await service.sluice('webhooks', ...wrong);
+      expect(refused).toMatchObject({ stdout: '', stderr: expect.stringContaining(why) });
+      expect(refused.code).not.toBe(0);
+    }
+  });
 });

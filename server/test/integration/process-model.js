@@ -37,6 +37,8 @@ const words = {
     response.end('released');
   },
   crash: () => process.kill(process.pid, 'SIGKILL'),
+  'tell and crash': () =>
+    process.stdout.write('these are my last words\n', () => process.kill(process.pid, 'SIGKILL')),
   exit: () => process.exit(3),
   eat: () => {
     for (;;) held.push(Buffer.alloc(2 ** 24, 1));
