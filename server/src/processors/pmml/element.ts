@@ -175,10 +175,10 @@ export function localName(name: string): string {
 /** The number that a text of a PMML file stands for, INF and NaN among them. */
 export function parseNumber(text: string): number | undefined {
   const trimmed = text.trim();
-  const number = trimmed === '' ? Number.NaN : Number(trimmed);
-  // Number() knows hexadecimal and so on, which no writer of PMML means.
-  if (!Number.isNaN(number)) return /^[-+.\dInfity]/.test(trimmed) ? number : undefined;
-  return special.get(trimmed.toLowerCase());
+  // Number() takes nothing for zero, and knows 0x1f, which no writer of PMML means.
+  if (trimmed === '' || /^0[xbo]/i.test(trimmed)) return undefined;
+  const number = Number(trimmed);
+  return Number.isNaN(number) ? special.get(trimmed.toLowerCase()) : number;
 }
 
 const special: ReadonlyMap<string, number> = new Map([

@@ -13,6 +13,7 @@ import {
   type Field,
   InputError,
   type Load,
+  LostError,
   ModelError,
 } from '../processor.ts';
 import { readRows, rowsAnswer } from '../rows.ts';
@@ -74,14 +75,14 @@ async function answerRows(
   for (const [at, row] of rows.entries()) {
     if (at % rowsPerLook === 0 && clock.now().mono - since > turnMs) {
       await new Promise<void>((resolve) => clock.defer(resolve));
-      if (call.signal.aborted) throw new InputError('the caller has gone', { status: 499 });
+      if (call.signal.aborted) throw new LostError('the caller has gone');
       since = clock.now().mono;
     }
     answers.push(scoreRow(scorer, row, places[at]));
   }
   const isFlat = wants(call, 'text/csv', shape === 'csv');
   if (!isFlat) return rowsAnswer(call, shape, answers, []);
-  const flat = answers.map(flattened);
+  const flat = scorer.hasProbabilities ? answers.map(flattened) : answers;
   const columns = new Set(scorer.results.map(({ name }) => name));
   for (const answer of flat) for (const name of Object.keys(answer)) columns.add(name);
   return rowsAnswer(call, shape, flat, [...columns]);
@@ -119,8 +120,7 @@ function rowCheck(fields: readonly Field[]): RowCheck {
 /** Probabilities as columns of their own: probability(setosa). */
 function flattened(answer: Answered): Answered {
   const { probabilities, ...rest } = answer;
-  if (typeof probabilities !== 'object' || probabilities === null) return answer;
-  const columns = Object.entries(probabilities).map(([name, value]) => [
+  const columns = Object.entries(probabilities ?? {}).map(([name, value]) => [
     `probability(${name})`,
     value,
   ]);
