@@ -25,7 +25,7 @@ export const anything: JsonSchema = { description: 'anything: JSON, text or byte
 export function inputReader(schema: JsonSchema | undefined): (call: Call) => Input {
   const check = schema === undefined ? undefined : schemaCheck(schema);
   return (call) => {
-    const input = readInput(call, schema !== undefined);
+    const input = readInput(call, schema);
     if (input.kind !== 'bytes') check?.(input.value);
     return input;
   };
@@ -64,12 +64,14 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
 }
 
 // Text is text and JSON is JSON. What says nothing of itself is JSON for a program with a schema,
-// bytes for others; curl calls whatever it is given a form, and means JSON here.
-function readInput(call: Call, hasSchema: boolean): Input {
+// bytes for others; curl calls whatever it is given a form, fetch calls it plain text, and both
+// mean JSON where a schema asks for anything but text.
+function readInput(call: Call, schema: JsonSchema | undefined): Input {
   const type = contentTypeOf(call);
   if (/^application\/(json|.*\+json|x-www-form-urlencoded)$/.test(type)) return json(call);
+  const isVague = type === 'application/octet-stream' || type === 'text/plain';
+  if (isVague && schema !== undefined && schema.type !== 'string') return json(call);
   if (type.startsWith('text/')) return { kind: 'text', value: textOf(call) };
-  if (type === 'application/octet-stream' && hasSchema) return json(call);
   return { kind: 'bytes', value: call.body };
 }
 

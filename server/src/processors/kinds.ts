@@ -19,7 +19,7 @@ export async function loaderOf(kind: string): Promise<Load | undefined> {
   return (await loaders[kind]?.())?.load;
 }
 
-/** The kind that a file is of by its name: `.mjs`, `.js` and `.ts` are `node`, `.py` is `python`. */
+/** The kind that a file is of by its name: `.mjs`, `.js` and `.cjs` are `node`, `.py` is `python`. */
 export function kindOfFile(path: string): string | undefined {
   const ending = /\.[a-z]+$/.exec(path.toLowerCase())?.[0] ?? '';
   return kindByEnding.get(ending);
