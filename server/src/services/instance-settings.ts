@@ -121,13 +121,18 @@ function warnOfIdle(file: ServiceFile, source: InstanceSource, warnings: string[
     if (file.storage.length > 0) idle.push('storage');
     if (file.dockerAuth !== undefined) idle.push('dockerAuth');
   }
-  if (source.kind !== 'processor' && source.kind !== 'pending') {
-    if (file.metadata.rpc.batching) idle.push('metadata.rpc.batching');
-    if (file.model_config !== undefined) idle.push('model_config');
-  }
+  const isModel = source.kind === 'processor' || source.kind === 'pending';
+  if (!isModel && file.model_config !== undefined) idle.push('model_config');
+  const batches = source.kind === 'processor' ? source.processor === 'onnx' : isModel;
+  if (!batches && file.metadata.rpc.batching) idle.push('metadata.rpc.batching');
   if (idle.length === 0) return;
-  const what = source.kind === 'none' ? 'queues without instances' : `a service of ${source.kind}`;
-  warnings.push(`${idle.join(', ')}: without effect on ${what}`);
+  warnings.push(`${idle.join(', ')}: without effect on ${nameOf(source)}`);
+}
+
+function nameOf(source: InstanceSource): string {
+  if (source.kind === 'none') return 'queues without instances';
+  if (source.kind === 'processor') return `processor ${source.processor}`;
+  return `a service of ${source.kind}`;
 }
 
 function healthFile(file: ServiceFile, problems: Problem[]): HealthFile | undefined {

@@ -15,6 +15,9 @@ type Kind = ProcessorSource['processor'];
 
 const kinds = processorKinds.join(', ');
 
+/** A checksum at the end of an address. */
+const fragment = /#sha256=([0-9a-f]{64})$/i;
+
 /** Whether the file declares one. */
 export function hasProcessor(file: ServiceFile): boolean {
   return [file.processor, file.processor_path, file.model_path].some((each) => each !== undefined);
@@ -55,7 +58,7 @@ export function processorSource(file: ServiceFile, problems: Problem[]): Instanc
 function kindOf(file: ServiceFile): Kind | undefined {
   const { processor, processor_path: path, processor_entry: entry } = file;
   if (processor !== undefined) return processorKinds.find((each) => each === processor);
-  const program = entry ?? path ?? '';
+  const program = (entry ?? path ?? '').replace(fragment, '');
   if (/\.py$/i.test(program)) return 'python';
   return /\.[cm]?js$/i.test(program) ? 'node' : undefined;
 }
@@ -67,8 +70,6 @@ function missing({ processor }: ServiceFile): string {
     'with endpoint, or start it with containers[].command'
   );
 }
-
-const fragment = /#sha256=([0-9a-f]{64})$/i;
 
 /** An address, with the checksum that stands at its end or beside it. */
 function modelFile(

@@ -106,7 +106,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-it('answers through the queue what a module of Node returns, refuses what does not fit', async () => {
+it('answers through the queue what a Node module returns, refuses what does not fit', async () => {
   expect(await submit('doubles', '[{"x":1},{"x":2.5}]')).toEqual({
     status: 200,
     modelStatus: '200',

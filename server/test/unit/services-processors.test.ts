@@ -15,6 +15,10 @@ it('takes a program by its ending, and its entry from either field', () => {
     code: { address: '/srv/model.py' },
     model: undefined,
   });
+  expect(sourceOf({ processor_path: `/srv/model.py#sha256=${sum}` })).toMatchObject({
+    processor: 'python',
+    code: { address: '/srv/model.py', checksum: `sha256:${sum}` },
+  });
   const folder = { model_path: '/srv/model', processor_entry: 'app/model.mjs' };
   expect(sourceOf(folder)).toMatchObject({
     processor: 'node',
@@ -33,6 +37,19 @@ it('hands batching down only when it is on', () => {
   expect(sourceOf({ ...file, metadata: { ...metadata, rpc: on } })).toMatchObject({
     batching: { sizeMax: 8, delayMs: 20 },
   });
+});
+
+it('says what has no effect on a processor, and what of a processor has none on others', () => {
+  const rpc = { batching: true };
+  const warnings = (fields: object): readonly string[] => parsed({ metadata, ...fields }).warnings;
+  const given = { metadata: { ...metadata, rpc }, model_path: '/m', storage: [] };
+  expect(warnings({ ...given, processor: 'onnx' })).toEqual([]);
+  expect(warnings({ ...given, processor: 'node' })).toEqual([
+    'metadata.rpc.batching: without effect on processor node',
+  ]);
+  expect(warnings({ containers: [{ command: 'x' }], model_config: { a: 1 } })).toEqual([
+    'model_config: without effect on a service of process',
+  ]);
 });
 
 it('takes a checksum from beside the address or from its end', () => {

@@ -45,8 +45,9 @@ export class PythonHost {
 
   constructor({ file, root, model, config, window }: HostOptions) {
     const python = pythonFor(file);
-    // It inherits where the output goes: what the module prints stands in the instance's log.
-    this.#child = spawn(python, ['-u', script], {
+    // It inherits where the output goes: what the module prints stands in the instance's log. And
+    // it compiles into memory (-B): the module may lie in a folder that is not its own to write in.
+    this.#child = spawn(python, ['-u', '-B', script], {
       stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
     });
     // The fourth channel is a pipe, as asked for above, and pipes to a child go both ways.
