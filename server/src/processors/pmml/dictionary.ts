@@ -89,6 +89,8 @@ function readField(element: Element): DataField {
   const valid = new Set(categories);
   // A missing value may be written in other ways than the file does: -999 and -999.0.
   const missing = new Set([...values.missing].map((text) => parseValue(text, dataType)));
+  const marksMissing = values.missing.size > 0;
+  const isLimited = values.invalid.size > 0 || valid.size > 0 || intervals.length > 0;
   const convert = (raw: unknown): Value =>
     count !== undefined && typeof raw === 'string' && parseValue(raw, 'double') === undefined
       ? count(raw)
@@ -104,12 +106,13 @@ function readField(element: Element): DataField {
     isCounted: count !== undefined,
     read(raw) {
       if (raw === undefined || raw === null || Number.isNaN(raw)) return undefined;
-      if (values.missing.has(String(raw))) return undefined;
+      if (marksMissing && values.missing.has(String(raw))) return undefined;
       const value = convert(raw);
       if (value === undefined) return notOne;
-      return missing.has(value) ? undefined : value;
+      return marksMissing && missing.has(value) ? undefined : value;
     },
     isValid(value) {
+      if (!isLimited) return true;
       if (values.invalid.has(value)) return false;
       if (valid.size === 0 && intervals.length === 0) return true;
       if (valid.has(value)) return true;

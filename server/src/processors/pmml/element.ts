@@ -7,13 +7,16 @@ import { ModelError } from '../processor.ts';
 
 const extension = 'Extension';
 
+const none: Element[] = [];
+
 /** An element, read by name. Every method that fails throws a ModelError that names the place. */
 export class Element {
   readonly name: string;
   readonly parent: Element | undefined;
   /** Names and values in turn: a large file has a million of these, and two or three each. */
   readonly #attributes: readonly string[];
-  readonly #children: Element[] = [];
+  /** Most elements have none, and share the same empty list. */
+  #children: Element[] = none;
   #text = '';
   /** A bit for each attribute that was read. */
   #attributesRead = 0;
@@ -24,7 +27,9 @@ export class Element {
     this.name = name;
     this.#attributes = attributes;
     this.parent = parent;
-    if (parent !== undefined) parent.#children.push(this);
+    if (parent === undefined) return;
+    if (parent.#children === none) parent.#children = [this];
+    else parent.#children.push(this);
   }
 
   /** For the parser: adds a piece of text that is not only white space. */

@@ -86,16 +86,22 @@ class Builder {
     this.#attributes = [];
   }
 
-  // A slice of the text would keep its whole piece of the file in memory, and a forest names the
-  // same fields and operators a million times.
+  // A slice of the text keeps its whole piece of the file in memory, and a forest names the same
+  // fields and operators a million times. Numbers rarely repeat, and are soon read and forgotten.
   #share(text: string): string {
-    if (text.length > sharedLengthMax) return text;
+    if (text.length > sharedLengthMax || looksLikeNumber(text)) return text;
     const known = this.#shared.get(text);
     if (known !== undefined) return known;
     const own = Buffer.from(text).toString();
     if (this.#shared.size < sharedMax) this.#shared.set(own, own);
     return own;
   }
+}
+
+/** By its first character: a digit, a point or a minus. */
+function looksLikeNumber(text: string): boolean {
+  const first = text.charCodeAt(0);
+  return first <= 57 && first >= 45;
 }
 
 /** Prefixes say nothing here: elements of other vocabularies are refused by their local name. */
