@@ -4,7 +4,8 @@
 import { readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
-import { ask, digitsFile, fileBytes, loaded, send } from './onnx-world.ts';
+import { digitsFile } from './onnx-files.ts';
+import { ask, fileBytes, loaded, send } from './onnx-world.ts';
 
 const model = digitsFile('model/digits.onnx');
 const expected: {

@@ -5,7 +5,8 @@ import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ask, digitsFile, fileBytes, loaded, ownFile, send, sileroFile } from './onnx-world.ts';
+import { digitsFile, ownFile, sileroFile } from './onnx-files.ts';
+import { ask, fileBytes, loaded, send } from './onnx-world.ts';
 
 const folders: string[] = [];
 

