@@ -22,6 +22,11 @@ const systemPrograms = [
     debian: 'apertium-apy apertium-eng-spa',
     without: 'the translation example is skipped',
   },
+  {
+    program: 'swift-object-server',
+    debian: 'swift-proxy swift-account swift-container swift-object memcached',
+    without: 'no object store is tested',
+  },
   { program: 'mmdebstrap', debian: 'mmdebstrap', without: 'no image is made of packages' },
   { program: 'faketime', debian: 'faketime', without: 'no clock is set back in `npm run chaos`' },
 ];
