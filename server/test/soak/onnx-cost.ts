@@ -94,9 +94,8 @@ async function measure(subject: Subject): Promise<void> {
     '--batch-delay',
     '2',
   ]);
-  loads.push(
-    `| ${subject.title} | ${loadMs.toFixed(0)} ms | ${plain.readyMs.toFixed(0)} ms | ${plain.residentMb()} MB |`,
-  );
+  const loadTimes = [loadMs, plain.readyMs].map((ms) => `${ms.toFixed(0)} ms`);
+  loads.push(`| ${[subject.title, ...loadTimes, `${plain.residentMb()} MB`].join(' | ')} |`);
   try {
     await compare(subject, waysOf(subject, session, plain, batching));
   } finally {
