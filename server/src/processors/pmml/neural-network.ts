@@ -6,6 +6,7 @@
 import type { Element } from './element.ts';
 import type { Compile, DataType, Evaluator, Expression, Row, Scope } from './model.ts';
 import { noPrediction } from './model.ts';
+import { floatSums, type Neuron, radial, sums } from './neural-layers.ts';
 import { neuralOutputs } from './neural-outputs.ts';
 import { cast } from './values.ts';
 
@@ -51,12 +52,12 @@ interface Input {
   readonly dataType: DataType;
 }
 
-/** Works out one neuron from those before it. */
-type Neuron = (states: Float64Array) => number;
-
 interface Layer {
+  /** Where the activations of its neurons stand, one after the other. */
   readonly first: number;
-  readonly neurons: readonly Neuron[];
+  readonly count: number;
+  /** Works out all of them from those before. */
+  readonly fill: (states: Float64Array) => void;
   readonly normalization: Normalization;
 }
 
@@ -127,10 +128,11 @@ function neuralLayer(
   const earlier = new Map(places);
   const neurons = element.all('Neuron').map((neuron) => {
     place(neuron, places);
-    return compileNeuron(neuron, settings, earlier, isFloat);
+    return readNeuron(neuron, settings, earlier);
   });
   if (neurons.length === 0) element.refuse('Neuron is missing');
-  return { first, neurons, normalization: settings.normalization };
+  const fill = fillOf(first, neurons, settings, isFloat);
+  return { first, count: neurons.length, fill, normalization: settings.normalization };
 }
 
 function place(element: Element, places: Map<string, number>): void {
@@ -139,77 +141,39 @@ function place(element: Element, places: Map<string, number>): void {
   places.set(id, places.size);
 }
 
-function compileNeuron(
+function readNeuron(
   element: Element,
   settings: Settings,
   earlier: ReadonlyMap<string, number>,
-  isFloat: boolean,
 ): Neuron {
   const connections = element.all('Con');
-  const from = Int32Array.from(connections, (connection) => {
-    const id = connection.required('from');
-    const found = earlier.get(id);
-    return found ?? connection.refuse(`from="${id}" is no neuron of an earlier layer`);
-  });
-  const weights = Float64Array.from(connections, (each) => each.requiredNumber('weight'));
-  const bias = element.optionalNumber('bias') ?? 0;
   const width = element.optionalNumber('width') ?? settings.width;
-  const altitude = element.optionalNumber('altitude') ?? settings.altitude;
-  if (settings.activation === 'radialBasis') {
-    if (width === undefined) return element.refuse('radialBasis needs a width');
-    return radial(from, weights, width, altitude);
+  if (settings.activation === 'radialBasis' && width === undefined) {
+    element.refuse('radialBasis needs a width');
   }
-  const activate = activation(settings.activation, settings.threshold);
-  return isFloat ? floatSum(from, weights, bias, activate) : sum(from, weights, bias, activate);
-}
-
-function activation(name: Simple | 'threshold', threshold: number): (z: number) => number {
-  return name === 'threshold' ? (z) => (z > threshold ? 1 : 0) : activations[name];
-}
-
-function sum(
-  from: Int32Array,
-  weights: Float64Array,
-  bias: number,
-  activate: (z: number) => number,
-): Neuron {
-  return (states) => {
-    let z = bias;
-    for (let at = 0; at < from.length; at += 1) {
-      z += (weights[at] ?? 0) * (states[from[at] ?? 0] ?? 0);
-    }
-    return activate(z);
+  return {
+    from: connections.map((connection) => {
+      const id = connection.required('from');
+      const found = earlier.get(id);
+      return found ?? connection.refuse(`from="${id}" is no neuron of an earlier layer`);
+    }),
+    weights: connections.map((connection) => connection.requiredNumber('weight')),
+    bias: element.optionalNumber('bias') ?? 0,
+    width: width ?? 1,
+    altitude: element.optionalNumber('altitude') ?? settings.altitude,
   };
 }
 
-/** The same in steps of 32 bits, as the library that trained the network would add. */
-function floatSum(
-  from: Int32Array,
-  weights: Float64Array,
-  bias: number,
-  activate: (z: number) => number,
-): Neuron {
-  const { fround } = Math;
-  return (states) => {
-    let z = fround(bias);
-    for (let at = 0; at < from.length; at += 1) {
-      z = fround(z + fround(fround(weights[at] ?? 0) * fround(states[from[at] ?? 0] ?? 0)));
-    }
-    return fround(activate(z));
-  };
-}
-
-// Two inputs at a distance of (1, 1) from the centre, width 1, altitude 1: exp(-(1 + 1)/2) = 0.37.
-function radial(from: Int32Array, weights: Float64Array, width: number, altitude: number): Neuron {
-  const height = from.length * Math.log(altitude);
-  return (states) => {
-    let squares = 0;
-    for (let at = 0; at < from.length; at += 1) {
-      const difference = (weights[at] ?? 0) - (states[from[at] ?? 0] ?? 0);
-      squares += difference * difference;
-    }
-    return Math.exp(height - squares / (2 * width * width));
-  };
+function fillOf(
+  first: number,
+  neurons: readonly Neuron[],
+  { activation, threshold }: Settings,
+  isFloat: boolean,
+): Layer['fill'] {
+  if (activation === 'radialBasis') return radial(first, neurons);
+  const step = (z: number): number => (z > threshold ? 1 : 0);
+  const activate = activation === 'threshold' ? step : activations[activation];
+  return isFloat ? floatSums(first, neurons, activate) : sums(first, neurons, activate);
 }
 
 /** False if an input is missing: then the network says nothing. */
@@ -223,10 +187,10 @@ function feed(inputs: readonly Input[], row: Row, states: Float64Array): boolean
 }
 
 function run(layer: Layer, states: Float64Array): void {
-  const { first, neurons } = layer;
-  for (const [at, neuron] of neurons.entries()) states[first + at] = neuron(states);
+  const { first, count } = layer;
+  layer.fill(states);
   if (layer.normalization === 'none') return;
-  const own = states.subarray(first, first + neurons.length);
+  const own = states.subarray(first, first + count);
   if (layer.normalization === 'softmax') {
     // The same as without the largest, but without numbers that are too large.
     const most = own.reduce((one, other) => Math.max(one, other), Number.NEGATIVE_INFINITY);
