@@ -180,7 +180,7 @@ export class ServiceQueues implements Queues {
     return new Promise((resolve, reject) => {
       this.#machine.read({
         run: (state, turn) => {
-          const position = positionOf(state.queues[queue], index, by.gid, by.uid);
+          const position = positionOf(state, state.queues[queue], index, by.gid, by.uid);
           turn.release(() => resolve(position));
         },
         fail: reject,

@@ -41,7 +41,7 @@ export function standingOf(state: State, index: number, now: Time): Standing | u
   if (!messages.has(index)) return undefined;
   const gid = state.service;
   // One on its way to a reader has no position any more.
-  const position = positionOf(queue, index, gid, '');
+  const position = positionOf(state, queue, index, gid, '');
   const group = queue.groups.get(gid);
   const entry = group?.entries.get(index);
   const { mark, backoffUntil = 0 } = entry ?? {};

@@ -9,6 +9,7 @@ import {
   type Consumer,
   capacityOf,
   type Group,
+  hasWorkingGroup,
   payloadBytesMaxOf,
   type QueueState,
   type State,
@@ -184,6 +185,7 @@ export interface SearchAnswer {
 
 /** Where a message stands for a group; undefined when there is no such message. */
 export function positionOf(
+  state: State,
   queue: QueueState,
   index: number,
   gid: string,
@@ -197,10 +199,10 @@ export function positionOf(
   }
   const priority = queue.messages.priority(index);
   const rank = queue.lanes.rank(index, priority);
-  const away =
-    group === undefined
-      ? heldBefore(queue, index, priority)
-      : awayBefore(queue, group, index, priority);
+  // Where no group works for the service, whoever holds a message has it.
+  const isAnybodys = gid === state.service && !hasWorkingGroup(state);
+  const nobody = isAnybodys ? heldBefore(queue, index, priority) : 0;
+  const away = group === undefined ? nobody : awayBefore(queue, group, index, priority);
   const waitCount = Math.max(0, rank - away);
   return { consumerId: `${gid}.${uid}`, isPending: false, waitCount };
 }
@@ -219,7 +221,7 @@ function awayBefore(queue: QueueState, group: Group, index: number, priority: nu
   return away;
 }
 
-/** Messages before this one that anybody holds, for a group that there is not (yet). */
+/** Messages before this one that anybody holds. */
 function heldBefore(queue: QueueState, index: number, priority: number): number {
   const held = new Set<number>();
   for (const { consumers } of queue.groups.values()) {

@@ -5,6 +5,13 @@ import * as fc from 'fast-check';
 /** Numbers choose among what exists at the time, so that shrinking keeps commands meaningful. */
 export type Command =
   | { readonly do: 'put'; id: number; priority: number; tag: number; isRecord: boolean }
+  | ({ readonly do: 'request'; key: number; body: number; priority: number } & {
+      readonly isRecord: boolean;
+      readonly isDelayed: boolean;
+      readonly hasStart: boolean;
+      readonly hasFinish: boolean;
+    })
+  | { readonly do: 'cancel' | 'redrive'; nth: number }
   | { readonly do: 'sinkPut' }
   | { readonly do: 'resultPut'; nth: number }
   | { readonly do: 'watch'; slot: number; keep: number }
@@ -39,6 +46,21 @@ export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
       isRecord: fc.nat({ max: 5 }).map((drawn) => drawn === 0),
     }),
   },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: kind('request'),
+      key: fc.nat({ max: 3 }),
+      body: fc.nat({ max: 4 }).map((drawn) => Number(drawn === 0)),
+      priority: fc.nat({ max: 2 }),
+      isRecord: fc.boolean(),
+      isDelayed: fc.nat({ max: 2 }).map((drawn) => drawn === 0),
+      hasStart: fc.nat({ max: 3 }).map((drawn) => drawn === 0),
+      hasFinish: fc.nat({ max: 3 }).map((drawn) => drawn === 0),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: kind('cancel'), nth: small }) },
+  { weight: 3, arbitrary: fc.record({ do: kind('redrive'), nth: small }) },
   { weight: 2, arbitrary: fc.record({ do: kind('sinkPut') }) },
   { weight: 3, arbitrary: fc.record({ do: kind('resultPut'), nth: small }) },
   { weight: 8, arbitrary: fc.record({ do: kind('watch'), slot: small, keep: small }) },
@@ -104,3 +126,6 @@ export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
 /** Time moves in steps that no deadline of the test falls on: see the settings of the test. */
 export const stepMs = 20_000;
 export const backOffMs = 15_000;
+export const delayMs = 35_000;
+export const startMs = 45_000;
+export const finishMs = 75_000;

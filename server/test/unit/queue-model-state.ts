@@ -33,6 +33,8 @@ export interface ModelMessage {
   readonly priority: number;
   readonly home: 'sink' | 'record';
   readonly expiresAt: number;
+  /** Wall clock: over by then, also while it is leased; 0 = never. */
+  readonly finishBy: number;
   readonly marks: Map<string, ModelMark>;
   /** Of an input message: its place in the sink, then the index of the result that used it. */
   place: 'none' | 'held' | number;

@@ -25,8 +25,8 @@ export class QueueModel {
   readonly consumers = new Map<string, ModelConsumer>();
   /** How input messages came to rest, by index. */
   readonly rest = new Map<number, ModelRest>();
-  /** Bodies of dead messages by the index they had, per queue. */
-  readonly dead: Record<ModelQueueName, Map<number, string>> = {
+  /** Dead messages by the index they had, per queue. */
+  readonly dead: Record<ModelQueueName, Map<number, ModelMessage>> = {
     input: new Map(),
     sink: new Map(),
   };
@@ -88,6 +88,25 @@ export class QueueModel {
     const result = typeof message.place === 'number' ? message.place : 0;
     const isConvicted = state === 'dead' && this.isSuspect(message, this.working, 3);
     this.rest.set(message.index, { id: message.id, state, result, isConvicted });
+  }
+
+  /** A message leaves under its holders' hands: slots stay occupied, but EAS watchers'. */
+  drop(name: ModelQueueName, message: ModelMessage, state: string): void {
+    for (const { lease } of message.marks.values()) {
+      const holder = lease === undefined ? undefined : this.consumers.get(lease.holder);
+      if (lease === undefined || holder === undefined || holder.kind === 'eas') continue;
+      holder.occupied.add(lease.token);
+    }
+    this.remove(name, message, state);
+  }
+
+  /** Messages that the working group is handed before this one, as far as is known now. */
+  ahead(message: ModelMessage, now: Moment): number {
+    return this.input.messages.filter((other) => {
+      const mark = other.marks.get(this.working);
+      const isAway = mark?.state === 'leased' || (mark !== undefined && mark.notBefore > now.mono);
+      return !isAway && isBefore(other, message);
+    }).length;
   }
 
   deliver(consumer: ModelConsumer, index: number, token: number, nth: number, now: Moment): void {
@@ -242,13 +261,14 @@ export class QueueModel {
   }
 
   #die(name: ModelQueueName, message: ModelMessage): void {
-    this.dead[name].set(message.index, message.body);
+    this.dead[name].set(message.index, message);
     const leavesNotice = name === 'input' && message.place === 'held' && this.settings.deadNotice;
     if (leavesNotice) {
       const { id, tag } = message;
       const index = this.noticeIndex(id);
       message.place = index;
-      const plain = { priority: 0, body: '', home: 'sink', expiresAt: 0 } as const;
+      const none = { expiresAt: 0, finishBy: 0 };
+      const plain = { ...none, priority: 0, body: '', home: 'sink' } as const;
       this.insert('sink', { ...plain, index, id, tag });
     }
     this.remove(name, message, 'dead');
@@ -289,9 +309,14 @@ export class QueueModel {
           const counted = queue.name === 'input';
           this.giveBack(queue.name, message, gid, { counted, as: 'died' });
         }
+        if (!queue.messages.includes(message)) continue;
+        if (message.finishBy !== 0 && message.finishBy + slackMs <= now.wall) {
+          this.drop(queue.name, message, 'expired');
+          continue;
+        }
         const isOver = message.expiresAt !== 0 && message.expiresAt + slackMs <= now.wall;
         if (again.includes(message.index) && queue.name === 'input') continue;
-        if (!isOver || isLeased(message) || !queue.messages.includes(message)) continue;
+        if (!isOver || isLeased(message)) continue;
         this.remove(queue.name, message, 'expired');
       }
     }

@@ -26,28 +26,42 @@ export async function put(
     fact(index === first && repeated, `put of ${id} answered ${index}, not the first, ${first}`);
     return;
   }
+  takeIn(session, answer, { body, tag, priority, home, expiresAt: 0, finishBy: 0 });
+}
+
+/** The message of a put to the input that repeats nothing, if that was to be taken; answers its
+ * index then. */
+export function takeIn(
+  session: Session,
+  answer: { readonly value: { readonly index: number; readonly id: string } } | { code: string },
+  message: Omit<ModelMessage, 'index' | 'id' | 'marks' | 'place'>,
+): number | undefined {
+  const { model } = session;
   const expected = refusal(session, 'input');
   const code = 'code' in answer ? answer.code : undefined;
   fact(code === expected, `put was answered ${code}, not ${expected}`);
-  if ('code' in answer) return;
+  if ('code' in answer) return undefined;
   if (model.isFull('input')) {
     const evicted = model.evictable('input');
     if (evicted !== undefined) model.remove('input', evicted, 'dropped');
   }
-  const { expireMs } = settings.source;
-  const expiresAt = expireMs === 0 ? 0 : session.now.wall + expireMs;
-  const { index } = answer.value;
-  model.insert('input', { index, id: answer.value.id, body, tag, priority, home, expiresAt });
+  const { expireMs } = model.settings.source;
+  const usual = expireMs === 0 ? 0 : session.now.wall + expireMs;
+  const { index, id } = answer.value;
+  model.insert('input', { ...message, index, id, expiresAt: message.expiresAt || usual });
+  return index;
 }
 
+/** One that is put anew keeps its id, but repeats nothing. */
 function firstOf(session: Session, id: string): number | undefined {
-  const live = session.model.input.messages.find((message) => message.id === id);
-  if (live !== undefined) return live.index;
-  for (const [index, rest] of session.model.rest) if (rest.id === id) return index;
-  return undefined;
+  const { input, rest } = session.model;
+  const live = input.messages.filter((message) => message.id === id).map(({ index }) => index);
+  const rested = [...rest].filter(([, one]) => one.id === id).map(([index]) => index);
+  const all = [...live, ...rested];
+  return all.length === 0 ? undefined : Math.min(...all);
 }
 
-function refusal(session: Session, name: ModelQueueName): string | undefined {
+export function refusal(session: Session, name: ModelQueueName): string | undefined {
   const { model } = session;
   if (model.queue(name).ended) return 'ended';
   if (!model.isFull(name)) return undefined;
@@ -74,7 +88,10 @@ export async function resultPut(session: Session, nth: number): Promise<void> {
     model.input.messages.filter(({ place }) => place !== 'none'),
     nth,
   );
-  const rest = nthOf([...model.rest.values()], nth);
+  // Of several of one id, which is there once more, it is hard to say which one is meant.
+  const isAlone = ({ id }: { readonly id: string }): boolean =>
+    [...model.rest.values(), ...model.input.messages].filter((one) => one.id === id).length === 1;
+  const rest = nthOf([...model.rest.values()].filter(isAlone), nth);
   const id = message?.id ?? rest?.id;
   if (id === undefined) return;
   const by = { gid: serviceName, uid: 'w1' };
@@ -97,7 +114,7 @@ export function insertResult(
   body: string,
 ): void {
   const { id, tag } = of;
-  const plain = { priority: 0, home: 'sink', expiresAt: 0 } as const;
+  const plain = { priority: 0, home: 'sink', expiresAt: 0, finishBy: 0 } as const;
   session.model.insert('sink', { ...plain, index, id, tag, body });
 }
 

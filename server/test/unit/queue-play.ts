@@ -5,6 +5,7 @@ import { type Command, stepMs } from './queue-commands.ts';
 import { fact, type ModelQueueName, markOf } from './queue-model-state.ts';
 import { commit, complete, completeStale, freed, giveBack, negative } from './queue-play-leases.ts';
 import { nameOf, nthOf, put, resultPut, sinkPut } from './queue-play-puts.ts';
+import { cancel, redrive, request } from './queue-play-requests.ts';
 import { text } from './queue-requests.ts';
 import type { Session } from './queue-session.ts';
 
@@ -12,6 +13,12 @@ export async function play(session: Session, command: Command): Promise<void> {
   switch (command.do) {
     case 'put':
       return put(session, command);
+    case 'request':
+      return request(session, command);
+    case 'cancel':
+      return cancel(session, command.nth);
+    case 'redrive':
+      return redrive(session, command.nth);
     case 'sinkPut':
       return sinkPut(session);
     case 'resultPut':

@@ -40,6 +40,8 @@ export class Session {
   readonly tokens: { readonly slot: string; readonly queue: ModelQueueName; token: number }[] = [];
   /** Takeovers since time last moved: too many are refused. */
   takeovers = 0;
+  /** What idempotency keys were first used for. */
+  readonly keys = new Map<string, { readonly index: number; readonly body: string }>();
   readonly #watches = new Map<string, Consumer>();
   #events: Event[] = [];
   #sinkIds = new Map<string, number>();
@@ -49,7 +51,11 @@ export class Session {
   constructor(settings: ServiceSettings, slots: readonly Slot[], seed: number) {
     this.world = new World(settings, seed);
     this.model = new QueueModel(settings, serviceName);
-    this.model.noticeIndex = (id) => this.#sinkIds.get(id) ?? this.#lowestFree();
+    this.model.noticeIndex = (id) => {
+      // One that was put anew may have left a notice before.
+      const seen = this.#sinkIds.get(id) ?? 0;
+      return seen > this.#sinkFloor ? seen : this.#lowestFree();
+    };
     this.slots = slots;
   }
 
@@ -206,14 +212,8 @@ export class Session {
     fact(reason === 'replaced', `${consumer.key}: closed as ${reason}`);
   }
 
-  /** A message leaves under its holders' hands: slots stay occupied, but EAS watchers'. */
   drop(queue: ModelQueueName, message: ModelMessage, state: string): void {
-    for (const { lease } of message.marks.values()) {
-      const holder = lease === undefined ? undefined : this.model.consumers.get(lease.holder);
-      if (lease !== undefined && holder !== undefined && holder.kind !== 'eas')
-        holder.occupied.add(lease.token);
-    }
-    this.model.remove(queue, message, state);
+    this.model.drop(queue, message, state);
   }
 
   /** Both must hold the same now, and nothing that could be delivered may wait. */
@@ -230,6 +230,7 @@ export class Session {
       if (consumer.open) this.#compareConsumer(consumer, now);
     }
     await this.#compareDead();
+    await this.#comparePositions();
     this.#sinkFloor = this.model.sink.lastIndex;
   }
 
@@ -290,8 +291,21 @@ export class Session {
   async #compareDead(): Promise<void> {
     for (const name of ['input', 'sink'] as const) {
       const rear = await this.world.read(name === 'input' ? 'inputRear' : 'sinkRear');
-      const dead = [...this.model.dead[name].values()];
+      const dead = [...this.model.dead[name].values()].map(({ body }) => body);
       for (const [, body] of rear) fact(dead.includes(body), `${name}: "${body}" is not dead`);
+    }
+  }
+
+  async #comparePositions(): Promise<void> {
+    const { working, settings, input } = this.model;
+    if (!settings.declaresInstances) return;
+    for (const message of input.messages) {
+      if (message.marks.get(working)?.state === 'leased') continue;
+      const by = { gid: working, uid: '' };
+      const found = await this.world.run(this.world.queues.search('input', message.index, by));
+      const ahead = this.model.ahead(message, this.now);
+      const told = found?.waitCount;
+      fact(told === ahead, `${told} are said to go before ${message.index}, not ${ahead}`);
     }
   }
 
