@@ -230,8 +230,11 @@ export interface DeadDescription extends DeadInfo {
   readonly log: readonly string[];
 }
 
-/** One line of an export: the request with its body, as text when it is UTF-8. */
-export type DeadExport = DeadInfo & ({ readonly text: string } | { readonly base64: string });
+/** One line of an export: the request with its body, as text when it is UTF-8. A body that is too
+ * large for a line, or was given by its address, lies at `bodyAt`: a path below the address of the
+ * server, or that address. */
+export type DeadExport = DeadInfo &
+  ({ readonly text: string } | { readonly base64: string } | { readonly bodyAt: string });
 
 /** Which of the dead are put again; all of them when nothing is said. */
 export interface RedriveWish {

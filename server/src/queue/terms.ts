@@ -7,6 +7,11 @@ export type BodyPlace =
   | { readonly kind: 'file'; readonly name: string; readonly size: number }
   | { readonly kind: 'address'; readonly url: string };
 
+/** Bytes of a body: of a message with so many, whose body may lie in a file. */
+export function bodySize(size: number, { body }: Pick<RequestTerms, 'body'>): number {
+  return body?.kind === 'file' ? body.size : size;
+}
+
 /** Who is told of what becomes of a request. */
 export interface CallbackWish {
   readonly url: string;

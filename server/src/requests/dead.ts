@@ -4,7 +4,7 @@ import type { Queues } from '../broker/queues.ts';
 import type { Requests } from '../broker/requests.ts';
 import type { MessageMeta } from '../queue/message.ts';
 import type { RequestRecord } from '../queue/record.ts';
-import { readTerms, writeTerms } from '../queue/terms.ts';
+import { type BodyPlace, bodySize, readTerms, writeTerms } from '../queue/terms.ts';
 import { publicId } from './ids.ts';
 import type { DeadRequest, RedriveEdit, Submitted } from './request.ts';
 
@@ -17,6 +17,8 @@ export interface DeadPage {
 export interface DeadLook {
   readonly dead: DeadRequest;
   readonly payload: Uint8Array;
+  /** Where its body lies when it is not the payload. */
+  readonly body: BodyPlace | undefined;
   /** The latest lines of the instance that had it last, as far as they are known. */
   readonly log: readonly string[];
 }
@@ -73,7 +75,8 @@ export class DeadDesk {
     const dead = await describe(requests, message.meta);
     const instance = dead.outcomes.at(-1)?.uid ?? '';
     const log = instance === '' ? [] : await this.#linesOf(service, instance);
-    return { dead, payload: message.payload, log };
+    const { body } = readTerms(message.meta.terms);
+    return { dead, payload: message.payload, body, log };
   }
 
   /** Puts it anew and takes it out of the rear queue: both or nothing. What it was put with holds
@@ -124,7 +127,7 @@ async function describe(requests: Requests, meta: MessageMeta): Promise<DeadRequ
     code: meta.tags.get('lastCode') ?? '',
     reason: meta.tags.get('lastReason') ?? '',
     deliveries: Number(meta.tags.get('deliveryCount') ?? 0),
-    size: meta.size,
+    size: bodySize(meta.size, readTerms(meta.terms)),
     contentType: meta.contentType,
     path: meta.path,
     tags: ownTags(meta.tags),

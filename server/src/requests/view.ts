@@ -3,7 +3,7 @@
 import type { Known } from '../broker/requests.ts';
 import { readAfterwards } from '../queue/afterwards.ts';
 import type { RequestRecord } from '../queue/record.ts';
-import { readTerms } from '../queue/terms.ts';
+import { bodySize, readTerms } from '../queue/terms.ts';
 import { publicId } from './ids.ts';
 import type { CancelFacts, Estimate, RequestView, WaitReason } from './request.ts';
 
@@ -24,7 +24,8 @@ export function liveView(
   telling: Telling,
 ): RequestView {
   const { mark, isRunning } = standing;
-  const { delayUntil, finishBy, callback } = readTerms(meta.terms);
+  const terms = readTerms(meta.terms);
+  const { delayUntil, finishBy, callback } = terms;
   return {
     id: publicId(meta.index, meta.id),
     index: meta.index,
@@ -47,7 +48,7 @@ export function liveView(
     outcomes: mark?.outcomes ?? [],
     code: '',
     reason: '',
-    sizeIn: meta.size,
+    sizeIn: bodySize(meta.size, terms),
     sizeOut: 0,
     priority: meta.priority,
     tags: meta.tags,
@@ -67,7 +68,8 @@ export function liveView(
 
 /** The view of a request at rest. */
 export function restedView(service: string, record: RequestRecord): RequestView {
-  const { delayUntil, finishBy, callback } = readTerms(record.terms);
+  const terms = readTerms(record.terms);
+  const { delayUntil, finishBy, callback } = terms;
   return {
     id: publicId(record.index, record.id),
     index: record.index,
@@ -90,7 +92,7 @@ export function restedView(service: string, record: RequestRecord): RequestView 
     outcomes: record.outcomes,
     code: record.code,
     reason: record.reason,
-    sizeIn: record.sizeIn,
+    sizeIn: bodySize(record.sizeIn, terms),
     sizeOut: record.sizeOut,
     priority: record.priority,
     tags: record.tags,

@@ -6,7 +6,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AdminClient } from '@sluice/sdk';
+import { AdminClient, type DeadInfo } from '@sluice/sdk';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
@@ -22,11 +22,14 @@ let folder: string;
 let platform: Platform;
 let origin: string;
 let closeModel: () => Promise<void>;
+let isBroken = false;
 
 /** A model that answers with what it got, reversed; a GET of it answers 2 MiB. */
 beforeEach(async () => {
+  isBroken = false;
   const model = createServer((request, response) => {
     void readAll(request).then((body) => {
+      if (isBroken && request.method !== 'GET') return void response.writeHead(502).end();
       const source = request.method === 'GET' ? bytesOf(2 * mebibyte) : body.reverse();
       response.setHeader('content-type', 'image/tiff').end(source);
     });
@@ -47,6 +50,7 @@ beforeEach(async () => {
     metadata: { name: 'reverse', instance: 1 },
     token,
     endpoint: origin,
+    queue: { max_delivery: 1 },
     requests: { max_bytes: 4 * mebibyte, max_result_bytes: 3 * mebibyte },
     fetch: { allow: ['127.0.0.0/8'] },
   });
@@ -126,6 +130,26 @@ it('refuses what is too large, and tells which setting says so', async () => {
   expect(((await failed.json()) as { detail: string }).detail).toContain('max_result_bytes');
   // Only what its dead may need would stay: this one is at rest, and its body nobody's.
   expect((await files()).filter((name) => name.endsWith('.part'))).toEqual([]);
+});
+
+it('keeps the large body of a dead request for those who look at it', async () => {
+  const body = bytesOf(2 * mebibyte);
+  const { id } = await submit(body, { 'content-type': 'image/tiff' });
+  const live = (await (await call(`/${id}`)).json()) as { sizeIn: number };
+  expect(live.sizeIn).toBe(body.length);
+  await result(id);
+  isBroken = true;
+  const { id: second } = await submit(body, { 'content-type': 'image/tiff' });
+  expect((await result(second)).status).toBe(409);
+  const dead = (path: string) =>
+    fetch(`${platform.url}/v1/services/reverse/dead${path}`, { headers: { authorization: token } });
+  const { dead: list } = (await (await dead('')).json()) as { dead: DeadInfo[] };
+  expect(list).toMatchObject([{ id: second, size: body.length }]);
+  const payload = await dead(`/${list[0]?.rearIndex}/payload`);
+  expect(payload.headers.get('content-type')).toBe('image/tiff');
+  expect((await bytes(payload)).equals(Buffer.from(body))).toBe(true);
+  const line = (await (await dead('/export')).json()) as { bodyAt: string };
+  expect(line.bodyAt).toBe(`/v1/services/reverse/dead/${list[0]?.rearIndex}/payload`);
 });
 
 it('fetches a body from an address that the service allows, and from no other', async () => {

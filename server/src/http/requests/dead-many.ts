@@ -8,8 +8,9 @@ import type { DeadRequest } from '../../requests/request.ts';
 import { failureOf } from './answer.ts';
 import type { RequestCall, RequestParts } from './call.ts';
 import { noDead } from './dead.ts';
+import type { DeadLook } from './host.ts';
 import { noEdit } from './host.ts';
-import { deadInfoOf, infoOf } from './info.ts';
+import { deadInfoOf, infoOf, pathOfDead } from './info.ts';
 import { LineAnswer } from './line-answer.ts';
 import { receiveJson } from './receive.ts';
 
@@ -89,7 +90,7 @@ export async function serveDeadExport(parts: RequestParts, call: RequestCall): P
     const found = await parts.desk.dead.look(service, rearIndex);
     // It was put anew or dropped in the meantime.
     if (found === undefined) continue;
-    const line: DeadExport = { ...deadInfoOf(found.dead), ...bodyOf(found.payload) };
+    const line: DeadExport = { ...deadInfoOf(found.dead), ...bodyOf(service, found) };
     answer.write(line);
     await answer.taken();
   }
@@ -157,7 +158,14 @@ function pause({ clock }: RequestParts, until: number, signal: AbortSignal): Pro
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-function bodyOf(payload: Uint8Array): { readonly text: string } | { readonly base64: string } {
+type ExportedBody =
+  | { readonly text: string }
+  | { readonly base64: string }
+  | { readonly bodyAt: string };
+
+function bodyOf(service: string, { dead, payload, body }: DeadLook): ExportedBody {
+  if (body?.kind === 'address') return { bodyAt: body.url };
+  if (body?.kind === 'file') return { bodyAt: pathOfDead(service, dead.rearIndex, 'payload') };
   try {
     return { text: utf8.decode(payload) };
   } catch {

@@ -3,6 +3,7 @@
 import { type DeadDescription, type DeadList, PlatformError } from '@sluice/sdk/wire';
 import { z } from 'zod';
 import type { RedriveEdit } from '../../requests/request.ts';
+import { answerBody } from '../body-answer.ts';
 import { answerBytes, answerJson, answerNothing } from './answer.ts';
 import type { RequestCall, RequestParts } from './call.ts';
 import { belowOf, cursorOf } from './cursor.ts';
@@ -11,6 +12,7 @@ import { deadInfoOf, infoOf, pathOfRequest } from './info.ts';
 import { pageLimit, parametersOf } from './list.ts';
 import { checked } from './mistakes.ts';
 import { receiveBody } from './receive.ts';
+import { fileOf, headerSafe, resultHeaders } from './result.ts';
 import { submitHeaders } from './submit-headers.ts';
 
 export const deadQuery: z.ZodType<DeadQuery> = z.strictObject({
@@ -44,18 +46,21 @@ export async function serveDeadLook(parts: RequestParts, call: RequestCall): Pro
 }
 
 export async function serveDeadPayload(parts: RequestParts, call: RequestCall): Promise<void> {
-  const { dead, payload } = await lookOf(parts, call);
-  const { contentType = '' } = dead;
-  answerBytes(call.response, 200, payload, {
+  const { dead, payload, body } = await lookOf(parts, call);
+  const type = headerSafe(dead.contentType) ?? 'application/octet-stream';
+  if (body === undefined) {
     // What a stranger sent is not for a browser to show.
-    type: /^[!-~][ -~]*$/.test(contentType) ? contentType : 'application/octet-stream',
-    headers: [
-      'X-Content-Type-Options',
-      'nosniff',
-      'Content-Security-Policy',
-      "default-src 'none'; sandbox",
-    ],
-  });
+    answerBytes(call.response, 200, payload, { type, headers: resultHeaders });
+    return;
+  }
+  if (body.kind === 'address') {
+    throw new PlatformError('conflict', `its body was never here: it lies at ${body.url}`);
+  }
+  const { store: host, limits } = parts;
+  const file = fileOf(body, { type, headers: ['Cache-Control', 'no-store', ...resultHeaders] });
+  if (host !== undefined && (await answerBody({ host, limits }, call.request, call.response, file)))
+    return;
+  throw new PlatformError('gone', 'the file of the body is not there any more');
 }
 
 /** A body, a content type, tags and a priority in the call take the place of those it had. */

@@ -3,6 +3,7 @@
 
 import type { Readable } from 'node:stream';
 import type { RequestEvent } from '@sluice/sdk/wire';
+import type { BodyPlace } from '../../queue/terms.ts';
 import type {
   DeadRequest,
   ListFilter,
@@ -58,6 +59,8 @@ export interface DeadPage {
 export interface DeadLook {
   readonly dead: DeadRequest;
   readonly payload: Uint8Array;
+  /** Where its body lies when it is not the payload. */
+  readonly body?: BodyPlace | undefined;
   /** What its last instance wrote latest, where that is known. */
   readonly log?: readonly string[];
 }

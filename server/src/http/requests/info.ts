@@ -16,6 +16,11 @@ export function pathOfRequest(service: string, id: string): string {
   return `/v1/services/${encodeURIComponent(service)}/requests/${id}`;
 }
 
+/** Where something of a dead request is, below the address of the server. */
+export function pathOfDead(service: string, rearIndex: number, what: string): string {
+  return `/v1/services/${encodeURIComponent(service)}/dead/${rearIndex}/${what}`;
+}
+
 /** What its owner gets to see. */
 export function infoOf(view: RequestView): RequestInfo {
   const { id, service, why, callback, cancel } = view;

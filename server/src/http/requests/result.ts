@@ -84,7 +84,7 @@ export async function answerResult(
 }
 
 /** A result is whatever a model says: a browser must not take it for a page of this server. */
-const resultHeaders: FlatHeaders = [
+export const resultHeaders: FlatHeaders = [
   'X-Content-Type-Options',
   'nosniff',
   'Content-Security-Policy',
@@ -101,8 +101,9 @@ function answerEmpty(
   else answerNothing(response, 204, [...modelStatus(view), ...headers]);
 }
 
-function fileOf(place: BodyPlace, how: Pick<BodyAnswer, 'type' | 'headers'>): BodyAnswer {
-  invariant(place.kind === 'file', 'results lie in files of our own');
+/** A body in a file of ours, as it is answered. */
+export function fileOf(place: BodyPlace, how: Pick<BodyAnswer, 'type' | 'headers'>): BodyAnswer {
+  invariant(place.kind === 'file', 'it lies in a file of our own');
   return { name: place.name, size: place.size, ...how };
 }
 
@@ -159,8 +160,8 @@ function retryAfter({ estimate }: RequestView): string {
   return String(Math.min(60, Math.max(1, Math.ceil(earliestMs / 1000))));
 }
 
-/** A type that a model named, when it can stand in a header. */
-function headerSafe(type: string | undefined): string | undefined {
+/** A type that somebody else named, when it can stand in a header. */
+export function headerSafe(type: string | undefined): string | undefined {
   return type !== undefined && /^[!-~][ -~]*$/.test(type) ? type : undefined;
 }
 

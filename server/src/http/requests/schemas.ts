@@ -169,6 +169,7 @@ const deadDescription = dead.extend({
 const deadExport = z.union([
   dead.extend({ text: z.string() }),
   dead.extend({ base64: z.string() }),
+  dead.extend({ bodyAt: z.string().describe('Where a body lies that is not in the line.') }),
 ]) satisfies z.ZodType<DeadExport>;
 
 const redriveStep = z.union([
