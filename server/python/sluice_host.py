@@ -16,6 +16,7 @@ import struct
 import sys
 import threading
 import traceback
+import urllib.parse
 
 # A frame is two lengths, a head of JSON and a body.
 LENGTHS = struct.Struct(">II")
@@ -81,6 +82,31 @@ class Context:
 
     def response(self, body=b"", status=200, content_type=None):
         return Response(body, status, content_type)
+
+    def report(self, **values):
+        """Tells how far the call is: percent, stage, preview, log. What cannot be told is no
+        failure of the model."""
+        address = own_address(self.headers.get("sluice-report-url"))
+        if address is not None:
+            try:
+                send(address, "POST", to_json(values), {"Content-Type": "application/json"})
+            except OSError:
+                pass
+
+    def checkpoint(self):
+        """What an earlier delivery of this request has left, as bytes; None: nothing."""
+        address = own_address(self.headers.get("sluice-checkpoint-url"))
+        try:
+            return None if address is None else send(address, "GET")
+        except OSError:
+            return None
+
+    def save_checkpoint(self, data):
+        """Keeps text or bytes for the next delivery of this request; durable when it returns."""
+        address = own_address(self.headers.get("sluice-report-url"))
+        if address is not None:
+            body = data.encode() if isinstance(data, str) else bytes(data)
+            send(address + "/checkpoint", "PUT", body)
 
 
 class Work:
@@ -279,6 +305,26 @@ class Host:
         close = getattr(self.module, "close", None)
         if close is not None:
             self.settled(close(self.state))
+
+
+def own_address(address):
+    """Sluice listens for reports on the machine of its models; nobody else can name an address."""
+    if address is None:
+        return None
+    url = urllib.parse.urlsplit(address)
+    own = url.scheme == "http" and url.hostname in ("127.0.0.1", "::1", "localhost")
+    return address if own else None
+
+
+def send(address, method, body=None, headers=None):
+    # Most modules report nothing, and it takes long to load.
+    import urllib.request
+
+    request = urllib.request.Request(address, data=body, headers=headers or {}, method=method)
+    # No proxy stands between a machine and itself.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=30) as response:
+        return response.read()
 
 
 async def wait_for(value):

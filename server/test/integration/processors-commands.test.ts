@@ -46,11 +46,22 @@ it('says in one line why a model cannot be used, and ends with 78', async () => 
     [['node', file('none.mjs')], /^sluice processor: .*none\.mjs does not exist\n$/],
     [['caffe', file('none')], /^sluice processor: there is no processor caffe; there are .*node/],
   ];
-  const ended = await Promise.all(cases.map(([args]) => world.run(['processor', ...args])));
+  const ended = await Promise.all(
+    cases.map(([args]) => world.run(['processor', ...args, '--port', '0'])),
+  );
   for (const [at, { code, stderr }] of ended.entries()) {
     expect(code).toBe(78);
     expect(stderr).toMatch(cases[at]?.[1] ?? /x/);
   }
+});
+
+it('cuts its calls and ends when its Python is gone', async () => {
+  writeFileSync(file('gone.py'), 'import os\ndef predict(input, context): os._exit(3)\n');
+  const server = world.start(['processor', 'python', file('gone.py'), '--port', '0']);
+  const url = (await server.says(/python gone\.py on (http:\S+)/))[1] ?? '';
+  await expect(post(url, 1)).rejects.toThrow();
+  const { code, stderr } = await server.ended;
+  expect([code, stderr]).toEqual([1, expect.stringContaining('Python ended by itself (code 3)')]);
 });
 
 it('loads a module anew when it changes, says what is wrong, and ends by Ctrl-C', async () => {

@@ -31,6 +31,27 @@ export const load = ({ config }) => config.factor;
 export const predict = (rows, { state }) => rows.map(({ x }) => ({ y: x * state }));
 `;
 
+/** Dies at the first delivery, and goes on from there at the second. */
+const resumingNode = `
+export const predict = async (input, { checkpoint, saveCheckpoint, report }) => {
+  const earlier = await checkpoint();
+  await report({ percent: earlier === undefined ? 50 : 90 });
+  if (earlier !== undefined) return 'resumed at ' + new TextDecoder().decode(earlier);
+  await saveCheckpoint('step 5');
+  process.exit(1);
+};
+`;
+const resumingPython = `
+import os
+async def predict(input, context):
+    earlier = context.checkpoint()
+    context.report(percent=50 if earlier is None else 90)
+    if earlier is not None:
+        return "resumed at " + earlier.decode()
+    context.save_checkpoint("step 5")
+    os._exit(1)
+`;
+
 let world: CommandWorld;
 let server: RunningCommand;
 let url: string;
@@ -61,6 +82,8 @@ interface Result {
   readonly status: number;
   readonly modelStatus: string | null;
   readonly text: string;
+  /** Of the request. */
+  readonly place: string | null;
 }
 
 async function submit(name: string, body: string, path = ''): Promise<Result> {
@@ -70,7 +93,8 @@ async function submit(name: string, body: string, path = ''): Promise<Result> {
     body,
   });
   const modelStatus = response.headers.get('sluice-model-status');
-  return { status: response.status, modelStatus, text: await response.text() };
+  const place = response.headers.get('location');
+  return { status: response.status, modelStatus, place, text: await response.text() };
 }
 
 interface InstanceRow {
@@ -92,7 +116,9 @@ beforeAll(async () => {
   // The path is relative, to the folder of its file.
   mkdirSync(join(world.home, 'app'));
   writeFileSync(join(world.home, 'app/model.mjs'), module);
-  writeFileSync(join(world.home, 'broken.mjs'), 'export const predict = (');
+  file('broken.mjs', 'export const predict = (');
+  file('resuming.mjs', resumingNode);
+  file('resuming.py', resumingPython);
   await serve(
     join(example, 'service.json'),
     service('doubles', {
@@ -100,6 +126,8 @@ beforeAll(async () => {
       processor_entry: 'model.mjs',
       model_config: { factor: 2 },
     }),
+    service('resuming-node', { processor_path: 'resuming.mjs' }),
+    service('resuming-python', { processor_path: 'resuming.py' }),
     service('broken', { processor: 'node', model_path: 'broken.mjs' }),
     service('far', { processor: 'pmml', model_path: '/no/such.pmml' }),
   );
@@ -107,7 +135,7 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 it('answers through the queue what a Node module returns, refuses what does not fit', async () => {
-  expect(await submit('doubles', '[{"x":1},{"x":2.5}]')).toEqual({
+  expect(await submit('doubles', '[{"x":1},{"x":2.5}]')).toMatchObject({
     status: 200,
     modelStatus: '200',
     text: '[{"y":2},{"y":5}]',
@@ -131,6 +159,15 @@ it('runs the Python example as its manual page says, streams and refusals includ
   for (const [at, line] of refused.trimEnd().split('\n').entries()) {
     expect(documents[at]).toContain(line);
   }
+});
+
+it.each(['resuming-node', 'resuming-python'])('goes on from the checkpoint of %s', async (name) => {
+  const { text, place } = await submit(name, 'x');
+  expect(text).toBe('resumed at step 5');
+  const events = await fetch(`${url}${place}/events`, {
+    headers: { authorization: `Bearer ${token}` },
+  });
+  expect(await events.text()).toMatch(/event: progress\n.*\n?data: .*"percent":90/);
 });
 
 it('says of one that cannot be used why, once, instead of starting it over and over', async () => {

@@ -8,6 +8,7 @@ import { anything, inputReader, isObject, ownSchema, thrown } from '../exchange.
 import { type Call, type Load, ModelError, type Processor } from '../processor.ts';
 import { programPlace } from '../program-file.ts';
 import { answerOf } from './answer.ts';
+import { reportingOf } from './reporting.ts';
 
 /** Looked for in a folder, in this order. */
 const entries = ['index.mjs', 'index.js', 'model.mjs', 'model.js', 'main.mjs', 'main.js'];
@@ -29,7 +30,8 @@ export const load: Load = async (options) => {
   const answer = async (call: Call): ReturnType<Processor['answer']> => {
     const { value } = read(call);
     const { method, path, query, headers, signal } = call;
-    const context = { ...surroundings, state, method, path, query, headers, signal };
+    const told = reportingOf(headers);
+    const context = { ...surroundings, ...told, state, method, path, query, headers, signal };
     try {
       return await answerOf(run(value, context));
     } catch (error) {
