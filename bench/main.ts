@@ -4,7 +4,8 @@
 //   npm run bench -- [--only SCENARIO] [--rounds N] [--seconds N] [--quick] [--json FILE]
 //                    [--folder DIR] [--profiles DIR]
 //
-// With `--peers` it is bench/peers/main.ts that runs.
+// With `--peers` it is bench/peers/main.ts that runs, with `--counts`
+// server/test/counted/report.ts.
 
 import { writeFileSync } from 'node:fs';
 import { readFlags } from '../scripts/usage.ts';
@@ -24,6 +25,8 @@ npm run bench -- [flags]: measures the built server.
   --folder DIR     where the data lie while it runs
   --profiles DIR   also writes a processor profile of each process there
   --peers          beside other queues; see npm run bench -- --peers --help
+  --counts         the work of a message, counted and not timed; with --write it may be so much
+                   from now on
 `;
 
 const { values } = readFlags(usage, {

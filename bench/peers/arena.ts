@@ -78,13 +78,13 @@ export async function play(arena: Arena, match: Match): Promise<void> {
       for (const broken of await playPart(arena, open, part)) {
         // Whatever state it is in: the next part has a new one.
         open.splice(open.indexOf(broken), 1);
-        await broken.close();
+        await broken.leave();
         const contestant = await enter(arena, match, broken.peer);
         if (contestant !== undefined) open.push(contestant);
       }
     }
   } finally {
-    await Promise.all(open.map((contestant) => contestant.close()));
+    await Promise.all(open.map((contestant) => contestant.leave()));
   }
 }
 

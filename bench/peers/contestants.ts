@@ -2,6 +2,7 @@
 // that could not be started say why; the others go on without them.
 
 import type { ChildProcess } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { heard, startProgram, stopProgram } from '../loader.ts';
 import { cpuUsOfTree, memoryOfTree } from '../process-figures.ts';
 import type { World } from '../world.ts';
@@ -19,7 +20,10 @@ export interface Contestant {
   /** Processor time of the server until now, in microseconds. */
   cpuUs(): number;
   memoryBytes(): number;
+  /** Its folder stays, for another start on it. */
   close(): Promise<void>;
+  /** Closes it and removes its folder, or a long run fills the disk. */
+  leave(): Promise<void>;
 }
 
 export interface Run {
@@ -49,6 +53,10 @@ export async function openContestant(
   }
   const child = program;
   const cpuUs = (): number => cpuUsOfTree(server.pid);
+  const close = async (): Promise<void> => {
+    await stopProgram(child);
+    await server.stop();
+  };
   return {
     peer,
     address,
@@ -65,9 +73,10 @@ export async function openContestant(
       const each = (us: number): number => us / Math.max(1, total);
       return { answer, serverUs: each(cpuUs() - before), clientUs: each(client) };
     },
-    close: async () => {
-      await stopProgram(child);
-      await server.stop();
+    close,
+    leave: async () => {
+      await close();
+      rmSync(options.folder, { recursive: true, force: true });
     },
   };
 }

@@ -2,6 +2,7 @@
 // lengths, what one that waits costs in memory, and how long a start takes until the first of them
 // is in a consumer's hands. One peer after another: each has the memory of the machine to itself.
 
+import { rmSync } from 'node:fs';
 import type { World } from '../../world.ts';
 import { type Arena, firstLine } from '../arena.ts';
 import { type Contestant, openContestant } from '../contestants.ts';
@@ -41,6 +42,8 @@ export async function backlog(arena: Arena): Promise<void> {
       }
       world.say(`  ${scenario}, ${peer.name}: not run: ${firstLine(error)}`);
       clock.step();
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
     }
   }
 }

@@ -25,7 +25,7 @@ import type { StreamLimits } from '../../src/http/stream/limits.ts';
 import { StreamServer } from '../../src/http/stream/server.ts';
 import { type Clock, systemClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
-import { systemRandom } from '../../src/kernel/random.ts';
+import { type Random, systemRandom } from '../../src/kernel/random.ts';
 import { defaultSettings, type ServiceSettings } from '../../src/queue/settings.ts';
 import { RequestDesk } from '../../src/requests/desk.ts';
 import { EventBook } from '../../src/requests/events/event-book.ts';
@@ -74,6 +74,7 @@ export interface StreamWorldOptions {
   readonly settings?: Partial<ServiceSettings>;
   readonly limits?: Partial<StreamLimits>;
   readonly clock?: Clock;
+  readonly random?: Random;
 }
 
 export class StreamWorld {
@@ -96,6 +97,7 @@ export class StreamWorld {
     readonly broker: Broker;
     readonly queues: Queues;
     readonly clock: Clock;
+    readonly random: Random;
     readonly limits: Partial<StreamLimits>;
   }) {
     this.#broker = parts.broker;
@@ -116,7 +118,7 @@ export class StreamWorld {
     this.#streams = new StreamServer({
       directory: { find: (name) => (name === service ? this.#hosted() : undefined) },
       clock: parts.clock,
-      random: systemRandom,
+      random: parts.random,
       log: silentLog,
       adminToken: undefined,
       agent: 'test',
@@ -132,14 +134,14 @@ export class StreamWorld {
   }
 
   static async open(options: StreamWorldOptions = {}): Promise<StreamWorld> {
-    const clock = options.clock ?? systemClock;
+    const { clock = systemClock, random = systemRandom } = options;
     const engine = new MemoryEngine();
     await engine.start();
-    const broker = new Broker({ engine, clock, random: systemRandom, log: silentLog });
+    const broker = new Broker({ engine, clock, random, log: silentLog });
     await broker.start();
     const settings = { ...defaultSettings, ...options.settings };
     const queues = await broker.open({ number: 1, name: service, settings });
-    return new StreamWorld({ broker, queues, clock, limits: options.limits ?? {} });
+    return new StreamWorld({ broker, queues, clock, random, limits: options.limits ?? {} });
   }
 
   get streams(): StreamServer {
