@@ -21,7 +21,7 @@ export type {
 } from './platform.ts';
 export type * from './queue-client.ts';
 export * from './requests/callback-info.ts';
-export type { RedriveOptions } from './requests/dead-letters.ts';
+export type { DeadLetters, RedriveOptions } from './requests/dead-letters.ts';
 export { isAtRest } from './requests/following.ts';
 export * from './requests/request-info.ts';
 export { type RequestClientOptions, RequestError } from './requests/request-transport.ts';

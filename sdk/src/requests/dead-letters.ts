@@ -13,7 +13,7 @@ import type {
   RequestInfo,
 } from './request-info.ts';
 import type { RequestTransport } from './request-transport.ts';
-import { resultOf } from './result.ts';
+import { type RequestResult, resultOf } from './result.ts';
 import { bodyOf, type RequestBody, tagsText } from './submission.ts';
 
 interface Abortable {
@@ -67,14 +67,19 @@ export class DeadLetters {
     return this.#transport.json({ method: 'GET', path, repeat: 'always', signal });
   }
 
-  /** The body that it was submitted with. */
-  async payload(rearIndex: number, { signal }: Abortable = {}): Promise<Uint8Array> {
+  /** The body that it was submitted with, whole in memory. */
+  async payload(rearIndex: number, options: Abortable = {}): Promise<Uint8Array> {
+    return (await this.open(rearIndex, options)).bytes();
+  }
+
+  /** The body that it was submitted with, of any size, to be read as it comes. */
+  async open(rearIndex: number, { signal }: Abortable = {}): Promise<RequestResult> {
     const path = `/dead/${rearIndex}/payload`;
     const transport = this.#transport;
     const ask = (): Promise<Response> =>
       transport.call({ method: 'GET', path, repeat: 'always', signal });
     const id = `dead ${rearIndex}`;
-    return resultOf({ id, response: await ask(), transport, again: ask, signal }).bytes();
+    return resultOf({ id, response: await ask(), transport, again: ask, signal });
   }
 
   /**

@@ -1,16 +1,26 @@
 // The parts of `sluice dead` that change nothing: list, show, export.
 
-import { writeFile } from 'node:fs/promises';
-import type { DeadDescription, DeadInfo } from '@sluice/sdk';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type {
+  DeadDescription,
+  DeadExport,
+  DeadInfo,
+  DeadLetters,
+  RequestResult,
+} from '@sluice/sdk';
 import { Command } from 'commander';
 import { positiveNumber } from './arguments.ts';
 import { CommandError, type Context } from './context.ts';
 import { fileProblem } from './file-problem.ts';
 import { printPayload } from './message.ts';
 import { instantText, outcomeTable, withRequests } from './requests.ts';
+import { writeResult } from './result-file.ts';
 import { pairs, printable, shortInstant, table } from './tables.ts';
 
 const reasonWidth = 60;
+/** A larger body is passed on as it comes. */
+const shownBytesMax = 2 ** 20;
 
 interface ListOptions {
   readonly number: number;
@@ -78,13 +88,23 @@ export function deadShowCommand(context: Context): Command {
       withRequests(context, command, service, async ({ dead }) => {
         const signal = context.interrupted;
         if (options.payload === true) {
-          await printPayload(context, await dead.payload(rearIndex, { signal }), 'only');
+          await printBody(context, await dead.open(rearIndex, { signal }));
           return;
         }
         const found = await dead.look(rearIndex, { signal });
         context.output.result(found, () => linesOf(found));
       }),
     );
+}
+
+/** A large one piece by piece, unless a terminal is to show it. */
+async function printBody(context: Context, body: RequestResult): Promise<void> {
+  const isLarge = body.size === undefined || body.size > shownBytesMax;
+  if (!isLarge || context.output.isTerminal) {
+    await printPayload(context, await body.bytes(), 'only');
+    return;
+  }
+  for await (const piece of body.stream()) await context.output.bytes(piece);
 }
 
 function linesOf(found: DeadDescription): string[] {
@@ -125,20 +145,42 @@ export function deadExportCommand(context: Context): Command {
     .option('-o, --output <file>', 'write them there')
     .addHelpText(
       'after',
-      '\nExamples:\n  sluice dead export ocr -o dead.jsonl\n' +
+      '\nA body over 1 MiB has no room in a line: with --output it is a file of its own,\n' +
+        'FILE.bodies/NUMBER; else the line says where the server has it.\n' +
+        '\nExamples:\n  sluice dead export ocr -o dead.jsonl\n' +
         '  sluice dead export ocr | jq -r \'select(.code == "500") | .text\'',
     )
     .action((service: string, options: ExportOptions) =>
       withRequests(context, command, service, async ({ dead }) => {
         const lines = dead.export({ signal: context.interrupted });
-        if (options.output !== undefined) await exportTo(context, lines, options.output);
-        else {
+        if (options.output !== undefined) {
+          await exportTo(context, withFiles(context, dead, lines, options.output), options.output);
+        } else {
           for await (const each of lines) {
             await context.output.bytes(Buffer.from(`${JSON.stringify(each)}\n`));
           }
         }
       }),
     );
+}
+
+/** The lines, with bodies that have no room in them fetched into files of their own. */
+async function* withFiles(
+  { interrupted: signal }: Context,
+  dead: DeadLetters,
+  lines: AsyncIterable<DeadExport>,
+  file: string,
+): AsyncGenerator<unknown> {
+  for await (const line of lines) {
+    if (!('bodyAt' in line)) yield line;
+    else {
+      const folder = `${file}.bodies`;
+      await mkdir(folder, { recursive: true });
+      const bodyFile = join(folder, String(line.rearIndex));
+      await writeResult(await dead.open(line.rearIndex, { signal }), bodyFile);
+      yield { ...line, bodyFile };
+    }
+  }
 }
 
 async function exportTo(

@@ -86,7 +86,7 @@ export class DeadDesk {
     const message = await requests.dead(rearIndex);
     const { meta, payload } = message ?? { meta: undefined, payload: new Uint8Array(0) };
     const terms = readTerms(meta?.terms);
-    const body = edit.payload === undefined ? terms.body : undefined;
+    const body = edit.payload === undefined ? terms.body : edit.body;
     const answer = await requests.redrive(
       rearIndex,
       {

@@ -198,7 +198,9 @@ export interface DeadRequest {
 
 /** What a redriven request differs in; undefined = as it was. */
 export interface RedriveEdit {
-  readonly payload: Uint8Array | undefined;
+  readonly payload?: Uint8Array | undefined;
+  /** Where another body lies; then `payload` is empty. */
+  readonly body?: BodyPlace | undefined;
   readonly contentType: string | undefined;
   readonly tags: Tags | undefined;
   readonly priority: number | undefined;

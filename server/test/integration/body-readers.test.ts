@@ -59,7 +59,7 @@ beforeEach(async () => {
   service = `reader${count}`;
   const admin = new AdminClient({ url: platform.url, token: adminToken });
   const metadata = { name: service, type: 'Async', instance: 0 };
-  await admin.createService({ metadata, token, fetch: { allow: ['127.0.0.0/8'] } });
+  await admin.createService({ metadata, token, queue: { max_delivery: 1 } });
   consume = (await admin.addToken(service, 'worker', ['consume'])).token;
 });
 
@@ -243,6 +243,38 @@ it('keeps nothing of a result whose lease was lost in the middle', async () => {
   expect(await cut).toMatchObject([{ code: 'ECONNRESET' }]);
   while ((await files()).some((name) => name.endsWith('.part'))) await turn();
   await worker.close();
+});
+
+it('streams the body of a dead request, and puts it anew with one as large', async () => {
+  await submit(large);
+  const { worker, message } = await delivered();
+  const { deliveryId } = message;
+  const how = { counted: true, code: '500', reason: 'no memory', delayMs: 0 };
+  await worker.giveBack('input', { deliveryId, ...how });
+  await worker.close();
+  const list = (await (await api('dead')).json()) as {
+    dead: { rearIndex: number; size: number }[];
+  };
+  expect(list.dead).toMatchObject([{ rearIndex: 1, size: large.length }]);
+  expect((await bytes(await api('dead/1/payload'))).equals(large)).toBe(true);
+  const exported = (await (await api('dead/export')).json()) as { bodyAt: string };
+  expect(exported.bodyAt).toBe(`/v1/services/${service}/dead/1/payload`);
+  const other = Buffer.from(large).reverse();
+  const redriven = await api('dead/1/redrive', { method: 'POST', body: other });
+  expect(redriven.status).toBe(202);
+  expect((await bytes(await eas('_timeout_=0'))).equals(other)).toBe(true);
+  expect((await api('dead/1/payload')).status).toBe(404);
+});
+
+it('exports a body that fits a line as ever, although it lies in a file', async () => {
+  await submit(Buffer.alloc(100_000, 'x'));
+  const { worker, message } = await delivered();
+  const { deliveryId } = message;
+  const how = { counted: true, code: '500', reason: '', delayMs: 0 };
+  await worker.giveBack('input', { deliveryId, ...how });
+  await worker.close();
+  const exported = (await (await api('dead/export')).json()) as { text: string };
+  expect(exported.text).toBe('x'.repeat(100_000));
 });
 
 function turn(): Promise<void> {

@@ -226,4 +226,24 @@ describe('the dead', () => {
       expect(stderr).toContain('or say --all');
     }
   });
+
+  test('with large bodies are shown as they are, and exported into files', async () => {
+    const page = Buffer.alloc(9 * 2 ** 20, 'a page of a book; ');
+    const file = join(service.world.home, 'book.txt');
+    writeFileSync(file, page);
+    service.model.isBroken = true;
+    await service.sluice('submit', 'demo', file, '--wait');
+    service.model.isBroken = false;
+    const list = await service.sluice('dead', 'ls', 'demo', '--json');
+    const [dead] = JSON.parse(list.stdout) as { rearIndex: number; size: number }[];
+    expect(dead?.size).toBe(page.length);
+    const number = String(dead?.rearIndex);
+    const payload = await service.sluice('dead', 'show', 'demo', number, '--payload');
+    expect(payload.stdout === page.toString()).toBe(true);
+    const out = join(service.world.home, 'dead.jsonl');
+    expect((await service.sluice('dead', 'export', 'demo', '-o', out)).code).toBe(0);
+    const { bodyFile } = JSON.parse(readFileSync(out, 'utf8')) as { bodyFile: string };
+    expect(readFileSync(bodyFile).equals(page)).toBe(true);
+    await service.sluice('dead', 'redrive', 'demo', number, '--file', file);
+  });
 });

@@ -8,8 +8,7 @@ import type { DeadRequest } from '../../requests/request.ts';
 import { failureOf } from './answer.ts';
 import type { RequestCall, RequestParts } from './call.ts';
 import { noDead } from './dead.ts';
-import type { DeadLook } from './host.ts';
-import { noEdit } from './host.ts';
+import { type DeadLook, noEdit } from './host.ts';
 import { deadInfoOf, infoOf, pathOfDead } from './info.ts';
 import { LineAnswer } from './line-answer.ts';
 import { receiveJson } from './receive.ts';
@@ -18,6 +17,8 @@ import { receiveJson } from './receive.ts';
 export const redriveMax = 100_000;
 const rateMax = 10_000;
 const pageLength = 200;
+/** A larger body in a file has no room in a line of an export. */
+const lineBodyBytesMax = 2 ** 20;
 
 type Wish = { readonly [Name in keyof RedriveWish]?: RedriveWish[Name] | undefined };
 
@@ -90,7 +91,10 @@ export async function serveDeadExport(parts: RequestParts, call: RequestCall): P
     const found = await parts.desk.dead.look(service, rearIndex);
     // It was put anew or dropped in the meantime.
     if (found === undefined) continue;
-    const line: DeadExport = { ...deadInfoOf(found.dead), ...bodyOf(service, found) };
+    const line: DeadExport = {
+      ...deadInfoOf(found.dead),
+      ...(await bodyOf(parts, service, found)),
+    };
     answer.write(line);
     await answer.taken();
   }
@@ -163,9 +167,22 @@ type ExportedBody =
   | { readonly base64: string }
   | { readonly bodyAt: string };
 
-function bodyOf(service: string, { dead, payload, body }: DeadLook): ExportedBody {
-  if (body?.kind === 'address') return { bodyAt: body.url };
-  if (body?.kind === 'file') return { bodyAt: pathOfDead(service, dead.rearIndex, 'payload') };
+/** In the line where one can carry it, else where it is. */
+async function bodyOf(
+  { store }: Pick<RequestParts, 'store'>,
+  service: string,
+  { dead, payload, body }: DeadLook,
+): Promise<ExportedBody> {
+  if (body === undefined) return shown(payload);
+  if (body.kind === 'address') return { bodyAt: body.url };
+  const opened = body.size < lineBodyBytesMax ? await store?.open(body.name) : undefined;
+  if (opened === undefined) return { bodyAt: pathOfDead(service, dead.rearIndex, 'payload') };
+  const pieces: Uint8Array[] = [];
+  for await (const piece of opened.stream) pieces.push(piece);
+  return shown(Buffer.concat(pieces));
+}
+
+function shown(payload: Uint8Array): ExportedBody {
   try {
     return { text: utf8.decode(payload) };
   } catch {

@@ -1,9 +1,9 @@
 // Dead requests, one at a time: list, look, put anew, drop.
 
-import { type DeadDescription, type DeadList, PlatformError } from '@sluice/sdk/wire';
+import { type DeadDescription, type DeadList, noBytes, PlatformError } from '@sluice/sdk/wire';
 import { z } from 'zod';
 import type { RedriveEdit } from '../../requests/request.ts';
-import { answerBody } from '../body-answer.ts';
+import type { TakenBody } from '../spill.ts';
 import { answerBytes, answerJson, answerNothing } from './answer.ts';
 import type { RequestCall, RequestParts } from './call.ts';
 import { belowOf, cursorOf } from './cursor.ts';
@@ -11,8 +11,9 @@ import type { DeadLook } from './host.ts';
 import { deadInfoOf, infoOf, pathOfRequest } from './info.ts';
 import { pageLimit, parametersOf } from './list.ts';
 import { checked } from './mistakes.ts';
+import { answerPlace, safeType } from './place-answer.ts';
 import { receiveBody } from './receive.ts';
-import { fileOf, headerSafe, resultHeaders } from './result.ts';
+import { resultHeaders } from './result.ts';
 import { submitHeaders } from './submit-headers.ts';
 
 export const deadQuery: z.ZodType<DeadQuery> = z.strictObject({
@@ -47,20 +48,12 @@ export async function serveDeadLook(parts: RequestParts, call: RequestCall): Pro
 
 export async function serveDeadPayload(parts: RequestParts, call: RequestCall): Promise<void> {
   const { dead, payload, body } = await lookOf(parts, call);
-  const type = headerSafe(dead.contentType) ?? 'application/octet-stream';
-  if (body === undefined) {
-    // What a stranger sent is not for a browser to show.
-    answerBytes(call.response, 200, payload, { type, headers: resultHeaders });
+  if (body !== undefined) {
+    await answerPlace(parts, call, body, dead.contentType);
     return;
   }
-  if (body.kind === 'address') {
-    throw new PlatformError('conflict', `its body was never here: it lies at ${body.url}`);
-  }
-  const { store: host, limits } = parts;
-  const file = fileOf(body, { type, headers: ['Cache-Control', 'no-store', ...resultHeaders] });
-  if (host !== undefined && (await answerBody({ host, limits }, call.request, call.response, file)))
-    return;
-  throw new PlatformError('gone', 'the file of the body is not there any more');
+  const how = { type: safeType(dead.contentType), headers: resultHeaders };
+  answerBytes(call.response, 200, payload, how);
 }
 
 /** A body, a content type, tags and a priority in the call take the place of those it had. */
@@ -69,23 +62,27 @@ export async function serveDeadRedrive(parts: RequestParts, call: RequestCall): 
   const { headers } = request;
   const { wishes } = submitHeaders(headers, parts.clock.now().wall);
   const taken = await receiveBody(parts, call);
-  if (taken.kind === 'spilled') {
-    taken.done();
-    const bytesMax = service.queues.payloadBytesMax('input');
-    throw new PlatformError('too_large', `a body put anew has at most ${bytesMax} bytes`);
-  }
-  const { payload } = taken;
+  const body = newBodyOf(taken);
   const edit: RedriveEdit = {
-    payload: payload.length === 0 ? undefined : payload,
-    contentType: payload.length === 0 ? undefined : headers['content-type'],
+    ...body,
+    contentType: body === undefined ? undefined : headers['content-type'],
     tags: headers['sluice-tags'] === undefined ? undefined : wishes.tags,
     priority: headers['sluice-priority'] === undefined ? undefined : wishes.priority,
     path: undefined,
   };
-  const { id } = await parts.desk.dead.redrive(service.name, rearIndexOf(call), edit);
+  const redriven = parts.desk.dead.redrive(service.name, rearIndexOf(call), edit);
+  const { id } = await redriven.finally(() => {
+    if (taken.kind === 'spilled') taken.done();
+  });
   const view = await parts.desk.view(service.name, id);
   if (view === undefined) throw new PlatformError('gone', `there is no record of ${id} now`);
   answerJson(call.response, 202, infoOf(view), ['Location', pathOfRequest(service.name, id)]);
+}
+
+/** undefined: the one that it had. */
+function newBodyOf(taken: TakenBody): Pick<RedriveEdit, 'payload' | 'body'> | undefined {
+  if (taken.kind === 'spilled') return { payload: noBytes, body: taken.place };
+  return taken.payload.length === 0 ? undefined : { payload: taken.payload };
 }
 
 export async function serveDeadDrop(parts: RequestParts, call: RequestCall): Promise<void> {

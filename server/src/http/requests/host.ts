@@ -86,7 +86,6 @@ export type FetchBody = (
 
 /** What is different about nothing. */
 export const noEdit: RedriveEdit = {
-  payload: undefined,
   contentType: undefined,
   tags: undefined,
   priority: undefined,

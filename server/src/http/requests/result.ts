@@ -101,8 +101,7 @@ function answerEmpty(
   else answerNothing(response, 204, [...modelStatus(view), ...headers]);
 }
 
-/** A body in a file of ours, as it is answered. */
-export function fileOf(place: BodyPlace, how: Pick<BodyAnswer, 'type' | 'headers'>): BodyAnswer {
+function fileOf(place: BodyPlace, how: Pick<BodyAnswer, 'type' | 'headers'>): BodyAnswer {
   invariant(place.kind === 'file', 'it lies in a file of our own');
   return { name: place.name, size: place.size, ...how };
 }

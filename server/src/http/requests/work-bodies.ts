@@ -2,27 +2,13 @@
 // long as its lease lasts; a large result, brought up before its completion names it; and bodies by
 // the names that readers of the queue protocols were told.
 
-import { pipeline } from 'node:stream/promises';
 import { type KeptResultInfo, PlatformError } from '@sluice/sdk/wire';
-import { sumOf } from '../../engine/body-name.ts';
 import { type BodyPlace, readTerms } from '../../queue/terms.ts';
-import { type FlatHeaders, reasonPhrase } from '../answer.ts';
-import { answerBody } from '../body-answer.ts';
 import { takeBody } from '../spill.ts';
 import { answerJson } from './answer.ts';
 import type { RequestCall, RequestParts } from './call.ts';
 import { checkLease, LeaseGuard } from './lease-guard.ts';
-
-/** Bodies are anybody's: a browser must not take one for a page of this server. */
-const bytesHeaders: FlatHeaders = [
-  'Cache-Control',
-  'no-store',
-  'X-Content-Type-Options',
-  'nosniff',
-  'Content-Security-Policy',
-  "default-src 'none'; sandbox",
-];
-const type = 'application/octet-stream';
+import { answerPlace, noBody } from './place-answer.ts';
 
 /** The body of a delivery, whole or in part. */
 export async function serveDeliveryBody(parts: RequestParts, call: RequestCall): Promise<void> {
@@ -33,8 +19,7 @@ export async function serveDeliveryBody(parts: RequestParts, call: RequestCall):
   const { request, response } = call;
   const guard = guarding(parts, call, () => response.destroy());
   try {
-    if (body.kind === 'address') await answerFetched(parts, call, body.url);
-    else await answerFile(parts, call, body.name, body.size);
+    await answerPlace(parts, call, body);
   } finally {
     guard.stop();
   }
@@ -77,47 +62,10 @@ export async function serveDeliveryResult(parts: RequestParts, call: RequestCall
 
 /** A body in a file, by its name. */
 export async function serveNamedBody(parts: RequestParts, call: RequestCall): Promise<void> {
-  const { body = '' } = call.params;
-  await answerFile(parts, call, body, undefined);
-}
-
-async function answerFile(
-  parts: RequestParts,
-  { request, response }: RequestCall,
-  name: string,
-  size: number | undefined,
-): Promise<void> {
-  const { store: host, limits } = parts;
-  const known = size ?? host?.sizeOf(name);
-  if (host !== undefined && known !== undefined) {
-    const digest = Buffer.from(sumOf(name), 'hex').toString('base64');
-    const headers = [...bytesHeaders, 'Repr-Digest', `sha-256=:${digest}:`];
-    const answer = { name, size: known, type, headers };
-    if (await answerBody({ host, limits }, request, response, answer)) return;
-  }
-  throw new PlatformError('not_found', 'there is no such body any more');
-}
-
-async function answerFetched(
-  { fetchBody, limits }: RequestParts,
-  { request, response, service }: RequestCall,
-  url: string,
-): Promise<void> {
-  if (fetchBody === undefined) {
-    throw new PlatformError('not_found', 'bodies at addresses are not fetched here');
-  }
-  const left = new AbortController();
-  response.once('close', () => left.abort(new Error('nobody waits for the body any more')));
-  const { stream, size } = await fetchBody(service.name, url, left.signal);
-  if (response.destroyed || request.socket.destroyed) {
-    stream.destroy();
-    return;
-  }
-  const length = size === undefined ? [] : ['Content-Length', String(size)];
-  response.writeHead(200, reasonPhrase(200), [...bytesHeaders, 'Content-Type', type, ...length]);
-  response.setTimeout(limits.stallMs, () => response.destroy());
-  await pipeline(stream, response).catch(() => response.destroy());
-  response.setTimeout(0);
+  const { body: name = '' } = call.params;
+  const size = parts.store?.sizeOf(name);
+  if (size === undefined) throw noBody();
+  await answerPlace(parts, call, { kind: 'file', name, size });
 }
 
 interface Leased {
