@@ -934,14 +934,15 @@ def clusters():
             **attributes,
         )
 
-    # kmeans of R: ids, names, an affinity for each cluster.
+    # kmeans of R: a target that no data has, ids, names, an affinity for each cluster.
+    placeholder = "ZementisClusterIDPlaceHolder"
     affinities = [
         tag("OutputField", name=f"clusterAffinity_{at}", feature="clusterAffinity", value=at)
         for at in (1, 2, 3)
     ]
     r = model(
         [
-            schema(iris_fields),
+            schema(iris_fields, placeholder, "predicted"),
             output(
                 tag("OutputField", name="predictedValue", feature="predictedValue"), *affinities
             ),
@@ -952,12 +953,13 @@ def clusters():
     )
     expected = [
         {
+            placeholder: str(labels[at] + 1),
             "predictedValue": str(labels[at] + 1),
             **{f"clusterAffinity_{c + 1}": float(distances[at][c]) for c in range(3)},
         }
         for at in range(len(iris_rows))
     ]
-    fields = [*map(number, iris_fields)]
+    fields = [text(placeholder, []), *map(number, iris_fields)]
     save("clusters-r", "Rattle/PMML", "4.2", fields, r, iris_rows, expected)
 
     # Spark: names without ids. KNIME likewise, with sizes.
@@ -981,6 +983,7 @@ def clusters():
         }
         for at in range(len(iris_rows))
     ]
+    fields = [*map(number, iris_fields)]
     save("clusters-spark", "Apache Spark MLlib", "4.2", fields, spark, iris_rows, expected)
 
 
