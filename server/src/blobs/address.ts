@@ -14,7 +14,8 @@ import {
   type S3Settings,
   type SignedTarget,
 } from '../kernel/object-store.ts';
-import { type PinnedOptions, pinnedClient } from '../kernel/pinned-connector.ts';
+import type { PinnedOptions } from '../kernel/pinned-connector.ts';
+import { ask } from '../kernel/pinned-request.ts';
 
 export interface FetchedBody {
   /** To be read to its end or destroyed. */
@@ -34,9 +35,6 @@ export interface AddressOptions extends PinnedOptions {
   readonly clock: Clock;
   readonly resolve?: Resolve;
 }
-
-/** Longest wait for the first and between any two pieces of a body. */
-const silenceMs = 60_000;
 
 export class BodyAddresses {
   readonly #options: AddressOptions;
@@ -58,29 +56,15 @@ export class BodyAddresses {
    */
   async open(url: string, { rules, bytesMax, signal }: FetchOptions): Promise<FetchedBody> {
     const { pinned, headers } = await this.#target(url, rules);
-    const client = pinnedClient(pinned, this.#options);
     try {
-      const { pathname, search } = pinned.url;
-      const {
-        statusCode,
-        headers: said,
-        body,
-      } = await client.request({
-        method: 'GET',
-        path: pathname + search,
-        headers: { 'accept-encoding': 'identity', 'user-agent': 'sluice', ...headers },
-        headersTimeout: silenceMs,
-        bodyTimeout: silenceMs,
-        signal,
-      });
-      body.on('error', () => undefined);
-      body.once('close', () => void client.destroy().catch(() => undefined));
-      const refusal = refusalOf(statusCode, said) ?? tooLarge(sizeOf(said), bytesMax);
-      if (refusal === undefined) return { stream: bounded(body, bytesMax), size: sizeOf(said) };
+      const asking = { 'accept-encoding': 'identity', 'user-agent': 'sluice', ...headers };
+      const body = await ask(pinned, asking, { ...this.#options, signal });
+      const size = sizeOf(body.headers);
+      const refusal = refusalOf(body.statusCode ?? 0, body.headers) ?? tooLarge(size, bytesMax);
+      if (refusal === undefined) return { stream: bounded(body, bytesMax), size };
       body.destroy();
       throw refusal;
     } catch (error) {
-      client.destroy().catch(() => undefined);
       if (error instanceof PlatformError) throw error;
       const why = error instanceof Error ? error.message : String(error);
       const text = `the body could not be fetched from ${pinned.url.host}: ${why}`;

@@ -3,7 +3,7 @@
 // nothing. No redirect is followed either: undici follows none by itself.
 
 import type { LookupFunction } from 'node:net';
-import { buildConnector, Client } from 'undici';
+import { buildConnector } from 'undici';
 import type { PinnedAddress, PinnedTarget } from './address-filter.ts';
 
 export interface PinnedOptions {
@@ -25,19 +25,6 @@ export function pinnedConnector(
     autoSelectFamily: true,
     lookup: pinnedLookup(target.addresses),
     ...(ca === undefined ? {} : { ca }),
-  });
-}
-
-/**
- * A client for one target. None of undici's own timers ends an exchange: the caller does, with
- * `destroy`, which it owes in any case.
- */
-export function pinnedClient(target: PinnedTarget, options: PinnedOptions = {}): Client {
-  return new Client(target.url.origin, {
-    connect: pinnedConnector(target, options),
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    pipelining: 1,
   });
 }
 

@@ -12,14 +12,13 @@ import {
   type S3Settings,
   type SignedTarget,
 } from '../kernel/object-store.ts';
+import type { PinnedOptions } from '../kernel/pinned-connector.ts';
+import { ask } from '../kernel/pinned-request.ts';
 import type { ModelPlace, RemotePlace } from './address.ts';
 import { fetchErrorOf, finalError, ModelFetchError } from './fetch-error.ts';
-import { ask } from './request.ts';
 import { isSameVersion, type Version } from './version.ts';
 
-export interface RemoteOptions {
-  /** Tests trust a certificate of their own. */
-  readonly ca?: string;
+export interface RemoteOptions extends PinnedOptions {
   readonly s3: S3Settings;
   readonly oss: S3Settings;
   readonly clock: Clock;
@@ -100,9 +99,8 @@ export class RemoteModels {
 
   #request({ pinned, headers }: SignedTarget, question: Question): Promise<IncomingMessage> {
     const asking = { 'accept-encoding': 'identity', 'user-agent': 'sluice' };
-    const { ca } = this.#options;
-    const { signal } = question;
-    return ask(pinned, { ...asking, ...headersOf(question), ...headers }, { signal, ca });
+    const sent = { ...asking, ...headersOf(question), ...headers };
+    return ask(pinned, sent, { ...this.#options, signal: question.signal });
   }
 
   async #target(place: RemotePlace, rules: FetchRules): Promise<SignedTarget> {

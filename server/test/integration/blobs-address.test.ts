@@ -3,6 +3,7 @@
 
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type AddressInfo, createServer as createRaw } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { BodyAddresses } from '../../src/blobs/address.ts';
 import { allowList } from '../../src/kernel/address-filter.ts';
@@ -107,6 +108,31 @@ it('takes no more than the most, said or not', async () => {
     response.socket?.end();
   };
   await expect(fetchAll(url, 100_000)).rejects.toThrow();
+});
+
+it('survives a server that is gone before a slow reader has all of its answer', async () => {
+  const bytes = bytesOf(4 * 2 ** 20);
+  for (const length of ['', `content-length: ${bytes.length}\r\n`]) {
+    const server = createRaw((socket) => {
+      socket.once('data', () => {
+        socket.write(`HTTP/1.1 200 OK\r\nconnection: close\r\n${length}\r\n`);
+        socket.end(bytes);
+      });
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const order = { rules: open, bytesMax: 10 ** 7, signal: new AbortController().signal };
+    const { stream } = await addresses().open(`http://127.0.0.1:${port}/`, order);
+    const pieces: Uint8Array[] = [];
+    for await (const piece of stream) {
+      pieces.push(piece);
+      // The disk, or a model that takes its time: the connection has its turns meanwhile.
+      for (let turns = 0; turns < 5; turns += 1) await new Promise(setImmediate);
+    }
+    expect(Buffer.concat(pieces).equals(bytes)).toBe(true);
+    await once(server.close(), 'close');
+  }
 });
 
 it('reads an object with a signature, from buckets that the service names only', async () => {

@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTls } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { BlockList } from 'node:net';
+import { text } from 'node:stream/consumers';
 import type { PlatformError } from '@sluice/sdk/wire';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -17,7 +18,7 @@ import {
   type Resolve,
 } from '../../src/kernel/address-filter.ts';
 import { inNetwork, parseIp, parseNetwork } from '../../src/kernel/ip-network.ts';
-import { pinnedClient } from '../../src/kernel/pinned-connector.ts';
+import { ask } from '../../src/kernel/pinned-request.ts';
 
 /** Every special range: the registries of RFC 6890, and what came to them since. */
 const special4 = [
@@ -246,11 +247,10 @@ describe('a pinned connection', () => {
     };
     // A name that this machine would look up to another address: nothing must ask it.
     const target = await checkTarget(`http://localhost:${server.port}/a`, allow, rebinding);
-    const client = pinnedClient(target);
-    const answer = await client.request({ method: 'GET', path: '/' });
-    expect(await answer.body.text()).toBe(`127.0.0.2 localhost:${server.port}`);
+    const { signal } = new AbortController();
+    const answer = await ask(target, {}, { signal });
+    expect(await text(answer)).toBe(`127.0.0.2 localhost:${server.port}`);
     expect(lookups).toBe(1);
-    await client.destroy();
   });
 });
 
@@ -265,13 +265,8 @@ describe('a pinned connection by TLS', () => {
     const allow = allowList(['127.0.0.0/8'], 'callbacks.allow');
     const asked = async (host: string): Promise<string> => {
       const target = await checkTarget(`https://${host}:${server.port}/`, allow, localhost);
-      const client = pinnedClient(target, { ca: pem('cert') });
-      try {
-        const answer = await client.request({ method: 'GET', path: '/' });
-        return await answer.body.text();
-      } finally {
-        await client.destroy();
-      }
+      const { signal } = new AbortController();
+      return text(await ask(target, {}, { signal, ca: pem('cert') }));
     };
     expect(await asked('localhost')).toBe(`127.0.0.1 localhost:${server.port}`);
     await expect(asked('hooks.example.org')).rejects.toMatchObject({
