@@ -96,6 +96,7 @@ describe('raw bytes', () => {
   });
 
   it.each([
+    ['nothing', new Uint8Array(), '/', 'the body is empty'],
     ['too few bytes', bytes.subarray(1), '/', '511 bytes do not say the shape'],
     ['another shape', bytes, '/?shape=2,63', 'has the shape [2, 63]'],
     ['a shape of other bytes', bytes, '/?shape=3,64', '[3,64] of float32 has 768'],

@@ -36,7 +36,9 @@ export async function predict(call: Call, parts: Parts): Promise<Answer> {
     return json(reading.read(outputs, 0));
   }
   if (type === rawType && !looksLikeJson(call)) return predictBytes(call, parts);
-  if (!/^(application\/|text\/)/.test(type) || type === 'text/csv') throw wrongType(type, source);
+  // Words to a model of pictures are no broken JSON, but something else altogether.
+  const isText = type.startsWith('text/') && (source === undefined || looksLikeJson(call));
+  if (!isText && !type.startsWith('application/')) throw wrongType(type, source);
   const body = jsonOf(call);
   if (isObject(body) && isObject(body.inputs)) return predictTensors(call, body.inputs, parts);
   return predictRows(call, body, parts);
@@ -136,7 +138,7 @@ async function predictBytes(call: Call, parts: Parts): Promise<Answer> {
   if (spec === undefined || model.inputs.length !== 1) {
     throw new InputError(`raw bytes are for models with one input; send JSON, or POST to /v2`);
   }
-  const dims = dimsOf(call, spec);
+  const dims = dimsOf(call, spec, parts.source);
   checkedCount(dims, spec);
   const feeds = { [spec.name]: tensorFromBytes(call.body, spec, dims) };
   const outputs = await model.run(feeds, call.signal);
@@ -145,7 +147,12 @@ async function predictBytes(call: Call, parts: Parts): Promise<Answer> {
 }
 
 /** From `?shape=2,64` or the header Tensor-Shape; else what the number of bytes leaves open. */
-function dimsOf({ query, headers, body }: Call, { name, shape, type }: TensorSpec): number[] {
+function dimsOf(
+  { query, headers, body }: Call,
+  { name, shape, type }: TensorSpec,
+  source: Source | undefined,
+): number[] {
+  if (body.length === 0) throw new InputError('the body is empty', { field: name });
   const given = query.get('shape') ?? headers['tensor-shape'];
   if (given !== undefined && given !== null) {
     if (/^\d{1,10}(,\d{1,10})*$/.test(given.replaceAll(' ', ''))) {
@@ -153,14 +160,15 @@ function dimsOf({ query, headers, body }: Call, { name, shape, type }: TensorSpe
     }
     throw new InputError(`the shape ${given} is no list of numbers, as 1,64`);
   }
-  const known = shape.filter((size) => typeof size === 'number');
-  const rest = body.length / (elementsOf(known) * type.bytes);
-  if (shape.length - known.length > 1 || !Number.isInteger(rest)) {
-    const wanted = shapeText(shape);
-    const message = `${body.length} bytes do not say the shape: give ?shape= for ${wanted}`;
-    throw new InputError(message, { field: name });
+  const known = shape.filter((dim) => typeof dim === 'number');
+  const size = body.length / (elementsOf(known) * type.bytes);
+  if (shape.length - known.length > 1 || !Number.isInteger(size)) {
+    const types = source?.types.join(' nor ');
+    const first = types === undefined ? '' : `the body is neither ${types}; as a tensor `;
+    const rest = `${body.length} bytes do not say the shape`;
+    throw new InputError(`${first}${rest}: give ?shape= for ${shapeText(shape)}`, { field: name });
   }
-  return shape.map((size) => (typeof size === 'number' ? size : rest));
+  return shape.map((dim) => (typeof dim === 'number' ? dim : size));
 }
 
 function rawAnswer({ query }: Call, outputs: Tensors): Answer {
