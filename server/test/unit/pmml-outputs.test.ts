@@ -47,11 +47,13 @@ describe('features', () => {
     const score = outputs(
       '<OutputField name="second" feature="predictedValue" rank="2"/>' +
         '<OutputField name="share" feature="probability" rank="2"/>' +
+        '<OutputField name="third" rank="3"/>' +
         '<OutputField name="fourth" feature="predictedValue" rank="4"/>',
     );
     expect(score({ x: 0.5 })).toMatchObject({
       second: 'a',
       share: expect.closeTo(Math.exp(0.5) / (1 + Math.exp(0.5) + Math.E), 14),
+      third: 'b',
       fourth: null,
     });
   });

@@ -236,6 +236,25 @@ describe('chains and selections', () => {
     expect(numbers('sum', [segment])({ x: null, y: 0 })).toBe(5);
   });
 
+  it('may take for missing what the outer model let pass', () => {
+    const table =
+      '<RegressionTable intercept="0"><CategoricalPredictor name="s" value="a" coefficient="3"/>' +
+      '</RegressionTable>';
+    const score = load(
+      pmml(
+        ['s:string(a,b)', 'y:double'],
+        '<MiningModel functionName="regression"><MiningSchema>' +
+          '<MiningField name="s" invalidValueTreatment="asIs"/>' +
+          '<MiningField name="y" usageType="target"/></MiningSchema>' +
+          '<Segmentation multipleModelMethod="sum"><Segment><True/>' +
+          '<RegressionModel functionName="regression"><MiningSchema><MiningField name="s" ' +
+          'invalidValueTreatment="asMissing" missingValueReplacement="a"/></MiningSchema>' +
+          `${table}</RegressionModel></Segment></Segmentation></MiningModel>`,
+      ),
+    );
+    expect(['a', 'b', 'z'].map((s) => score({ s }).y)).toEqual([3, 0, 3]);
+  });
+
   it('are refused by name where they are not supported', () => {
     expect(() => chain('bestOf')).toThrow('multipleModelMethod="bestOf" is not supported');
     const other = '<Segment><True/><RuleSetModel functionName="classification"/></Segment>';

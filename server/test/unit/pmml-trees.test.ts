@@ -6,6 +6,7 @@
 //                            └─ windy (wind >= 20) 20: stay 11, go 9
 //     rain 40: stay 34, go 6
 
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { load, pmml, schema } from './pmml-documents.ts';
 
@@ -215,4 +216,78 @@ it('says which file it cannot score, and where', () => {
   );
   const order = wind('lessThan').replaceAll('wind', 'weather');
   expect(refusal('', `<Node score="go">${order}</Node>`)).toThrow('values of string have no order');
+});
+
+describe('splits by numbers', () => {
+  /** A node of a random tree of splits by x and y, its number its score. */
+  function grown(choices: readonly number[], predicate: string, depth: number): string {
+    let at = 0;
+    const next = (): number => choices[at++ % choices.length] ?? 0;
+    let count = 0;
+    const grow = (test: string, left: number): string => {
+      count += 1;
+      const id = count;
+      if (left === 0 || next() % 5 === 0) return `<Node id="${id}" score="${id}">${test}</Node>`;
+      const field = next() % 2 === 0 ? 'x' : 'y';
+      const [low, high] =
+        next() % 2 === 0 ? ['lessOrEqual', 'greaterThan'] : ['lessThan', 'greaterOrEqual'];
+      const value = next() % 10;
+      const child = (operator: string): string =>
+        grow(
+          `<SimplePredicate field="${field}" operator="${operator}" value="${value}"/>`,
+          left - 1,
+        );
+      const isLeft = next() % 2 === 0;
+      const first = child(low);
+      const second = count + 1;
+      const inner = first + child(high);
+      return (
+        `<Node id="${id}" score="${id}" defaultChild="${isLeft ? id + 1 : second}">` +
+        `${test}${inner}</Node>`
+      );
+    };
+    return grow(predicate, depth);
+  }
+
+  const scorer = (attributes: string, tree: string): ((row: Given) => Given) =>
+    load(
+      pmml(
+        ['x:double', 'y:double', 'w:double', 'z:double'],
+        `<TreeModel functionName="regression" ${attributes}>${schema('x', 'y', 'w', 'z!')}` +
+          '<Output><OutputField name="id" feature="entityId"/></Output>' +
+          `${tree}</TreeModel>`,
+      ),
+    );
+
+  const value = fc.option(fc.integer({ min: -1, max: 11 }), { nil: null });
+  const rows = fc.array(fc.record({ x: value, y: value, w: fc.constant(1) }), { maxLength: 20 });
+  const attributes = fc
+    .tuple(
+      fc.constantFrom('none', 'lastPrediction', 'nullPrediction', 'defaultChild'),
+      fc.constantFrom('returnNullPrediction', 'returnLastPrediction'),
+    )
+    .map(([missing, none]) => `missingValueStrategy="${missing}" noTrueChildStrategy="${none}"`);
+
+  it('are what the single tests of their children are', () => {
+    const choices = fc.array(fc.nat(), { minLength: 1, maxLength: 40 });
+    fc.assert(
+      fc.property(choices, attributes, rows, (picked, how, given) => {
+        const fast = scorer(how, grown(picked, '<True/>', 4));
+        // A root that asks for something is walked test by test.
+        const asks = '<SimplePredicate field="w" operator="isNotMissing"/>';
+        const slow = scorer(how, grown(picked, asks, 4));
+        for (const row of given) expect(fast(row)).toEqual(slow(row));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('are not walked where the root does not fit', () => {
+    const split = grown([1, 0, 0, 5, 1], '<True/>', 1).replace(
+      '<True/>',
+      '<SimplePredicate field="w" operator="isMissing"/>',
+    );
+    expect(scorer('', split)({ x: 1 })).toEqual({ z: 2, id: '2' });
+    expect(scorer('', split)({ x: 1, w: 1 })).toEqual({ z: null, id: null });
+  });
 });

@@ -32,15 +32,16 @@ export type Combine = (
   weights: readonly number[],
 ) => Prediction;
 
-/** How a method works for the function of the model; refused where it does not fit. */
+/** Makes one number of those of the segments; none of them is missing. */
+export type CombineNumbers = (numbers: readonly number[], weights: readonly number[]) => number;
+
+/** How categories or clusters are combined; refused where the method does not fit. */
 export function combinationOf(where: Element, method: EnsembleMethod, scope: Scope): Combine {
   const { functionName } = scope;
-  const isVote = method === 'majorityVote' || method === 'weightedMajorityVote';
-  if (functionName === 'regression' && !isVote) return ofNumbers(method, scope.isFloat);
-  const isLabel = functionName === 'classification' || functionName === 'clustering';
-  if (isLabel && isVote) {
+  const isCluster = functionName === 'clustering';
+  const isLabel = functionName === 'classification' || isCluster;
+  if (isLabel && (method === 'majorityVote' || method === 'weightedMajorityVote')) {
     const isWeighted = method === 'weightedMajorityVote';
-    const isCluster = functionName === 'clustering';
     return (predictions, weights) =>
       vote(predictions, isWeighted ? weights : undefined, scope.target.categories, isCluster);
   }
@@ -52,40 +53,47 @@ export function combinationOf(where: Element, method: EnsembleMethod, scope: Sco
   return where.refuse(`multipleModelMethod="${method}" is not supported for ${functionName}`);
 }
 
-// One missing number leaves the whole unknown: there is no sum of what isn't known.
-function ofNumbers(method: EnsembleMethod, isFloat: boolean): Combine {
+/** How numbers are combined; refused where the method does not fit. */
+export function numberCombinationOf(
+  where: Element,
+  method: EnsembleMethod,
+  isFloat: boolean,
+): CombineNumbers {
   const round = isFloat ? Math.fround : (x: number) => x;
-  if (method === 'median' || method === 'weightedMedian' || method === 'max') {
-    return (predictions, weights) => {
-      const numbers = numbersOf(predictions);
-      if (numbers === undefined) return noPrediction;
-      if (method === 'max') return { value: Math.max(...numbers) };
-      return { value: method === 'median' ? median(numbers) : weightedMedian(numbers, weights) };
-    };
+  switch (method) {
+    case 'median':
+      return median;
+    case 'weightedMedian':
+      return weightedMedian;
+    case 'max':
+      return (numbers) => Math.max(...numbers);
+    case 'sum':
+      return (numbers) => sumOf(numbers, undefined, round);
+    case 'weightedSum':
+      return (numbers, weights) => sumOf(numbers, weights, round);
+    case 'average':
+      return (numbers) => round(sumOf(numbers, undefined, round) / numbers.length);
+    case 'weightedAverage':
+      return (numbers, weights) => {
+        const total = weights.reduce((sum, each) => sum + each, 0);
+        return round(sumOf(numbers, weights, round) / total);
+      };
+    case 'majorityVote':
+    case 'weightedMajorityVote':
+      return where.refuse(`multipleModelMethod="${method}" is not supported for regression`);
   }
-  const isWeighted = method === 'weightedSum' || method === 'weightedAverage';
-  const isMean = method === 'average' || method === 'weightedAverage';
-  return (predictions, weights) => {
-    let sum = 0;
-    let total = 0;
-    for (let at = 0; at < predictions.length; at += 1) {
-      const value = predictions[at]?.value;
-      if (typeof value !== 'number') return noPrediction;
-      const weight = isWeighted ? (weights[at] ?? 0) : 1;
-      sum = round(sum + round(value * weight));
-      total += weight;
-    }
-    return { value: isMean ? round(sum / total) : sum };
-  };
 }
 
-function numbersOf(predictions: readonly Prediction[]): readonly number[] | undefined {
-  const numbers: number[] = [];
-  for (const { value } of predictions) {
-    if (typeof value !== 'number') return undefined;
-    numbers.push(value);
+function sumOf(
+  numbers: readonly number[],
+  weights: readonly number[] | undefined,
+  round: (x: number) => number,
+): number {
+  let sum = 0;
+  for (let at = 0; at < numbers.length; at += 1) {
+    sum = round(sum + round((numbers[at] ?? 0) * (weights?.[at] ?? 1)));
   }
-  return numbers;
+  return sum;
 }
 
 /**

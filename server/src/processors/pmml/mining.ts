@@ -2,7 +2,12 @@
 // the first that fits, a chain in which each sees the results of those before, or an ensemble.
 
 import type { Element } from './element.ts';
-import { combinationOf, type EnsembleMethod, ensembleMethods } from './ensemble.ts';
+import {
+  combinationOf,
+  type EnsembleMethod,
+  ensembleMethods,
+  numberCombinationOf,
+} from './ensemble.ts';
 import {
   type Evaluator,
   noPrediction,
@@ -146,7 +151,9 @@ function evaluatorOf(
     case 'selectFirst':
       return (row, note) => selectFirst(segments, rule, row, note);
     default:
-      return ensemble(segmentation, method, segments, rule, scope);
+      return scope.functionName === 'regression'
+        ? ensembleOfNumbers(segmentation, method, segments, rule, scope)
+        : ensemble(segmentation, method, segments, rule, scope);
   }
 }
 
@@ -220,4 +227,53 @@ function ensemble(
     if (missing > 0 && missing / total > threshold) return noPrediction;
     return predictions.length === 0 ? noPrediction : combine(predictions, weights);
   };
+}
+
+// As above, for numbers: forests are made of models that give theirs without an object around it.
+// One that is missing leaves the whole unknown, unless segments without one are left out.
+function ensembleOfNumbers(
+  segmentation: Element,
+  method: EnsembleMethod,
+  segments: readonly Segment[],
+  { treatment, threshold }: MissingRule,
+  scope: Scope,
+): Evaluated {
+  const combine = numberCombinationOf(segmentation, method, scope.isFloat);
+  const count = segments.length;
+  const numbers: number[] = [];
+  const weights: number[] = [];
+  return (row, note) => {
+    numbers.length = 0;
+    weights.length = 0;
+    let missing = 0;
+    let total = 0;
+    for (let at = 0; at < count; at += 1) {
+      const segment = segments[at];
+      if (segment === undefined) break;
+      if (segment.test !== undefined && segment.test(row) !== true) continue;
+      total += segment.weight;
+      const value = numberOf(segment, row, note);
+      if (Number.isNaN(value)) {
+        if (treatment !== 'skipSegment') return noPrediction;
+        missing += segment.weight;
+        continue;
+      }
+      numbers.push(value);
+      weights.push(segment.weight);
+    }
+    if (missing > 0 && missing / total > threshold) return noPrediction;
+    return numbers.length === 0 ? noPrediction : { value: combine(numbers, weights) };
+  };
+}
+
+function numberOf(
+  segment: Segment,
+  row: Row,
+  note: (segment: Segment, prediction: Prediction) => void,
+): number {
+  const { evaluate } = segment.model;
+  if (evaluate.score !== undefined && note === noNote) return evaluate.score(row);
+  const prediction = evaluate(row);
+  note(segment, prediction);
+  return typeof prediction.value === 'number' ? prediction.value : Number.NaN;
 }

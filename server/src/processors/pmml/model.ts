@@ -137,7 +137,11 @@ export interface Prediction {
 export const noPrediction: Prediction = { value: undefined };
 
 /** Predicts from a row whose fields are prepared. */
-export type Evaluator = (row: Row) => Prediction;
+export interface Evaluator {
+  (row: Row): Prediction;
+  /** The predicted number alone, NaN for none: of models that ensembles are made of. */
+  readonly score?: (row: Row) => number;
+}
 
 /** Makes an evaluator of a model's element; throws a ModelError for what it cannot do. */
 export type Compile = (element: Element, scope: Scope) => Evaluator;

@@ -36,6 +36,8 @@ export interface CompiledPredicate {
     readonly operator: Operator;
     readonly threshold: number;
   };
+  /** Set for the element True. */
+  readonly isTrue?: true;
 }
 
 /** What a predicate asks for of the place it stands in. */
@@ -47,7 +49,7 @@ export interface PredicateScope {
 export function compilePredicate(element: Element, scope: PredicateScope): CompiledPredicate {
   switch (element.name) {
     case 'True':
-      return { test: () => true };
+      return { test: () => true, isTrue: true };
     case 'False':
       return { test: () => false };
     case 'SimplePredicate':

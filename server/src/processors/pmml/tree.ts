@@ -6,6 +6,7 @@ import type { Distribution, Evaluator, Prediction, Row, Scope, Value } from './m
 import { noPrediction } from './model.ts';
 import { compilePredicate, predicateElements } from './predicates.ts';
 import { type Combination, combine } from './tree-combination.ts';
+import type { MissingStep, SplitTable } from './tree-splits.ts';
 import { no, TreeBuilder, type TreeTable, unknown, yes } from './tree-table.ts';
 
 const missingStrategies = [
@@ -33,8 +34,12 @@ export function compileTree(element: Element, scope: Scope): Evaluator {
   const root = element.child('Node');
   const reader = new NodeReader(scope, strategy === 'defaultChild', penalty);
   reader.read(root);
-  const table = reader.table();
   const returnsLast = noTrueChild === 'returnLastPrediction';
+  const splits = penalty === 1 ? reader.splits() : undefined;
+  if (splits !== undefined && strategy !== 'weightedConfidence' && strategy !== 'aggregateNodes') {
+    return walkSplits(splits, missingStep(strategy, returnsLast), returnsLast, scope);
+  }
+  const table = reader.table();
   switch (strategy) {
     case 'weightedConfidence':
     case 'aggregateNodes':
@@ -96,6 +101,10 @@ class NodeReader {
 
   table(): TreeTable {
     return this.#builder.build();
+  }
+
+  splits(): SplitTable | undefined {
+    return this.#builder.splits(this.defaults);
   }
 
   #predictionOf(element: Element): Prediction {
@@ -165,6 +174,32 @@ function checkCounts(element: Element): void {
     element.refuse('the missingValueStrategy needs a recordCount in every node');
   }
   for (const child of children) checkCounts(child);
+}
+
+/** What a split does without its value: with `none` neither of its children fits. */
+function missingStep(
+  strategy: 'none' | 'lastPrediction' | 'nullPrediction' | 'defaultChild',
+  returnsLast: boolean,
+): MissingStep {
+  if (strategy === 'defaultChild') return strategy;
+  if (strategy === 'none') return returnsLast ? 'stay' : 'nothing';
+  return strategy === 'lastPrediction' ? 'stay' : 'nothing';
+}
+
+function walkSplits(
+  table: SplitTable,
+  onMissing: MissingStep,
+  returnsLast: boolean,
+  scope: Scope,
+): Evaluator {
+  const evaluate: Evaluator = (row) =>
+    table.prediction(table.walk(row, onMissing, returnsLast)) ?? noPrediction;
+  if (scope.functionName !== 'regression') return evaluate;
+  const score = (row: Row): number => {
+    const at = table.walk(row, onMissing, returnsLast);
+    return at === -1 ? Number.NaN : table.score(at);
+  };
+  return Object.assign(evaluate, { score });
 }
 
 function walk(
