@@ -654,7 +654,7 @@ def multinomial():
 
 def cox_r():
     # coxph of R with strata and means as reference points. R's own names for what it writes: the
-    # predicted value is the hazard (from 2.0 on), or the survival (before).
+    # predicted value is the hazard (newer versions), or the survival (older ones).
     betas, means = np.array([0.0223, -0.514]), np.array([62.4, 0.6])
     tables = {
         "1": ([5.0, 60.0, 210.0], [0.011, 0.078, 0.394], 400.0),
