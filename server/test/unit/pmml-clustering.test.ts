@@ -159,6 +159,17 @@ it.each([
   expect(predict({ x: 2, y: 1, z: 0, v: true })).toMatchObject({ c: null, to1: null });
 });
 
+it('reads centres that say only what is not 0', () => {
+  const sparse = (n: string): string =>
+    `<REAL-SparseArray n="${n}"><Indices>2 3</Indices><REAL-Entries>4 -1.5</REAL-Entries>` +
+    '</REAL-SparseArray>';
+  const dense = '<Array type="real">0 0 0</Array>';
+  const predict = load(model('<cityBlock/>').replace(dense, sparse('3')));
+  expect(predict({ x: 1, y: 0, z: 0 }).to1).toBe(1 + 4 + 1.5);
+  const huge = model('<cityBlock/>').replace(dense, sparse('1e12'));
+  expect(() => load(huge)).toThrow(/n="1000000000000"/);
+});
+
 it('tells clusters by their ids', () => {
   const text = model('<euclidean/>').replace('<Cluster name', '<Cluster id="far" name');
   const predict = load(text.replaceAll('value="1"', 'value="far"'));

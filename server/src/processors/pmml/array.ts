@@ -3,6 +3,9 @@
 
 import { type Element, parseNumber } from './element.ts';
 
+/** Longer than any in use, and less than what one number could make the process allocate. */
+const sparseMax = 10_000_000;
+
 /** The items of an Array as text; the attribute n has to agree. */
 export function textsOf(array: Element): readonly string[] {
   array.ignore('type');
@@ -24,7 +27,10 @@ export function numbersOf(array: Element): readonly number[] {
   const indices = listed(array.optionalChild('Indices'));
   const entries = listed(array.optionalChild(`${prefix}-Entries`));
   if (indices.length !== entries.length) array.refuse('it has not as many indices as entries');
-  const length = array.optionalNumber('n') ?? Math.max(0, ...indices);
+  const length = array.optionalNumber('n') ?? indices.reduce((most, at) => Math.max(most, at), 0);
+  if (!Number.isInteger(length) || length < 0 || length > sparseMax) {
+    array.refuse(`n="${length}" is no length of an array`);
+  }
   const numbers = new Array<number>(length).fill(array.optionalNumber('defaultValue') ?? 0);
   for (const [at, index] of indices.entries()) {
     if (!Number.isInteger(index) || index < 1 || index > length) {
