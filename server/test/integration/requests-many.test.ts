@@ -262,6 +262,14 @@ describe('the dead', () => {
       expect((await world.ask('GET', path)).status).toBe(404);
     }
     expect((await world.ask('POST', 'dead/7/redrive')).status).toBe(404);
+    const headers = { 'sluice-delay': '1h', 'idempotency-key': 'k', traceparent: 'x' };
+    const unheeded = await world.ask('POST', 'dead/7/redrive', { headers });
+    expect(unheeded.json()).toMatchObject({
+      status: 400,
+      mistakes: [/^Idempotency-Key: /, /^Sluice-Delay: /].map((text) =>
+        expect.stringMatching(text),
+      ),
+    });
     expect((await world.ask('PUT', 'dead/7')).status).toBe(405);
     for (const body of ['{"index": 1}', '{"perSecond": 0}', '{"indexes": [0]}', 'no']) {
       expect((await world.ask('POST', 'dead/redrive', { body })).status).toBe(400);

@@ -267,6 +267,32 @@ describe('a submitter that waits', () => {
     expect((await world.ask('GET', `requests/${kept}`)).json()).toMatchObject({ state: 'queued' });
   });
 
+  it('may leave while another waits for the same request, which goes on', async () => {
+    const canceled = signal();
+    const world = await openRequests({
+      change: { cancel: (real, ...of) => real.cancel(...of).finally(() => canceled.resolve()) },
+    });
+    const url = `http://127.0.0.1:${world.port}/v1/services/svc/requests`;
+    const wait = { prefer: 'wait=60', 'sluice-on-leave': 'cancel', 'idempotency-key': 'both' };
+    const headers = { authorization: 'token-of-the-service', ...wait };
+    const submitters = [new AbortController(), new AbortController()];
+    const left = submitters.map(({ signal: leave }) =>
+      fetch(url, { method: 'POST', body: 'x', headers, signal: leave }).catch(() => undefined),
+    );
+    const waiting = async (count: number): Promise<void> => {
+      while (world.meters.waiting !== count) await new Promise((resolve) => setImmediate(resolve));
+    };
+    await waiting(2);
+    submitters[0]?.abort();
+    await waiting(1);
+    const { id, state } = await world.submit('x', { 'idempotency-key': 'both' });
+    expect(state).toBe('queued');
+    submitters[1]?.abort();
+    await canceled.promise;
+    expect((await world.ask('GET', `requests/${id}`)).json()).toMatchObject({ state: 'canceled' });
+    await Promise.all(left);
+  });
+
   it('is answered when the server stops', async () => {
     const world = await openRequests();
     const waiting = world.ask('POST', 'requests', { body: 'x', headers: { prefer: 'wait=60' } });

@@ -56,7 +56,7 @@ export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
       isRecord: fc.boolean(),
       isDelayed: fc.nat({ max: 2 }).map((drawn) => drawn === 0),
       hasStart: fc.nat({ max: 3 }).map((drawn) => drawn === 0),
-      hasFinish: fc.nat({ max: 3 }).map((drawn) => drawn === 0),
+      hasFinish: fc.nat({ max: 2 }).map((drawn) => drawn === 0),
     }),
   },
   { weight: 3, arbitrary: fc.record({ do: kind('cancel'), nth: small }) },
@@ -128,4 +128,4 @@ export const stepMs = 20_000;
 export const backOffMs = 15_000;
 export const delayMs = 35_000;
 export const startMs = 45_000;
-export const finishMs = 75_000;
+export const finishMs = 25_000;

@@ -14,6 +14,7 @@ import type { BodyHost } from '../spill.ts';
 import type { CallbackHost } from './callbacks.ts';
 import type { FetchBody, FollowEvents, RequestHost } from './host.ts';
 import type { RequestMeters } from './meters.ts';
+import type { Waiters } from './waiting.ts';
 
 /** What all calls share. */
 export interface RequestParts {
@@ -34,6 +35,7 @@ export interface RequestParts {
   readonly bodies: Bodies;
   readonly polls: Polls;
   readonly meters: RequestMeters;
+  readonly waiters: Waiters;
 }
 
 /** Where a call is aimed at, and what its caller may do. */

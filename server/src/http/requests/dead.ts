@@ -14,7 +14,7 @@ import { checked } from './mistakes.ts';
 import { answerPlace, safeType } from './place-answer.ts';
 import { receiveBody } from './receive.ts';
 import { resultHeaders } from './result.ts';
-import { submitHeaders } from './submit-headers.ts';
+import { checkRedriveHeaders, submitHeaders } from './submit-headers.ts';
 
 export const deadQuery: z.ZodType<DeadQuery> = z.strictObject({
   limit: pageLimit,
@@ -60,6 +60,7 @@ export async function serveDeadPayload(parts: RequestParts, call: RequestCall): 
 export async function serveDeadRedrive(parts: RequestParts, call: RequestCall): Promise<void> {
   const { request, service } = call;
   const { headers } = request;
+  checkRedriveHeaders(headers);
   const { wishes } = submitHeaders(headers, parts.clock.now().wall);
   const taken = await receiveBody(parts, call);
   const body = newBodyOf(taken);

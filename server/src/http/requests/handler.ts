@@ -16,14 +16,15 @@ import { findRoute, type RequestAddress, requestAddress } from './router.ts';
 import { submitRoute } from './routes.ts';
 import { plainSubmit } from './submit.ts';
 import { checkNeed } from './visibility.ts';
+import { Waiters } from './waiting.ts';
 
 const retryStoppedMs = 5000;
 
 export class RequestHandler {
   readonly #parts: RequestParts;
 
-  constructor(parts: RequestParts) {
-    this.#parts = parts;
+  constructor(parts: Omit<RequestParts, 'waiters'>) {
+    this.#parts = { ...parts, waiters: new Waiters() };
   }
 
   /** Answers a request when its address is one of the request API; false: it is not. */

@@ -30,6 +30,13 @@ const plainNames: readonly (readonly [WishName, string])[] = Object.entries(wish
   ([wish, header]) => (wish === 'tags' ? [] : [[wish as WishName, header.toLowerCase()] as const]),
 );
 
+/** `Traceparent` comes of itself where calls are traced. */
+const redriveHeaders: ReadonlySet<string> = new Set([
+  wishHeaders.tags,
+  wishHeaders.priority,
+  wishHeaders.traceparent,
+]);
+
 const ourPrefix = 'sluice-';
 const ours: ReadonlySet<string> = new Set(
   [...Object.values(wishHeaders), onLeaveHeader].map((name) => name.toLowerCase()),
@@ -86,6 +93,17 @@ function decoded(text: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Throws when a call that puts a dead request anew asks for what it keeps: it would not be
+ * heeded. */
+export function checkRedriveHeaders(headers: IncomingHttpHeaders): void {
+  const mistakes = new Mistakes();
+  for (const name of [...Object.values(wishHeaders), onLeaveHeader]) {
+    if (redriveHeaders.has(name) || headers[name.toLowerCase()] === undefined) continue;
+    mistakes.of(name)('is as it was: only body, tags and priority may be others');
+  }
+  mistakes.check();
 }
 
 function onLeaveOf(text: string | undefined, say: Say): OnLeave | undefined {

@@ -150,14 +150,12 @@ async function answerWaiting(
   { submitted, view }: Accepted,
 ): Promise<void> {
   const { request, response, service } = call;
-  const held = isAtRest(view)
-    ? { value: view }
-    : await holding(parts, call, prefer.waitSeconds, (signal) =>
-        parts.desk.rested(service.name, view.id, signal),
-      );
+  const { value: held, isLast } = isAtRest(view)
+    ? { value: { value: view }, isLast: true }
+    : await waitedFor(parts, call, prefer.waitSeconds, view);
   const latest = held?.value ?? view;
   if (!isAtRest(latest) && request.socket.destroyed && !parts.polls.draining) {
-    if (onLeave === 'cancel') await cancelLeft(parts, service.name, view.id);
+    if (onLeave === 'cancel' && isLast) await cancelLeft(parts, service.name, view.id);
     return;
   }
   const headers = acceptedHeaders({ submitted, view: latest });
@@ -169,6 +167,26 @@ async function answerWaiting(
     return;
   }
   await answerResult(parts, call, result, [...headers, ...preferenceApplied(prefer, 'result')]);
+}
+
+/** Its view once it is at rest, or at the end of the wait; and whether nobody else waits for it. */
+async function waitedFor(
+  parts: RequestParts,
+  call: RequestCall,
+  seconds: number,
+  { service, id }: RequestView,
+): Promise<{
+  readonly value: { readonly value: RequestView | undefined } | undefined;
+  readonly isLast: boolean;
+}> {
+  const leave = parts.waiters.enter(service, id);
+  let isLast = false;
+  const value = await holding(parts, call, seconds, (signal) =>
+    parts.desk.rested(service, id, signal),
+  ).finally(() => {
+    isLast = leave();
+  });
+  return { value, isLast };
 }
 
 async function cancelLeft(

@@ -42,3 +42,20 @@ function enter(
     throw error;
   }
 }
+
+/** How many submitters wait for the result of each request: with a key there may be several. */
+export class Waiters {
+  readonly #counts = new Map<string, number>();
+
+  /** The function that comes back ends the wait, and says whether nobody else waits any more. */
+  enter(service: string, id: string): () => boolean {
+    const name = `${service} ${id}`;
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+    return () => {
+      const left = (this.#counts.get(name) ?? 1) - 1;
+      if (left > 0) this.#counts.set(name, left);
+      else this.#counts.delete(name);
+      return left === 0;
+    };
+  }
+}
