@@ -216,7 +216,36 @@ def logistic():
     )
 
 
-def document(model):
+def verification(people, results):
+    """Some applicants with what scikit-learn says: Sluice refuses the file unless it agrees."""
+    names = {**people[0], **results[0]}
+    fields = [element("VerificationField", field=each, column=each) for each in names]
+    rows = [
+        element("row", [element(name, str(value)) for name, value in {**one, **other}.items()])
+        for one, other in zip(people, results)
+    ]
+    return element(
+        "ModelVerification",
+        [element("VerificationFields", fields), element("InlineTable", rows)],
+        recordCount=len(rows),
+        fieldCount=len(fields),
+    )
+
+
+def answers(model, people):
+    """What the model says of these people, without PMML."""
+    rows = features(people)
+    return [
+        {
+            "outcome": "default" if chance > 0.5 else "paid",
+            "probability": float(chance),
+            "score": int(np.floor(score_base - points_to_double / np.log(2) * odd + 0.5)),
+        }
+        for odd, chance in zip(model.decision_function(rows), model.predict_proba(rows)[:, 1])
+    ]
+
+
+def document(model, people):
     kinds = {
         "age": "integer",
         "amount": "integer",
@@ -249,7 +278,7 @@ def document(model):
     )
     mining = element(
         "MiningModel",
-        [schema("outcome"), chain],
+        [schema("outcome"), chain, verification(people, answers(model, people))],
         modelName="credit risk",
         functionName="classification",
         algorithmName="sklearn.ensemble.GradientBoostingClassifier",
@@ -281,21 +310,11 @@ def main():
     # 0 is paid, 1 is default.
     model.fit(features(people), outcomes.astype(int))
     with open(os.path.join(here, "credit.pmml"), "w") as file:
-        file.write('<?xml version="1.0" encoding="UTF-8"?>\n' + document(model) + "\n")
+        file.write('<?xml version="1.0" encoding="UTF-8"?>\n' + document(model, people[:10]) + "\n")
 
     new = applicants(6, random)
     del new[2]["income"]
-    rows = features(new)
-    odds, chances = model.decision_function(rows), model.predict_proba(rows)[:, 1]
-    answers = [
-        {
-            "outcome": "default" if chance > 0.5 else "paid",
-            "probability": float(chance),
-            "score": int(np.floor(score_base - points_to_double / np.log(2) * odd + 0.5)),
-        }
-        for odd, chance in zip(odds, chances)
-    ]
-    for name, rows in [("applicants", new), ("expected", answers)]:
+    for name, rows in [("applicants", new), ("expected", answers(model, new))]:
         with open(os.path.join(here, name + ".json"), "w") as file:
             file.write(json.dumps(rows, indent=2) + "\n")
     with open(os.path.join(here, "applicants.csv"), "w", newline="") as file:
