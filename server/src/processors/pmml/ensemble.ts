@@ -144,25 +144,40 @@ function averageOf(
   const first = predictions[0]?.probabilities;
   if (first === undefined) return noPrediction;
   let names = first.names;
-  const sums: number[] = new Array<number>(names.length).fill(0);
+  let count = names.length;
+  let sums = new Array<number>(count).fill(0);
   let total = 0;
   for (let each = 0; each < predictions.length; each += 1) {
     const shares = predictions[each]?.probabilities;
     if (shares === undefined) return noPrediction;
-    const weight = weights?.[each] ?? 1;
+    const weight = weights === undefined ? 1 : (weights[each] ?? 0);
     total += weight;
-    const isSame = shares.names === names || sameNames(shares.names, names);
-    for (let at = 0; at < shares.names.length; at += 1) {
-      let to = isSame ? at : names.indexOf(shares.names[at]);
-      if (to === -1) {
-        to = names.length;
-        names = [...names, shares.names[at]];
-        sums.push(0);
-      }
-      sums[to] = (sums[to] ?? 0) + weight * (shares.numbers[at] ?? 0);
+    // Nearly always one and the same list.
+    if (shares.names !== names && !sameNames(shares.names, names)) {
+      names = [...new Set([...names, ...shares.names])];
+      sums = names.map((_, at) => sums[at] ?? 0);
+      count = names.length;
+      addByName(shares, weight, names, sums);
+      continue;
+    }
+    const { numbers } = shares;
+    for (let at = 0; at < count; at += 1) {
+      sums[at] = (sums[at] ?? 0) + weight * (numbers[at] ?? 0);
     }
   }
   return mostProbable({ names, numbers: sums.map((sum) => sum / total) });
+}
+
+function addByName(
+  { names, numbers }: Distribution,
+  weight: number,
+  all: readonly Value[],
+  sums: number[],
+): void {
+  for (const [at, name] of names.entries()) {
+    const to = all.indexOf(name);
+    sums[to] = (sums[to] ?? 0) + weight * (numbers[at] ?? 0);
+  }
 }
 
 function sameNames(one: readonly Value[], other: readonly Value[]): boolean {

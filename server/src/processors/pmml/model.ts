@@ -78,6 +78,8 @@ export interface Scope {
   model(element: Element): Submodel;
   /** Lets the models after this one use results of a model inside, and callers see them or not. */
   expose(results: readonly Result[], to: 'models' | 'callers' | 'models and callers'): void;
+  /** The same list for the same values: distributions with the same one are added up quickly. */
+  shared(names: readonly Value[]): readonly Value[];
   /** The value that a text of the file stands for as a value of this field or target. */
   parse(text: string, of: { readonly dataType: DataType }, where: Element): Value;
 }

@@ -43,6 +43,8 @@ export interface Shared {
   readonly models: ReadonlyMap<string, Compile>;
   compileModel(element: Element, shared: Shared, outer: ModelScope): Submodel;
   newSlot(): number;
+  /** Lists of names by what is in them. */
+  readonly lists: Map<string, readonly Value[]>;
 }
 
 /** A field that callers give. */
@@ -150,6 +152,13 @@ export class ModelScope implements Scope, Context {
 
   parse(text: string, of: { readonly dataType: DataType }, where: Element): Value {
     return valueIn(where, text, of.dataType);
+  }
+
+  shared(names: readonly Value[]): readonly Value[] {
+    const key = JSON.stringify(names);
+    const known = this.#shared.lists.get(key) ?? names;
+    this.#shared.lists.set(key, known);
+    return known;
   }
 
   model(element: Element): Submodel {

@@ -80,6 +80,7 @@ export function compileFile(
     derived,
     models,
     compileModel,
+    lists: new Map(),
     functionNamed(name) {
       called.add(name);
       return functions.get(name);

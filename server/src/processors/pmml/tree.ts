@@ -137,7 +137,7 @@ class NodeReader {
     const key = JSON.stringify(texts);
     const names =
       this.#names.get(key) ??
-      texts.map((text) => this.#scope.parse(text, this.#scope.target, element));
+      this.#scope.shared(texts.map((text) => this.#scope.parse(text, this.#scope.target, element)));
     this.#names.set(key, names);
     const counts = parts.map((part) => part.requiredNumber('recordCount'));
     const total = counts.reduce((sum, count) => sum + count, 0);
