@@ -41,6 +41,7 @@ export function parseNetwork(text: string): IpNetwork | undefined {
   return { family: address.family, prefix: address.bits >> rest, prefixBits };
 }
 
+/** Whether an address is one of a network. */
 export function inNetwork(address: IpAddress, network: IpNetwork): boolean {
   if (address.family !== network.family) return false;
   return address.bits >> BigInt(width[address.family] - network.prefixBits) === network.prefix;

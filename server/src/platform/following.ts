@@ -10,6 +10,7 @@ import type { Random } from '../kernel/random.ts';
 import { EventBook } from '../requests/events/event-book.ts';
 import { type FollowedRequests, followRequest } from '../requests/events/follow.ts';
 import type { RequestView } from '../requests/request.ts';
+import { ContainerReports } from '../worker/container-reports.ts';
 import { ReportDesk } from '../worker/report-desk.ts';
 import type { WorkNews } from '../worker/source.ts';
 
@@ -25,10 +26,12 @@ export type FollowEvents = (
 export class Following implements Component {
   readonly book: EventBook;
   readonly reports: ReportDesk;
+  readonly containerReports: ContainerReports;
 
   constructor({ clock, random, log }: { clock: Clock; random: Random; log: Log }) {
     this.book = new EventBook(clock);
     this.reports = new ReportDesk({ random, log });
+    this.containerReports = new ContainerReports({ random, log });
   }
 
   start(): Promise<void> {
@@ -38,6 +41,7 @@ export class Following implements Component {
   async stop(): Promise<void> {
     this.book.stop();
     await this.reports.stop();
+    await this.containerReports.stop();
   }
 
   /** Where the work of a service is heard. */

@@ -23,6 +23,7 @@ import type { RecordEvent } from '../kernel/events.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import { HttpModelClient } from '../worker/model-client.ts';
+import type { ReportAddresses } from '../worker/report-desk.ts';
 import { Worker } from '../worker/worker.ts';
 import type { Bodies } from './bodies.ts';
 import type { Following } from './following.ts';
@@ -59,7 +60,14 @@ export function createInstances(options: RuntimeOptions): InstanceManager {
     drivers: {
       process: new ProcessDriver({ ...processes, folder }),
       endpoint: new EndpointDriver(),
-      container: new ContainerDriver({ folder: containers, environment, clock, random, log }),
+      container: new ContainerDriver({
+        folder: containers,
+        environment,
+        reports: options.following.containerReports,
+        clock,
+        random,
+        log,
+      }),
       processor: new ProcessorDriver({
         processes: processors,
         models: options.models,
@@ -87,10 +95,19 @@ export function instanceHost(instances: InstanceManager): InstanceHost {
   };
 }
 
+/** A container and another machine have a loopback of their own. */
+function reportsOf(
+  { kind, instance, url }: FeedOrder,
+  { reports, containerReports }: Following,
+): ReportAddresses | undefined {
+  if (kind === 'container') return containerReports.of(instance);
+  return isLoopback(url.hostname) ? reports : undefined;
+}
+
 /** The worker of one instance. */
 function feederOf(order: FeedOrder, options: RuntimeOptions): Feeder {
   const { broker, following, bodies, clock, random, log } = options;
-  const { service, instance, url, settings, cutGraceMs, isTakenOver, kind, end } = order;
+  const { service, instance, url, settings, cutGraceMs, isTakenOver, end } = order;
   const queues = broker.find(service);
   if (queues === undefined) throw new Error(`instance ${instance} has no queues`);
   const model = new HttpModelClient({ origin: url.origin, clock });
@@ -105,8 +122,7 @@ function feederOf(order: FeedOrder, options: RuntimeOptions): Feeder {
     cutGraceMs,
     news: following.news(service),
     bodies: bodies.of(service),
-    // A container and another machine have a loopback of their own.
-    reports: kind !== 'container' && isLoopback(url.hostname) ? following.reports : undefined,
+    reports: reportsOf(order, following),
     end,
     leftBehind: isTakenOver ? (queues.view('input').leftBehind.get(instance) ?? 0) : 0,
     clock,

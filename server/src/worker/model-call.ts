@@ -7,7 +7,7 @@ import type { Log } from '../kernel/log.ts';
 import type { ResultKeeper } from './body.ts';
 import type { Call } from './call.ts';
 import type { ModelClient, ModelRequest, ModelResult } from './model.ts';
-import type { ReportDesk } from './report-desk.ts';
+import type { ReportAddresses } from './report-desk.ts';
 import type { WorkNews, WorkSource } from './source.ts';
 import { Teller } from './teller.ts';
 
@@ -16,7 +16,7 @@ export interface ModelCallOptions {
   readonly model: ModelClient;
   readonly news: WorkNews | undefined;
   /** undefined: the model cannot reach it. */
-  readonly reports: ReportDesk | undefined;
+  readonly reports: ReportAddresses | undefined;
   readonly cutGraceMs: number;
   /** Aborted when the instance is known to be dead. */
   readonly death: AbortSignal;
@@ -71,7 +71,7 @@ export class ModelCalls {
     return result;
   }
 
-  #open(reports: ReportDesk, call: Call, telling: () => Teller): string | undefined {
+  #open(reports: ReportAddresses, call: Call, telling: () => Teller): string | undefined {
     const { source } = this.#options;
     const { deliveryId, index } = call.delivery;
     return reports.open({

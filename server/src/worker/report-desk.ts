@@ -1,6 +1,7 @@
-// Where models of this machine say how their work goes: a small HTTP server on loopback, one for
-// each process of Sluice. Every call under way has an address of its own that cannot be guessed and
-// ends with the call; whoever knows it may report and keep a checkpoint for that request alone.
+// Where models of this machine say how their work goes: a small HTTP server, on loopback or on the
+// address under which containers know this machine. Every call under way has an address of its own
+// that cannot be guessed and ends with the call; whoever knows it may report and keep a checkpoint
+// for that request alone.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { errorKinds, PlatformError, type WorkNote } from '@sluice/sdk/wire';
@@ -18,10 +19,28 @@ export interface ReportedCall {
   checkpoint(): Promise<Uint8Array | undefined>;
 }
 
+/** Where the calls of one instance get their addresses. */
+export interface ReportAddresses {
+  /** The address of a call that begins; undefined: there is none now. */
+  open(call: ReportedCall): string | undefined;
+  /** The call is over. */
+  close(url: string): void;
+}
+
+export interface ReportDeskOptions {
+  readonly random: Random;
+  readonly log: Log;
+  /** Default: loopback. */
+  readonly host?: string;
+  /** Who is heard, by the address of the connection; default: everybody who gets here. */
+  readonly hears?: (address: string) => boolean;
+}
+
 const connectionsMax = 4096;
 const requestTimeoutMs = 30_000;
 
-export class ReportDesk implements Component {
+export class ReportDesk implements Component, ReportAddresses {
+  readonly #host: string;
   readonly #random: Random;
   readonly #log: Log;
   readonly #server: Server;
@@ -29,13 +48,17 @@ export class ReportDesk implements Component {
   #starting: Promise<void> | undefined;
   #url: string | undefined;
 
-  constructor({ random, log }: { readonly random: Random; readonly log: Log }) {
+  constructor({ random, log, host = '127.0.0.1', hears = () => true }: ReportDeskOptions) {
+    this.#host = host;
     this.#random = random;
     this.#log = log;
     this.#server = createServer({ requestTimeout: requestTimeoutMs }, (request, response) => {
       this.#serve(request, response).catch((error: unknown) => this.#refuse(response, error));
     });
     this.#server.maxConnections = connectionsMax;
+    this.#server.on('connection', (socket) => {
+      if (!hears(socket.remoteAddress ?? '')) socket.destroy();
+    });
   }
 
   /** What every address begins with; undefined: it has not started. */
@@ -57,15 +80,18 @@ export class ReportDesk implements Component {
     });
   }
 
-  /** The address of a call that begins; undefined: there is none now. */
   open(call: ReportedCall): string | undefined {
+    return this.openBelow('', call);
+  }
+
+  /** Like `open`, with a path before the part that nobody can guess. */
+  openBelow(path: string, call: ReportedCall): string | undefined {
     if (this.#url === undefined) return undefined;
-    const url = `${this.#url}/${this.#random.id()}`;
+    const url = `${this.#url}${path}/${this.#random.id()}`;
     this.#calls.set(url, call);
     return url;
   }
 
-  /** The call is over. */
   close(url: string): void {
     this.#calls.delete(url);
   }
@@ -73,10 +99,10 @@ export class ReportDesk implements Component {
   #listen(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen(0, '127.0.0.1', () => {
+      this.#server.listen(0, this.#host, () => {
         const address = this.#server.address();
         if (typeof address === 'object' && address !== null) {
-          this.#url = `http://127.0.0.1:${address.port}`;
+          this.#url = `http://${showHost(this.#host)}:${address.port}`;
         }
         resolve();
       });
@@ -85,8 +111,10 @@ export class ReportDesk implements Component {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = '', url = '' } = request;
-    const [, token = '', what] = url.split('/');
-    const call = this.#calls.get(`${this.#url}/${token}`);
+    const last = url.lastIndexOf('/');
+    const whole = this.#calls.get(`${this.#url}${url}`);
+    const call = whole ?? this.#calls.get(`${this.#url}${url.slice(0, last)}`);
+    const what = whole === undefined ? url.slice(last + 1) : undefined;
     if (call === undefined) {
       throw new PlatformError('not_found', 'no call that is under way has this address');
     }
@@ -130,6 +158,10 @@ export class ReportDesk implements Component {
     });
     response.end(`${known?.message ?? 'internal error, see the log of Sluice'}\n`);
   }
+}
+
+function showHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 async function bodyOf(request: IncomingMessage, bytesMax: number): Promise<Buffer> {

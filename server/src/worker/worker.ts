@@ -13,7 +13,7 @@ import { type Hold, Holds } from './holds.ts';
 import type { ModelClient, ModelRequest } from './model.ts';
 import { type CallLimits, ModelCalls } from './model-call.ts';
 import type { Outcome } from './outcome.ts';
-import type { ReportDesk } from './report-desk.ts';
+import type { ReportAddresses } from './report-desk.ts';
 import { Reporter } from './reporter.ts';
 import { modelRequest } from './request.ts';
 import type { WorkerSettings } from './settings.ts';
@@ -44,7 +44,7 @@ export interface WorkerOptions {
   /** Brings bodies that are not in their messages; undefined: there can be none. */
   readonly bodies?: WorkBodies | undefined;
   /** Where the model reports; undefined: it could not reach that. */
-  readonly reports?: ReportDesk | undefined;
+  readonly reports?: ReportAddresses | undefined;
   /** Ends the instance, whose death is told by `died`; undefined: it is not ours to end. */
   readonly end?: ((reason: string) => void) | undefined;
   readonly clock: Clock;

@@ -2,14 +2,21 @@
 // is said of it.
 
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
 import { join } from 'node:path';
+import type { WorkNote } from '@sluice/sdk/wire';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { HealthCheck } from '../../src/deployment/instances.ts';
 import type { Ending } from '../../src/instances/driver.ts';
 import { probe } from '../../src/instances/probe.ts';
 import { endingText } from '../../src/instances/reasons.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
+import { silentLog } from '../../src/kernel/log.ts';
+import { systemRandom } from '../../src/kernel/random.ts';
+import { ContainerReports } from '../../src/worker/container-reports.ts';
+import type { ReportedCall } from '../../src/worker/report-desk.ts';
 import { engineProblem, startEngine, type TestEngine } from '../docker/engine.ts';
 import { busyboxImage, loadBusybox } from '../docker/images.ts';
 import { ContainerWorld, page, readAll, script } from './container-world.ts';
@@ -53,6 +60,58 @@ describe.skipIf(engineProblem !== undefined)('a copy in a container', () => {
       if (ending.outOfMemory === true || attempt === 4) return ending;
     }
   }
+
+  it('reports to this machine over the network of its engine, and nobody else does', async () => {
+    const reports = new ContainerReports({ random: systemRandom, log: silentLog });
+    const other = new ContainerWorld(world.folder, engine.host, { reports });
+    try {
+      const running = await other.serve();
+      const environment = await page(running, '/cgi-bin/environment');
+      const base = /^SLUICE_REPORT_URL=(.+)$/m.exec(environment)?.[1] ?? '';
+      const heard: WorkNote[] = [];
+      const call: ReportedCall = {
+        report: (notes) => void heard.push(...notes),
+        keep: async () => undefined,
+        checkpoint: async () => Buffer.from('step 4'),
+      };
+      const addresses = reports.of('reader-aaaaa');
+      const url = addresses.open(call) ?? '';
+      expect(url.startsWith(`${base}/`)).toBe(true);
+      const [{ Id: id } = { Id: '' }] = await engine.docker.listContainers();
+      const wget = async (...args: readonly string[]): Promise<string> => {
+        const Cmd = ['wget', '-q', '-O', '-', ...args];
+        const inside = engine.docker.getContainer(id);
+        const exec = await inside.exec({ Cmd, AttachStdout: true, AttachStderr: true });
+        return String(Buffer.concat(await (await exec.start({})).toArray()));
+      };
+      await wget('--post-data', '{"percent": 40}', url);
+      expect(heard).toEqual([{ kind: 'percent', value: 40 }]);
+      expect(await wget(`${url}/checkpoint`)).toContain('step 4');
+      expect(await wget(base)).toContain('404');
+      // From another network, were it routed here.
+      const { hostname: host, port, pathname: path } = new URL(url);
+      const stranger = request({ host, port, path, method: 'POST', localAddress: '127.0.0.1' });
+      stranger.end('{"percent": 50}');
+      await expect(once(stranger, 'response')).rejects.toMatchObject({ code: 'ECONNRESET' });
+      expect(heard).toHaveLength(1);
+      addresses.close(url);
+      expect(await wget('--post-data', '{"percent": 60}', url)).toContain('404');
+    } finally {
+      await other.close();
+      await reports.stop();
+    }
+  });
+
+  it('gets no report address where its network is not of this machine', async () => {
+    const reports = new ContainerReports({ random: systemRandom, log: silentLog });
+    const network = { gateway: '203.0.113.7', subnet: '203.0.113.0/24' };
+    expect(await reports.baseOf('reader-aaaaa', network)).toMatchObject({
+      ok: false,
+      why: expect.stringContaining('EADDRNOTAVAIL'),
+    });
+    expect(await page(await world.serve(), '/cgi-bin/environment')).not.toContain('REPORT');
+    await reports.stop();
+  });
 
   it('answers at a port of loopback alone, and knows who it is', async () => {
     const running = await world.serve({ source: { env: { GREETING: "it's $HOME" } } });

@@ -9,6 +9,7 @@ import type { Ending, Launch, Running, Stage } from '../../src/instances/driver.
 import { systemClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { systemRandom } from '../../src/kernel/random.ts';
+import type { ContainerReports } from '../../src/worker/container-reports.ts';
 import { type TestEngine, wait } from '../docker/engine.ts';
 import { busyboxImage } from '../docker/images.ts';
 
@@ -59,7 +60,11 @@ export class ContainerWorld {
   readonly driver: ContainerDriver;
   readonly #running: Running[] = [];
 
-  constructor(folder: string, host: string, logBytesMax?: number) {
+  constructor(
+    folder: string,
+    host: string,
+    { logBytesMax, reports }: { logBytesMax?: number; reports?: ContainerReports } = {},
+  ) {
     this.folder = folder;
     this.driver = new ContainerDriver({
       folder,
@@ -69,12 +74,14 @@ export class ContainerWorld {
       log: silentLog,
       orphanGraceMs: 500,
       ...(logBytesMax === undefined ? {} : { logBytesMax }),
+      ...(reports === undefined ? {} : { reports }),
     });
   }
 
   static async open(engine: TestEngine, logBytesMax?: number): Promise<ContainerWorld> {
     const folder = await mkdtemp(join(tmpdir(), 'sluice-container-'));
-    return new ContainerWorld(join(folder, 'containers'), engine.host, logBytesMax);
+    const limits = logBytesMax === undefined ? {} : { logBytesMax };
+    return new ContainerWorld(join(folder, 'containers'), engine.host, limits);
   }
 
   async start(wish: Wish = {}): Promise<Running> {

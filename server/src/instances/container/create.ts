@@ -20,16 +20,18 @@ export interface Creation {
   readonly folder: string;
   /** Of the container; unique on its engine. */
   readonly name: string;
+  /** Where its model reports how its work goes; undefined: nowhere. */
+  readonly reportUrl?: string | undefined;
 }
 
 export function createOptions(creation: Creation): Docker.ContainerCreateOptions {
-  const { launch, source, folder, name } = creation;
+  const { launch, source, folder, name, reportUrl } = creation;
   const port = portName(source.port);
   return {
     name,
     Image: source.image,
     ...programOf(source.run),
-    Env: environmentOf(launch, source),
+    Env: environmentOf(launch, source, reportUrl),
     ...(source.workDir === undefined ? {} : { WorkingDir: source.workDir }),
     Labels: labelsOf(launch, folder, source.port),
     ExposedPorts: { [port]: {} },
@@ -81,7 +83,11 @@ function shellText({ text }: ShellText): string {
   return `${waitForPrograms}${text}`;
 }
 
-function environmentOf(launch: Launch, source: ContainerSource): string[] {
+function environmentOf(
+  launch: Launch,
+  source: ContainerSource,
+  reportUrl: string | undefined,
+): string[] {
   // Says to the init that signals are for the whole group, as they are for processes.
   const group = source.run !== undefined && 'form' in source.run;
   const all = {
@@ -91,6 +97,7 @@ function environmentOf(launch: Launch, source: ContainerSource): string[] {
     HOST: '0.0.0.0',
     SLUICE_SERVICE: launch.service,
     SLUICE_INSTANCE: launch.instance,
+    ...(reportUrl === undefined ? {} : { SLUICE_REPORT_URL: reportUrl }),
   };
   return Object.entries(all).map(([name, value]) => `${name}=${value}`);
 }

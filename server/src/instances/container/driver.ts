@@ -22,6 +22,7 @@ import { faultOf, isMissing, type Refusal, startRefusal } from './faults.ts';
 import { ensureFolderId, readFolderId } from './folder-id.ts';
 import { Images } from './images.ts';
 import { folderLabel, type LabelFacts, readLabels } from './labels.ts';
+import { type ContainerReportDesk, usualNetworkOf } from './network.ts';
 
 export interface ContainerDriverOptions {
   /** The one folder this driver owns: its id, logs, and how far they have come. */
@@ -31,6 +32,8 @@ export interface ContainerDriverOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Where models report how their work goes; undefined: nowhere. */
+  readonly reports?: ContainerReportDesk;
   /** An instance's log is cut at this size; one older piece of it is kept. */
   readonly logBytesMax?: number;
   /** From the request to end to SIGKILL for what a killed server has left. */
@@ -139,7 +142,8 @@ export class ContainerDriver implements Driver {
     const id = await ensureFolderId(folder, random);
     const name = `${launch.instance}.${random.secret(4)}`;
     this.#names.add(name);
-    const options = createOptions({ launch, source, folder: id, name });
+    const reportUrl = await this.#reportBase(docker, launch);
+    const options = createOptions({ launch, source, folder: id, name, reportUrl });
     let output: CopyLog | undefined;
     const drop = async (): Promise<void> => {
       await this.#drop(docker, name);
@@ -161,6 +165,23 @@ export class ContainerDriver implements Driver {
       await drop();
       throw error;
     }
+  }
+
+  /** undefined: it can't be had, and the log says why. */
+  async #reportBase(
+    docker: Docker,
+    { service, instance }: Pick<Launch, 'service' | 'instance'>,
+  ): Promise<string | undefined> {
+    const { reports, log } = this.#options;
+    if (reports === undefined) return undefined;
+    const network = await usualNetworkOf(this.#engine, docker).catch(() => undefined);
+    const base =
+      network === undefined
+        ? ({ ok: false, why: 'the engine has no network bridge with a gateway' } as const)
+        : await reports.baseOf(instance, network);
+    if (base.ok) return base.url;
+    log.info({ service, instance, why: base.why }, 'container without a report address');
+    return undefined;
   }
 
   #copy(found: FoundCopy): Running {
@@ -227,7 +248,11 @@ export class ContainerDriver implements Driver {
       revision,
       devices,
       startedAt: facts.startedAt,
-      adopt: async () => this.#copy(found),
+      adopt: async () => {
+        const docker = await this.#engine.client().catch(() => undefined);
+        if (docker !== undefined) await this.#reportBase(docker, found);
+        return this.#copy(found);
+      },
       end: () => this.#endLeftover(found),
     };
   }
