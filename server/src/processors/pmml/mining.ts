@@ -15,9 +15,11 @@ import {
   type Prediction,
   type Row,
   type Scope,
+  type Shares,
   type Submodel,
 } from './model.ts';
 import { predicateElements } from './predicates.ts';
+import { mostProbable } from './regression.ts';
 
 const chains = ['modelChain', 'multiModelChain', 'selectFirst', 'selectAll'] as const;
 
@@ -199,6 +201,9 @@ function ensemble(
   scope: Scope,
 ): Evaluated {
   const combine = combinationOf(segmentation, method, scope);
+  const isMean = method === 'average' || method === 'weightedAverage';
+  const fast = isMean ? meanOfShares(segments, method === 'weightedAverage', rule) : undefined;
+  if (fast !== undefined && !scope.wantsSegments) return fast;
   const { treatment, threshold } = rule;
   const count = segments.length;
   // Filled anew for every row: nothing of a row outlives its evaluation, which waits for nothing.
@@ -226,6 +231,31 @@ function ensemble(
     }
     if (missing > 0 && missing / total > threshold) return noPrediction;
     return predictions.length === 0 ? noPrediction : combine(predictions, weights);
+  };
+}
+
+// The means of probabilities, where all segments are trees over the same categories, without an
+// object for each of them. Undefined where they are not, or where some may be left out.
+function meanOfShares(
+  segments: readonly Segment[],
+  isWeighted: boolean,
+  { treatment }: MissingRule,
+): ((row: Row) => Prediction) | undefined {
+  const all = segments.map(({ model }) => model.evaluate.shares);
+  const names = all[0]?.names;
+  if (names === undefined || treatment === 'skipSegment') return undefined;
+  const parts: Shares[] = [];
+  for (const shares of all) if (shares?.names === names) parts.push(shares);
+  if (parts.length < all.length || segments.some(({ test }) => test !== undefined))
+    return undefined;
+  const weights = segments.map(({ weight }) => (isWeighted ? weight : 1));
+  const total = weights.reduce((sum, each) => sum + each, 0);
+  return (row) => {
+    const sums = new Array<number>(names.length).fill(0);
+    for (let at = 0; at < parts.length; at += 1) {
+      if (parts[at]?.add(row, weights[at] ?? 0, sums) !== true) return noPrediction;
+    }
+    return mostProbable({ names, numbers: sums.map((sum) => sum / total) });
   };
 }
 

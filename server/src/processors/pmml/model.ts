@@ -143,6 +143,14 @@ export interface Evaluator {
   (row: Row): Prediction;
   /** The predicted number alone, NaN for none: of models that ensembles are made of. */
   readonly score?: (row: Row) => number;
+  /** Adds the probabilities alone, where all that it predicts have the same names. */
+  readonly shares?: Shares;
+}
+
+export interface Shares {
+  readonly names: readonly Value[];
+  /** Adds the weighted probability of each name to `sums`; false if nothing is predicted. */
+  add(row: Row, weight: number, sums: number[]): boolean;
 }
 
 /** Makes an evaluator of a model's element; throws a ModelError for what it cannot do. */

@@ -3,7 +3,7 @@
 // their threshold. Of 500 such trees of depth 8 a row costs a third of what it costs as tables of
 // single tests.
 
-import type { Prediction, Row } from './model.ts';
+import type { Prediction, Row, Shares } from './model.ts';
 
 /** The test is one of a list, by its place, and no comparison of a field with a number. */
 export const custom = 6;
@@ -70,6 +70,37 @@ export class SplitTable {
 
   prediction(at: number): Prediction | undefined {
     return this.#predictions[at];
+  }
+
+  /**
+   * What adds the probabilities of the node where a walk ends, from one table for all leaves: false
+   * at an end without any. Undefined if leaves differ in their names, or some have no probabilities.
+   */
+  shares(walk: (row: Row) => number): Shares | undefined {
+    const ends = this.#predictions.map(({ probabilities }) => probabilities);
+    const leaves = ends.filter((_, at) => this.#isLeaf(at));
+    const names = leaves[0]?.names;
+    if (names === undefined || leaves.some((each) => each?.names !== names)) return undefined;
+    const width = names.length;
+    const all = new Float64Array(ends.length * width);
+    for (const [at, end] of ends.entries()) {
+      for (let each = 0; each < width; each += 1) {
+        all[at * width + each] = end?.names === names ? (end.numbers[each] ?? 0) : Number.NaN;
+      }
+    }
+    const add = (row: Row, weight: number, sums: number[]): boolean => {
+      const from = walk(row) * width;
+      if (from < 0 || Number.isNaN(all[from])) return false;
+      for (let each = 0; each < width; each += 1) {
+        sums[each] = (sums[each] ?? 0) + weight * (all[from + each] ?? 0);
+      }
+      return true;
+    };
+    return { names, add };
+  }
+
+  #isLeaf(at: number): boolean {
+    return ((this.#words[at * 4 + 2] ?? 0) & leafBit) !== 0;
   }
 
   /** The number that a node predicts; NaN for none. */

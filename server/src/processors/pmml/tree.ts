@@ -192,11 +192,14 @@ function walkSplits(
   returnsLast: boolean,
   scope: Scope,
 ): Evaluator {
-  const evaluate: Evaluator = (row) =>
-    table.prediction(table.walk(row, onMissing, returnsLast)) ?? noPrediction;
-  if (scope.functionName !== 'regression') return evaluate;
+  const walked = (row: Row): number => table.walk(row, onMissing, returnsLast);
+  const evaluate: Evaluator = (row) => table.prediction(walked(row)) ?? noPrediction;
+  if (scope.functionName === 'classification') {
+    const shares = table.shares(walked);
+    return shares === undefined ? evaluate : Object.assign(evaluate, { shares });
+  }
   const score = (row: Row): number => {
-    const at = table.walk(row, onMissing, returnsLast);
+    const at = walked(row);
     return at === -1 ? Number.NaN : table.score(at);
   };
   return Object.assign(evaluate, { score });
