@@ -82,7 +82,7 @@ export const mutations: readonly Mutation[] = [
     find: `  const entry = group?.entries.get(command.index);
   if (group === undefined || entry === undefined) return unchanged;
   // One that was put with a delay waits like one that came back, and nobody had it yet.
-  if (entry.mark.deliveries === 0) return unchanged;
+  if (isDelayed(entry.mark)) return unchanged;
   const own = entry.consumer?.uid === command.uid ? entry : undefined;`,
     replace: `  const entry = group?.entries.get(command.index);
   if (group === undefined || !queue.messages.has(command.index)) return unchanged;
@@ -207,7 +207,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'forgets idempotency keys at a restart',
     file: 'server/src/queue/restore.ts',
-    find: 'this.#keys.push({ hash, index, bodyHash, at });',
+    find: 'this.#keys.add(hash, row, at);',
     replace: 'void hash;',
   },
   {
