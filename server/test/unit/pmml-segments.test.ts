@@ -145,6 +145,31 @@ describe('ensembles of categories', () => {
     expect(first('max')).toBe(0.9);
   });
 
+  it('average probabilities of trees that split by numbers', () => {
+    const leaf = (operator: string, a: number, b: number): string =>
+      `<Node score="a"><SimplePredicate field="x" operator="${operator}" value="5"/>` +
+      `<ScoreDistribution value="a" recordCount="${a}"/>` +
+      `<ScoreDistribution value="b" recordCount="${b}"/></Node>`;
+    const split = (weight: number, low: number, high: number): string =>
+      `<Segment weight="${weight}"><True/><TreeModel functionName="classification">` +
+      `${schema('x')}<Node><True/>${leaf('lessOrEqual', low, 10 - low)}` +
+      `${leaf('greaterThan', high, 10 - high)}</Node></TreeModel></Segment>`;
+    const trees = [split(1, 9, 2), split(3, 1, 4)];
+    // (0.9 + 3 * 0.1) / 4; (0.2 + 0.4) / 2
+    expect(classes('weightedAverage', trees)({ x: 5 })).toMatchObject({
+      y: 'b',
+      'p(a)': expect.closeTo(0.3, 15),
+    });
+    expect(classes('average', trees)({ x: 6 })['p(a)']).toBeCloseTo(0.3, 15);
+    expect(classes('average', trees)({})).toEqual({ y: null, 'p(a)': null, 'p(b)': null });
+    // A tree with another name among its own is added up by names.
+    const third = shares(1, 1).replace('value="b" recordCount', 'value="c" recordCount');
+    expect(classes('average', [...trees, third])({ x: 5 })).toMatchObject({
+      'p(a)': expect.closeTo((0.9 + 0.1 + 0.5) / 3, 15),
+      'p(b)': expect.closeTo((0.1 + 0.9) / 3, 15),
+    });
+  });
+
   it('count a missing prediction as a vote for none, unless the model leaves it out', () => {
     const over = { x: 60 };
     expect(classes('weightedMajorityVote', segments)(over).y).toBeNull();
