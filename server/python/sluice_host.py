@@ -10,6 +10,7 @@ import inspect
 import json
 import os
 import platform
+import select
 import signal
 import socket
 import struct
@@ -195,7 +196,9 @@ class Host:
                 os._exit(0)
             head, body = frame
             if head["type"] == "close":
-                return
+                # Beside this loop: calls that run still need it, and so does the end of the channel.
+                threading.Thread(target=self.close, daemon=True).start()
+                continue
             if head["type"] == "call":
                 self.begin(head, body)
                 continue
@@ -301,10 +304,18 @@ class Host:
         self.channel.send(head)
 
     def close(self):
-        self.pool.shutdown(wait=True)
-        close = getattr(self.module, "close", None)
-        if close is not None:
-            self.settled(close(self.state))
+        """Ends the process when the calls that run have ended."""
+        code = 0
+        try:
+            self.pool.shutdown(wait=True)
+            close = getattr(self.module, "close", None)
+            if close is not None:
+                self.settled(close(self.state))
+        except BaseException:
+            traceback.print_exc()
+            code = 1
+        sys.stdout.flush()
+        os._exit(code)
 
 
 def own_address(address):
@@ -387,12 +398,22 @@ def line_of(error):
     return "%s: %s" % (name, text) if text else name
 
 
+def end_with_parent():
+    """Ends this process with the one that started it, even while a model is being loaded."""
+    poller = select.poll()
+    # No event but the end, which is always told.
+    poller.register(3, 0)
+    poller.poll()
+    os._exit(0)
+
+
 def main():
     # Whoever started this decides when it ends, and tells it over the channel.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.set_inheritable(3, False)
     channel = Channel(3)
+    threading.Thread(target=end_with_parent, daemon=True).start()
     frame = channel.receive()
     if frame is None:
         return
@@ -400,9 +421,6 @@ def main():
     if not host.load():
         os._exit(1)
     host.serve()
-    host.close()
-    sys.stdout.flush()
-    os._exit(0)
 
 
 main()

@@ -33,7 +33,8 @@ const refusal = 'sluice processor: ';
 /** Resolves once it is ready; rejects with what its process said last. */
 export async function startDevModel(options: DevModelOptions): Promise<DevModel> {
   const [node = '', ...words] = [...ownProgram(), '--json', ...argumentsOf(options)];
-  const child = spawn(node, words, { stdio: ['ignore', 'pipe', 'pipe'] });
+  // By the channel it learns that this process is gone, however that came.
+  const child = spawn(node, words, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   const { signal, output } = options;
   const drop = (): void => void child.kill('SIGTERM');
   signal.addEventListener('abort', drop, { once: true });

@@ -52,6 +52,8 @@ export async function runProcessor(context: Context, order: ProcessorOrder): Pro
   const front = new Front({ host, port, bodyBytesMax: order.bodyLimit * 2 ** 20, clock, log });
   await front.start();
   const end = untilAborted(interrupted);
+  // `sluice dev` has started it, and is gone.
+  process.once('disconnect', () => process.exit(0));
   const loading = loadProcessor(order, { ...loadOptions(order), config, clock, log });
   const processor = await Promise.race([loading, end.then(() => undefined)]).catch(
     (error: unknown) => refuse(context, error),

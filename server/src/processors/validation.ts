@@ -1,7 +1,8 @@
 // Input checked against schemas: the fields of a row, or the whole body of a user's own schema. A
 // mistake is an InputError that names field and row; a schema that is none is a ModelError.
 
-import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { type Field, InputError, type JsonSchema, ModelError } from './processor.ts';
 
 /** One row, a value for each field by its name. */
@@ -53,10 +54,13 @@ export function schemaCheck(schema: JsonSchema): (value: unknown) => void {
   };
 }
 
-// Schemas come from the model's owner, so that keywords of other tools may stand in them.
-function compiled(schema: JsonSchema): ValidateFunction {
+// Schemas come from the model's owner, so that keywords of other tools may stand in them, and
+// drafts of other years: what many tools still write is draft 7.
+function compiled({ $schema: draft, ...schema }: JsonSchema): ValidateFunction {
+  const isOld = typeof draft === 'string' && /draft-0[4-7]/.test(draft);
+  const Compiler = isOld ? Ajv : Ajv2020;
   try {
-    return new Ajv2020({ strict: false, allowUnionTypes: true, logger: false }).compile(schema);
+    return new Compiler({ strict: false, allowUnionTypes: true, logger: false }).compile(schema);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new ModelError(`the schema of the input is not one: ${why}`, { cause });

@@ -134,6 +134,16 @@ describe('CSV', () => {
     expect(mistake(() => parseCsv(text))[0]).toBe(expected);
   });
 
+  it('is read or refused, whatever it is', () => {
+    const part = fc.constantFrom('a', ',', '"', '\n', '\r', '""', ' ', '\ufeff');
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 30 }), (parts) => {
+        const { length } = mistake(() => parseCsv(parts.join('')));
+        expect([0, 4]).toContain(length);
+      }),
+    );
+  });
+
   it('reads what it has written', () => {
     const cell = fc.string().filter((text) => text !== '');
     fc.assert(
@@ -185,6 +195,18 @@ describe('a schema of one\u2019s own', () => {
     ]);
     expect(mistake(() => own({}))[0]).toBe('must be array');
     expect(mistake(() => own([{ at: [1] }]))).toEqual([]);
+  });
+
+  it('may be of draft 7, and have formats and keywords of other tools', () => {
+    const old = schemaCheck({
+      $schema: 'http://json-schema.org/draft-07/schema#',
+      type: 'object',
+      properties: { at: { $ref: '#/definitions/at' }, pair: { items: [{ type: 'number' }] } },
+      definitions: { at: { type: 'string', format: 'date-time', 'x-of-ours': 1 } },
+    });
+    expect(mistake(() => old({ at: 'today', pair: [1] }))).toEqual([]);
+    expect(mistake(() => old({ pair: ['x'] }))[0]).toBe('field pair.0: must be number');
+    expect(mistake(() => old({ at: 1 }))[0]).toBe('field at: must be string');
   });
 
   it('is refused where it is none', () => {
