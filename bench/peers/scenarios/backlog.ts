@@ -70,9 +70,11 @@ async function grow(arena: Arena, peer: Peer, folder: string): Promise<Grown> {
         throw new NotRun(`${fillSecondsMax} s were not enough to put ${wanted} messages`);
       }
       const part = `${scenario}/${wanted}`;
-      const sample = rateOf(part, await cycles(world, contestant));
-      findings.add(peer.name, [sample]);
-      const rate = sample.value.toFixed(0);
+      const run = await cycles(world, contestant);
+      const { done } = run.answer.main;
+      if (done === 0) findings.notRun(peer.name, part, 'nothing was done in the time of a round');
+      else findings.add(peer.name, [rateOf(part, run)]);
+      const rate = (done / world.scale.seconds).toFixed(0);
       world.say(`  ${part}, ${peer.name}: ${rate}/s (${clock.step()})`);
     }
     return { waiting: length, emptyBytes };
