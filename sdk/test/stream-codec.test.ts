@@ -44,6 +44,27 @@ function kind<Kind extends string, Fields>(
   return fc.record({ kind: fc.constant(name), ...fields }) as fc.Arbitrary<Fields & { kind: Kind }>;
 }
 
+/** Fields of flags that are either set or left out. */
+function maybe<Fields extends object>(fields: fc.Arbitrary<Fields>): fc.Arbitrary<object> {
+  return fc.oneof(fc.constant({}), fields);
+}
+
+function both<Operation>(operation: fc.Arbitrary<Operation>, more: fc.Arbitrary<object>) {
+  return fc.tuple(operation, more).map(([fields, others]) => ({ ...fields, ...others }));
+}
+
+const fetches = maybe(fc.constant({ fetches: true }));
+const kept = maybe(fc.record({ kept: fc.string() }));
+const largeResult = maybe(fc.constant({ largeResult: true }));
+const apart = maybe(
+  fc.record({
+    apart: fc.oneof(
+      fc.record({ kind: fc.constant('file'), size: fc.nat() }),
+      fc.record({ kind: fc.constant('address'), url: fc.string() }),
+    ),
+  }),
+);
+
 function withBody<Operation>(operation: fc.Arbitrary<Operation>) {
   return fc.tuple(operation, body).map(([fields, carried]) => ({ ...fields, ...carried }));
 }
@@ -90,33 +111,39 @@ const clientOperation: fc.Arbitrary<ClientOperation> = fc.oneof(
   kind('get', { ...call, from, length: nat, timeoutMs: nat, autoDelete: flag, tags, id: text }),
   kind('taken', { number: nat }),
   kind('cancel', { number: nat }),
-  kind('watch', {
-    ...call,
-    window: nat,
-    from,
-    indexOnly: flag,
-    autoCommit: flag,
-    worker: flag,
-    tags,
-    id: text,
-    holding: numbers,
-    revision: nat,
-  }),
+  both(
+    kind('watch', {
+      ...call,
+      window: nat,
+      from,
+      indexOnly: flag,
+      autoCommit: flag,
+      worker: flag,
+      tags,
+      id: text,
+      holding: numbers,
+      revision: nat,
+    }),
+    fetches,
+  ),
   kind('unwatch', { number: nat, watch: nat, how: fc.constantFrom('cut', 'drain', 'dead') }),
   kind('pause', { watch: nat }),
   kind('resume', { watch: nat }),
   kind('commit', { ...call, deliveryId: nat, again: flag }),
-  withBody(
-    kind('complete', {
-      ...call,
-      deliveryId: nat,
-      again: flag,
-      outcome: fc.constantFrom('succeeded', 'failed'),
-      code: text,
-      reason: text,
-      contentType: optional,
-      firstOutputAt: nat,
-    }),
+  both(
+    withBody(
+      kind('complete', {
+        ...call,
+        deliveryId: nat,
+        again: flag,
+        outcome: fc.constantFrom('succeeded', 'failed'),
+        code: text,
+        reason: text,
+        contentType: optional,
+        firstOutputAt: nat,
+      }),
+    ),
+    kept,
   ),
   kind('giveBack', {
     ...call,
@@ -164,7 +191,13 @@ const serverOperation: fc.Arbitrary<ServerOperation> = fc.oneof(
   kind('error', { number: nat, code: text, text, retryAfterMs: nat }),
   kind('putDone', { number: nat, index: nat, id: text, repeated: flag }),
   withBody(kind('message', { number: nat, ...head })),
-  withBody(kind('deliver', { watch: nat, deliveryId: nat, deliveries: nat, ...head })),
+  both(
+    both(
+      withBody(kind('deliver', { watch: nat, deliveryId: nat, deliveries: nat, ...head })),
+      apart,
+    ),
+    largeResult,
+  ),
   kind('watching', { number: nat, held: numbers }),
   kind('voided', { watch: nat, deliveryId: nat, reason: text }),
   kind('closed', { watch: nat, reason: text }),

@@ -4,7 +4,8 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { request } from 'node:http';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -59,7 +60,8 @@ beforeEach(async () => {
   service = `reader${count}`;
   const admin = new AdminClient({ url: platform.url, token: adminToken });
   const metadata = { name: service, type: 'Async', instance: 0 };
-  await admin.createService({ metadata, token, queue: { max_delivery: 1 } });
+  const fetch = { allow: ['127.0.0.0/8'] };
+  await admin.createService({ metadata, token, queue: { max_delivery: 1 }, fetch });
   consume = (await admin.addToken(service, 'worker', ['consume'])).token;
 });
 
@@ -204,6 +206,24 @@ it('gives consumers the body of a delivery, in parts too, while its lease lasts'
   const gone = await api(path, {}, consume);
   expect(gone.status).toBe(409);
   expect(await gone.json()).toMatchObject({ code: 'stale_delivery' });
+  await worker.close();
+});
+
+it('fetches the body of a delivery from its address for a consumer elsewhere', async () => {
+  const origin = createServer((_request, response) => void response.end(small));
+  origin.listen(0, '127.0.0.1');
+  await once(origin, 'listening');
+  const url = `http://127.0.0.1:${(origin.address() as AddressInfo).port}/image`;
+  const headers = { 'sluice-body-address': url };
+  expect((await api('requests', { method: 'POST', headers })).status).toBe(202);
+  const { worker, message } = await delivered();
+  expect(message.apart).toEqual({ kind: 'address', url });
+  const path = `deliveries/${message.deliveryId}/body`;
+  expect((await bytes(await api(path, {}, consume))).equals(small)).toBe(true);
+  origin.closeAllConnections();
+  origin.close();
+  await once(origin, 'close');
+  expect((await api(path, {}, consume)).status).toBe(503);
   await worker.close();
 });
 
