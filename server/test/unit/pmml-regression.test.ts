@@ -72,6 +72,20 @@ describe('links of categories', () => {
     expect(classes('none', [0.3, 0])).toEqual({ y: 'b', 'p(a)': 0.3, 'p(b)': 0.7 });
   });
 
+  it('have no use for terms of the second of two', () => {
+    const table = (category: string): string =>
+      `<RegressionTable targetCategory="${category}" intercept="0">` +
+      '<NumericPredictor name="x" coefficient="1"/></RegressionTable>';
+    const model = (method: string): string =>
+      `<RegressionModel functionName="classification" normalizationMethod="${method}">` +
+      `${schema('x', 'y!')}${table('a')}${table('b')}</RegressionModel>`;
+    const fields = ['x:double', 'y:string(a,b)'];
+    expect(() => load(pmml(fields, model('logit')))).toThrow(
+      'RegressionTable[2]: normalizationMethod="logit" has no use for its terms',
+    );
+    expect(load(pmml(fields, model('softmax')))({ x: 3 })).toMatchObject({ y: 'a' });
+  });
+
   it('share between several', () => {
     // e, 1 and 1 over their sum; 1, 2 and 5 of 8
     const total = Math.E + 2;

@@ -124,6 +124,11 @@ function normalizer(
   const inverse = inverseOf(method, element);
   if (isOrdinal) return (numbers) => cumulative(numbers.map(inverse));
   if (count === 2) {
+    // The second has the rest, so that terms of its own would go unused.
+    const [, second] = element.all('RegressionTable');
+    const terms = second?.all('NumericPredictor', 'CategoricalPredictor', 'PredictorTerm') ?? [];
+    if (terms.length > 0)
+      second?.refuse(`normalizationMethod="${method}" has no use for its terms`);
     return ([first = 0]) => {
       const share = inverse(first);
       return [share, 1 - share];

@@ -73,8 +73,8 @@ export class SplitTable {
   }
 
   /**
-   * What adds the probabilities of the node where a walk ends, from one table for all leaves: false
-   * at an end without any. Undefined if leaves differ in their names, or some have no probabilities.
+   * What adds the probabilities of the node where a walk ends, from one table for all leaves;
+   * false at an end without any. Undefined if leaves differ in their names, or one has none.
    */
   shares(walk: (row: Row) => number): Shares | undefined {
     const ends = this.#predictions.map(({ probabilities }) => probabilities);
