@@ -108,6 +108,13 @@ it('gives no reasons where the scorecard uses none', () => {
   expect(predict({ age: 20, income: 3000, city: 'Ulm' })).toMatchObject({ score: 37, r1: null });
 });
 
+it('adds in 32 bits where the file says so', () => {
+  const bits = load(card('x-mathContext="float" initialScore="0.1"'));
+  const { fround } = Math;
+  const expected = fround(fround(fround(0.1 + 10) + 15) + 12);
+  expect(bits({ age: 20, income: 3000, city: 'Ulm' }).score).toBe(expected);
+});
+
 it.each([
   [
     'reasons without a baseline',

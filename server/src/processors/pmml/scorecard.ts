@@ -56,7 +56,7 @@ export const compileScorecard: Compile = (element, scope) => {
       const points = attribute?.points(row);
       // A characteristic that says nothing leaves the score as a whole without a value.
       if (points === undefined) return noPrediction;
-      score += points;
+      score = scope.isFloat ? Math.fround(score + points) : score + points;
       const reason = attribute?.reason;
       if (reasons === undefined || reason === undefined) continue;
       differences[reason] = (differences[reason] ?? 0) + reasons.sign * (points - baseline);
