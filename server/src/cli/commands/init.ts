@@ -97,6 +97,9 @@ function template(name: string, sluice: string): string {
   ],
   // Or model servers that run already, instead of "containers":
   // "endpoint": ["http://127.0.0.1:9000"],
+  // Or a model file, or a function of yours in Python or JavaScript (with "/health" below):
+  // "processor": "pmml", "model_path": "model.pmml",
+  // "processor": "python", "processor_path": "model.py",
 
   // How the model server is called.
   "request": {
