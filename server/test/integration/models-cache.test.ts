@@ -111,6 +111,36 @@ it('makes room by what was not used for longest and nobody holds', async () => {
   expect(world.cache.bytes).toBeLessThanOrEqual(3.5 * mebibyte);
 });
 
+it('leaves the disk what it has to leave free, and gives up others for that too', async () => {
+  const { release } = await world.hold(`${origin.url}/a`);
+  release();
+  await world.restart({ reserveBytes: 2 ** 60 });
+  await expect(world.hold(`${origin.url}/b`)).rejects.toMatchObject({
+    isFinal: false,
+    message: expect.stringMatching(/the disk .* has no room for 1\.0 MB .* MB stay free/),
+  });
+  expect(readdirSync(world.models)).toEqual([]);
+});
+
+it('fetches four at a time, and the fifth when one of them is done or given up', async () => {
+  const open: (() => void)[] = [];
+  origin.answer = (request, response) => {
+    open.push(() => origin.serve(request, response));
+  };
+  const first = new AbortController();
+  const given = world.hold(`${origin.url}/0`, { signal: first.signal });
+  const rest = ['1', '2', '3', '4', '5'].map((name) => world.hold(`${origin.url}/${name}`));
+  await expect.poll(() => open.length).toBe(4);
+  expect(world.progress).toEqual(Array(2).fill('waiting for 4 other models'));
+  first.abort(new Error('given up'));
+  await expect(given).rejects.toThrow('given up');
+  await expect.poll(() => open.length).toBe(5);
+  for (const answer of open.splice(0)) answer();
+  await expect.poll(() => open.length).toBe(1);
+  for (const answer of open.splice(0)) answer();
+  expect(new Set((await Promise.all(rest)).map(({ path }) => path)).size).toBe(5);
+});
+
 function nameIn(id: string): string {
   return readdirSync(join(world.models, id, 'content'))[0] ?? '';
 }
