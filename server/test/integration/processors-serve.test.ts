@@ -161,13 +161,15 @@ it('runs the Python example as its manual page says, streams and refusals includ
   }
 });
 
-it.each(['resuming-node', 'resuming-python'])('goes on from the checkpoint of %s', async (name) => {
-  const { text, place } = await submit(name, 'x');
-  expect(text).toBe('resumed at step 5');
-  const events = await fetch(`${url}${place}/events`, {
-    headers: { authorization: `Bearer ${token}` },
-  });
-  expect(await events.text()).toMatch(/event: progress\n.*\n?data: .*"percent":90/);
+it('lets modules report how far they are, and go on from a checkpoint', async () => {
+  const modules = ['resuming-node', 'resuming-python'];
+  const results = await Promise.all(modules.map((name) => submit(name, 'x')));
+  for (const { text, place } of results) {
+    expect(text).toBe('resumed at step 5');
+    const headers = { authorization: `Bearer ${token}` };
+    const events = await fetch(`${url}${place}/events`, { headers });
+    expect(await events.text()).toMatch(/event: progress\n.*\n?data: .*"percent":90/);
+  }
 });
 
 it('says of one that cannot be used why, once, instead of starting it over and over', async () => {
