@@ -1,9 +1,17 @@
 // The servers of the peers: started in a folder of the run as children that end with it, however it
 // ends. Each is ready when it says so in its log.
 
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { freePort } from '../sluice-server.ts';
 import { pause, type World } from '../world.ts';
@@ -109,11 +117,14 @@ export async function startPostgres(
     // The folders of a run are for its user alone; this one must be reached by another.
     chmodSync(dirname(folder), 0o711);
     chownSync(folder, user.uid, user.gid);
+    mustBeReached(dirname(folder));
   }
   if (!isThere(join(data, 'PG_VERSION'))) {
     const args = ['-D', data, '-U', postgresUser, '--auth=trust', '--no-sync', '--no-locale'];
-    const options = { cwd: folder, stdio: 'pipe', ...user } as const;
-    execFileSync(programOf('initdb').path, [...args, '--encoding=UTF8'], options);
+    const options = { cwd: folder, stdio: 'pipe', encoding: 'utf8', ...user } as const;
+    const initdb = programOf('initdb').path;
+    const made = spawnSync(initdb, [...args, '--encoding=UTF8'], options);
+    if (made.status !== 0) throw new Error(`initdb: ${made.stderr}`);
   }
   const port = await freePort();
   const settings = { ...postgresSettings, listen_addresses: '127.0.0.1', port: String(port) };
@@ -131,6 +142,15 @@ export async function startPostgres(
     end: 'SIGQUIT',
     user,
   });
+}
+
+/** Throws `NotRun` when a folder above is closed to the user of PostgreSQL. */
+function mustBeReached(folder: string): void {
+  for (let at = folder; at !== dirname(at); at = dirname(at)) {
+    if ((statSync(at).mode & 0o001) === 0) {
+      throw new NotRun(`the user postgres cannot reach ${at}, where the data lie (--folder)`);
+    }
+  }
 }
 
 function postgresOwner(): { readonly uid: number; readonly gid: number } | undefined {
