@@ -5,6 +5,7 @@ import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { findRuntime } from '../../src/processors/onnx/runtime.ts';
 import { digitsFile, ownFile, sileroFile } from './onnx-files.ts';
 import { ask, fileBytes, loaded, send } from './onnx-world.ts';
 
@@ -164,6 +165,12 @@ describe('what cannot be used', () => {
       const wrong = loaded(folder, { classes: { labels } });
       await expect(wrong).rejects.toThrow(/lies outside of the model's folder|there is no file/);
     }
+  });
+
+  it('is said where onnxruntime is not installed, with what to run', async () => {
+    const missing = findRuntime('onnxruntime-elsewhere');
+    await expect(missing).rejects.toMatchObject({ name: 'ModelError' });
+    await expect(missing).rejects.toThrow('npm install onnxruntime-elsewhere@1.30.0');
   });
 
   it('is said of files that are no models', async () => {

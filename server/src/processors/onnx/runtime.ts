@@ -20,13 +20,13 @@ export interface SessionOptions {
 }
 
 // What is used of the package, so that it need not be there to compile.
-interface Runtime {
+export interface Runtime {
   readonly InferenceSession: {
     create(path: string, options: Readonly<Record<string, unknown>>): Promise<NativeSession>;
   };
   readonly Tensor: new (type: string, data: Elements, dims: readonly number[]) => NativeTensor;
 }
-interface NativeSession {
+export interface NativeSession {
   readonly inputMetadata: readonly NativeSpec[];
   readonly outputMetadata: readonly NativeSpec[];
   run(
@@ -35,19 +35,17 @@ interface NativeSession {
   ): Promise<Readonly<Record<string, NativeTensor>>>;
   release(): Promise<void>;
 }
-interface NativeTensor {
+export interface NativeTensor {
   readonly type: string;
   readonly dims: readonly number[];
   readonly data: Elements;
 }
-interface NativeSpec {
+export interface NativeSpec {
   readonly name: string;
   readonly isTensor: boolean;
   readonly type?: string;
   readonly shape?: readonly (number | string)[];
 }
-
-const packageName: string = 'onnxruntime-node';
 
 /** Loads a model file. Throws ModelError when it is none, or the package is missing. */
 export async function openSession(path: string, { threads }: SessionOptions): Promise<Session> {
@@ -70,7 +68,8 @@ export async function openSession(path: string, { threads }: SessionOptions): Pr
   };
 }
 
-async function findRuntime(): Promise<Runtime> {
+/** The package, as it is installed beside Sluice. Throws ModelError that says what to run. */
+export async function findRuntime(packageName: string = 'onnxruntime-node'): Promise<Runtime> {
   try {
     const found: { readonly default?: Runtime } & Runtime = await import(packageName);
     return found.default ?? found;
@@ -78,12 +77,12 @@ async function findRuntime(): Promise<Runtime> {
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code === 'ERR_MODULE_NOT_FOUND' && message.includes(packageName)) {
       throw new ModelError(
-        'ONNX models need the package onnxruntime-node, which is not installed beside Sluice: ' +
-          'npm install onnxruntime-node@1.30.0 --onnxruntime-node-install=skip',
+        `ONNX models need the package ${packageName}, which is not installed beside Sluice: ` +
+          `npm install ${packageName}@1.30.0 --onnxruntime-node-install=skip`,
         { cause },
       );
     }
-    throw new ModelError(`onnxruntime-node can't be loaded: ${firstLine(message)}`, { cause });
+    throw new ModelError(`${packageName} can't be loaded: ${firstLine(message)}`, { cause });
   }
 }
 
