@@ -307,6 +307,18 @@ describe('functions of the file', () => {
     expect(evaluate(apply('scale', once, y), { x: 3, y: 1 }, 'double', defined)).toBe(24);
   });
 
+  it('take what is of their types', () => {
+    const whole = defined.replace(
+      'name="value" dataType="double"',
+      'name="value" dataType="integer"',
+    );
+    const call = apply('scale', x, constant(2));
+    expect(evaluate(call, { x: 3 }, 'double', whole)).toBe(12);
+    expect(() => evaluate(call, { x: 2.5 }, 'double', whole)).toThrow(
+      'the parameter of scale would be 2.5, no integer',
+    );
+  });
+
   it('may not call themselves', () => {
     const endless =
       '<DefineFunction name="f" optype="continuous"><ParameterField name="a"/>' +

@@ -99,6 +99,21 @@ describe('invalid values', () => {
   });
 });
 
+it('lets a mining schema name derived fields, as older files do', () => {
+  const derived =
+    '<TransformationDictionary><DerivedField name="twice" optype="continuous" dataType="double">' +
+    '<Apply function="*"><FieldRef field="x"/><Constant>2</Constant></Apply></DerivedField>' +
+    '</TransformationDictionary>';
+  const score = load(
+    `<PMML version="3.2"><DataDictionary>${double}</DataDictionary>${derived}` +
+      '<RegressionModel functionName="regression"><MiningSchema><MiningField name="x"/>' +
+      '<MiningField name="twice"/></MiningSchema><RegressionTable intercept="1">' +
+      '<NumericPredictor name="twice" coefficient="10"/></RegressionTable></RegressionModel>' +
+      '</PMML>',
+  );
+  expect(score({ x: 3 })).toEqual({ prediction: 61 });
+});
+
 it('treats outliers as the model says', () => {
   const limits = 'lowValue="0" highValue="10"';
   const extreme = echo(double, mining(`outliers="asExtremeValues" ${limits}`));

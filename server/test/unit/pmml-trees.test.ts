@@ -127,7 +127,8 @@ describe('predicates', () => {
       pmml(
         ['n:integer', 's:string(low,mid,high)', 'b:boolean', 'answer:string'],
         '<TreeModel functionName="classification" missingValueStrategy="nullPrediction" ' +
-          'noTrueChildStrategy="returnLastPrediction"><MiningSchema><MiningField name="n"/>' +
+          'noTrueChildStrategy="returnLastPrediction"><MiningSchema>' +
+          '<MiningField name="n" optype="ordinal"/>' +
           '<MiningField name="s" optype="ordinal"/><MiningField name="b"/>' +
           `<MiningField name="answer" usageType="target"/></MiningSchema>${tree}</TreeModel>`,
       ),

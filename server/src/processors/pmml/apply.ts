@@ -12,9 +12,8 @@ import {
 } from './expression.ts';
 import { expressionElements } from './expression-names.ts';
 import { builtIns } from './functions/built-ins.ts';
-import { InvalidValue } from './invalid.ts';
+import { converted, InvalidValue } from './invalid.ts';
 import type { Row, Value } from './model.ts';
-import { cast } from './values.ts';
 
 /** Compiles an Apply; throws a ModelError for a function that isn't known. */
 export function compileApply(element: Element, context: Context): CompiledExpression {
@@ -96,7 +95,7 @@ function callDefined(
     const { dataType: from, evaluate, opType } = given;
     parameters.set(field.required('name'), { slot, dataType, opType, categories: [] });
     steps.push((row) => {
-      row[slot] = cast(evaluate(row), from, dataType);
+      row[slot] = converted(evaluate(row), from, dataType, `parameter of ${name}`);
     });
   }
   defined.ignore('optype');
@@ -111,7 +110,7 @@ function callDefined(
   const dataType = typeIn(defined) ?? body.dataType;
   const evaluate = (row: Row): Value => {
     for (const step of steps) step(row);
-    return cast(body.evaluate(row), body.dataType, dataType);
+    return converted(body.evaluate(row), body.dataType, dataType, `result of ${name}`);
   };
   return { dataType, opType: body.opType, evaluate };
 }

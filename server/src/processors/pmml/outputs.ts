@@ -4,6 +4,7 @@
 import type { Element } from './element.ts';
 import { typeIn, valueIn } from './expression.ts';
 import { expressionElements } from './expression-names.ts';
+import { converted } from './invalid.ts';
 import type {
   DataType,
   Distribution,
@@ -16,7 +17,7 @@ import type {
   Value,
 } from './model.ts';
 import type { ModelScope } from './scope.ts';
-import { cast, opTypeOf } from './values.ts';
+import { opTypeOf } from './values.ts';
 
 /** A result with what writes it. */
 export interface CompiledOutput {
@@ -72,7 +73,8 @@ function compileOutput(element: Element, scope: ModelScope, target: Target): Com
     },
     write(row, prediction) {
       const meant = of(prediction);
-      row[slot] = meant === undefined ? undefined : cast(evaluate(meant, row), from, dataType);
+      const value = meant === undefined ? undefined : evaluate(meant, row);
+      row[slot] = converted(value, from, dataType, `output ${name}`);
     },
   };
 }

@@ -70,7 +70,8 @@ function compileSimple(element: Element, scope: PredicateScope): CompiledPredica
   if (operator === 'isMissing') return { test: (row) => row[slot] === undefined };
   if (operator === 'isNotMissing') return { test: (row) => row[slot] !== undefined };
   const value = valueIn(element, element.required('value'), field.dataType);
-  if (typeof value === 'number' && isNumeric(field.dataType) && field.opType !== 'ordinal') {
+  const isListed = field.opType === 'ordinal' && field.categories.length > 0;
+  if (typeof value === 'number' && isNumeric(field.dataType) && !isListed) {
     const test = numberTest(slot, operator, value);
     return { test, number: { slot, operator, threshold: value } };
   }

@@ -14,7 +14,7 @@ import {
 } from './expression.ts';
 import { expressionElements } from './expression-names.ts';
 import { compileExpression } from './expressions.ts';
-import { InvalidValue } from './invalid.ts';
+import { converted } from './invalid.ts';
 import type {
   Compile,
   DataType,
@@ -31,7 +31,7 @@ import type {
 } from './model.ts';
 import { compilePredicate } from './predicates.ts';
 import { opTypeIn, readTreatment, type Treatment } from './treatment.ts';
-import { answered, cast, opTypeOf } from './values.ts';
+import { opTypeOf } from './values.ts';
 
 /** What all models of a file share. */
 export interface Shared {
@@ -186,9 +186,9 @@ export class ModelScope implements Scope, Context {
   }
 
   #addInput(element: Element, name: string, field: DataField | undefined): void {
-    if (field === undefined) {
-      element.refuse(`the data dictionary has no field ${name}`);
-    }
+    // Some older files list derived fields too.
+    if (field === undefined && this.#derived.has(name)) return;
+    if (field === undefined) element.refuse(`the data dictionary has no field ${name}`);
     const { dataType, categories } = field;
     const treatment = readTreatment(element, name, dataType, field);
     const slot = this.newSlot();
@@ -243,13 +243,8 @@ function stepOf(field: Field, { evaluate, dataType: from }: Expression): (row: R
       row[slot] = evaluate(row);
     };
   }
+  const what = `derived field ${name}`;
   return (row) => {
-    const value = evaluate(row);
-    const result = cast(value, from, dataType);
-    if (value !== undefined && result === undefined) {
-      const text = String(answered(value, from));
-      throw new InvalidValue(`the derived field ${name} would be ${text}, no ${dataType}`, name);
-    }
-    row[slot] = result;
+    row[slot] = converted(evaluate(row), from, dataType, what);
   };
 }
