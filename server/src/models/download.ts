@@ -159,7 +159,7 @@ async function receive(body: ModelBody, options: DownloadOptions): Promise<void>
 }
 
 /** "120 of 410 MB (29 %)". */
-export function progressText(bytes: number, size: number | undefined): string {
+function progressText(bytes: number, size: number | undefined): string {
   if (size === undefined || size === 0) return `${megabytes(bytes)} MB`;
   const percent = Math.floor((100 * bytes) / size);
   return `${megabytes(bytes)} of ${megabytes(size)} MB (${percent} %)`;
