@@ -12,6 +12,7 @@ import type { MessageMeta, QueueName } from './message.ts';
 import {
   capacityOf,
   type Entry,
+  hasWorkingGroup,
   payloadBytesMaxOf,
   type QueueState,
   type State,
@@ -56,7 +57,24 @@ export function decidePut(state: State, command: PutCommand, now: Time): Decisio
   if (queue.name === 'sink' && command.gid === state.service) {
     return decideResultPut(state, queue, command, now);
   }
+  if (isInput && delayMsOf(meta, now) > 0 && !canDelay(state)) {
+    const text =
+      `a delay is kept by the group named like the service, and ${state.service} works in others: ` +
+      'give it instances, or have its consumers join that group';
+    return refusing('unprocessable', text, [refused]);
+  }
   return store(state, queue, command, now);
+}
+
+/** Milliseconds until it may start; 0 or less = at once. */
+function delayMsOf({ terms }: MessageMeta, now: Time): number {
+  return terms === undefined ? 0 : readTerms(terms).delayUntil - now.wall;
+}
+
+/** Other groups know nothing of delays, and one of ours beside them would have what they get be
+ * copies (rule 7). */
+function canDelay(state: State): boolean {
+  return hasWorkingGroup(state) || state.queues.input.groups.size === 0;
 }
 
 /** The same key and body get the first answer, whatever has become of it since; another body is
@@ -177,8 +195,7 @@ function store(state: State, queue: QueueState, command: PutCommand, now: Time):
 
 /** A request with a delay waits like one that came back, but that it was never delivered. */
 function delay(state: State, meta: MessageMeta, now: Time): Change[] {
-  const { delayUntil } = readTerms(meta.terms);
-  const waitMs = delayUntil - now.wall;
+  const waitMs = delayMsOf(meta, now);
   if (waitMs <= 0) return [];
   const gid = state.service;
   const working = state.queues.input.groups.get(gid);
@@ -194,7 +211,7 @@ function delay(state: State, meta: MessageMeta, now: Time): Change[] {
     gid,
     group,
     index: meta.index,
-    mark: { ...emptyMark, notBefore: delayUntil },
+    mark: { ...emptyMark, notBefore: now.wall + waitMs },
     backoffUntil: now.mono + waitMs,
     avoid: '',
     occupies: false,

@@ -114,6 +114,23 @@ describe('a delay', () => {
     });
   });
 
+  it('is refused where only groups take work that know nothing of delays', async () => {
+    await inWorld({}, async (world) => {
+      const delayUntil = world.clock.now().wall + 5_000;
+      const other = await world.watch('c-1', { by: { gid: 'other', uid: 'c-1' } });
+      await refused('unprocessable', submit(world, 'later', { delayUntil }));
+      await submit(world, 'now', {});
+      expect(other.indexes).toEqual([1]);
+      await world.worker('i-1');
+      await submit(world, 'later', { delayUntil });
+    });
+    await inWorld({ declaresInstances: true }, async (world) => {
+      const delayUntil = world.clock.now().wall + 5_000;
+      await world.watch('c-1', { by: { gid: 'other', uid: 'c-1' } });
+      await submit(world, 'later', { delayUntil });
+    });
+  });
+
   it('does not spare a message its place in the sink', async () => {
     await inWorld({ declaresInstances: true }, async (world) => {
       const delayUntil = world.clock.now().wall + 5_000;
