@@ -5,7 +5,7 @@ import { load, pmml, schema } from './pmml-documents.ts';
 
 type Given = Readonly<Record<string, unknown>>;
 
-/** What an expression over x, y (doubles), s (text), b (boolean), d (date) and t (dateTime) gives. */
+/** What an expression gives over x, y (doubles), s (text), b (boolean), d and t (dates). */
 function evaluate(expression: string, row: Given, dataType = 'double', functions = ''): unknown {
   const inputs = ['x:double', 'y:double', 's:string', 'b:boolean', 'd:date', 't:dateTime'];
   const output =

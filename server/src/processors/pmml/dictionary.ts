@@ -18,7 +18,7 @@ export interface DataField {
   readonly displayValues: ReadonlyMap<Value, string>;
   /** Whether values are dates that a text is counted to, as days since 1960. */
   readonly isCounted: boolean;
-  /** What a caller gave as a value; undefined for a missing one, `notOne` for no value of the type. */
+  /** What a caller gave as a value; undefined: it is missing, `notOne`: it isn't of the type. */
   read(raw: unknown): Value | typeof notOne;
   /** Whether a value that isn't missing is valid. */
   isValid(value: Value): boolean;

@@ -50,7 +50,7 @@ export const load: Load = async (options) => {
   };
 };
 
-/** Reads, compiles and verifies a file; answers also how many rows of its own it was proved with. */
+/** Reads, compiles and verifies a file; answers also how many rows of its own proved it. */
 export async function readModel(
   file: string,
   wanted?: string,

@@ -86,7 +86,7 @@ export class TreeBuilder {
   }
 }
 
-/** A tree. Nodes are numbers, the root is 0, the first child of an inner node is the next number. */
+/** A tree. Nodes are numbers, the root is 0, the first child of a node is the next number. */
 export class TreeTable {
   readonly #thresholds: Float64Array;
   /** The same memory: at 2 what is tested and how, at 3 the next sibling or 0. */
