@@ -59,7 +59,7 @@ export function decidePut(state: State, command: PutCommand, now: Time): Decisio
   }
   if (isInput && delayMsOf(meta, now) > 0 && !canDelay(state)) {
     const text =
-      `a delay is kept by the group named like the service, and ${state.service} works in others: ` +
+      `a delay is kept by the group named like the service, and others work for ${state.service}: ` +
       'give it instances, or have its consumers join that group';
     return refusing('unprocessable', text, [refused]);
   }
