@@ -2,7 +2,7 @@
 // callers do: data dictionary, mining schema, targets.
 
 import { describe, expect, it } from 'vitest';
-import { load } from './pmml-documents.ts';
+import { load, pmml, schema } from './pmml-documents.ts';
 
 type Given = Readonly<Record<string, unknown>>;
 
@@ -68,6 +68,17 @@ describe('missing values', () => {
     const of = echo(bounded, mining('missingValueReplacement="7"'));
     expect([{}, { x: null }, { x: -999 }, { x: '-999.0' }].map(of)).toEqual([7, 7, 7, 7]);
     expect(echo(color)({ x: '?' })).toBeNull();
+  });
+
+  it('are not what every object has anyway', () => {
+    const fields = ['constructor:double', 'y:double'];
+    const model =
+      `<RegressionModel functionName="regression">${schema('constructor', 'y!')}` +
+      '<RegressionTable intercept="1"><NumericPredictor name="constructor" coefficient="2"/>' +
+      '</RegressionTable></RegressionModel>';
+    const score = load(pmml(fields, model));
+    expect(score({})).toEqual({ y: null });
+    expect(score({ constructor: 3 })).toEqual({ y: 7 });
   });
 
   it('may be against the rules of the model', () => {

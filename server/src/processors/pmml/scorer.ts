@@ -141,7 +141,9 @@ function scoringOf(
   ): { readonly row: Row; readonly prediction: Prediction } => {
     const row: Row = new Array<Value>(width).fill(undefined);
     for (const { field, treatment, slot } of inputs) {
-      row[slot] = treatment.fromOutside(given[field.name]);
+      // A field may be called constructor, which every object inherits.
+      const value = Object.hasOwn(given, field.name) ? given[field.name] : undefined;
+      row[slot] = treatment.fromOutside(value);
     }
     return { row, prediction: model.evaluate(row) };
   };
