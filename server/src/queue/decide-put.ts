@@ -58,8 +58,9 @@ export function decidePut(state: State, command: PutCommand, now: Time): Decisio
     return decideResultPut(state, queue, command, now);
   }
   if (isInput && delayMsOf(meta, now) > 0 && !canDelay(state)) {
+    const { service } = state;
     const text =
-      `a delay is kept by the group named like the service, and others work for ${state.service}: ` +
+      `a delay is kept by the group named like the service, and others work for ${service}: ` +
       'give it instances, or have its consumers join that group';
     return refusing('unprocessable', text, [refused]);
   }
