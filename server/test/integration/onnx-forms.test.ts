@@ -129,6 +129,48 @@ describe('a model without an axis for rows', () => {
   });
 });
 
+describe('a model whose first axis counts something else', () => {
+  const rows = [
+    [1, 2],
+    [3, 4],
+  ];
+
+  it('is found out at the first row, with what to set', async () => {
+    const boxes = await loaded(ownFile('boxes.onnx'));
+    const advice = 'found has the shape [2, 1] for rows: 1; a model that counts something else';
+    await expect(send(boxes, [1, 2])).rejects.toThrow(advice);
+    await expect(send(boxes, rows)).rejects.toThrow('[4, 1] for rows: 2');
+    await expect(
+      send(
+        boxes,
+        rows.map((x) => ({ x })),
+      ),
+    ).rejects.toThrow('"rows": false');
+    expect(await ask(boxes, { inputs: { x: rows } })).toEqual({
+      outputs: { found: [[1], [2], [3], [4]] },
+    });
+  });
+
+  it('answers all of it once that is set', async () => {
+    const boxes = await loaded(ownFile('boxes.onnx'), { rows: false });
+    expect(await ask(boxes, rows)).toEqual({ found: [[1], [2], [3], [4]] });
+    expect(await ask(boxes, { x: [[5, 6]] })).toEqual({ found: [[5], [6]] });
+  });
+
+  it('is run for each request alone where a batch does not fit', async () => {
+    const boxes = await loaded(
+      ownFile('boxes.onnx'),
+      {},
+      { batching: { sizeMax: 4, delayMs: 10 } },
+    );
+    const answers = rows.map((row) => ask(boxes, { inputs: { x: [row] } }));
+    expect(await Promise.all(answers)).toEqual([
+      { outputs: { found: [[1], [2]] } },
+      { outputs: { found: [[3], [4]] } },
+    ]);
+  });
+});
+
 it('takes texts by a vocabulary', async () => {
   // Their numbers: 2 at the start, 3 at the end, 4 and 5 for the words.
   const vocabulary = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', 'good', 'morning'];

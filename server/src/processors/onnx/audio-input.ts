@@ -9,8 +9,8 @@ import { stack } from './stack.ts';
 import { elementsOf, type Tensor, type TensorSpec, type Tensors } from './tensor.ts';
 import { readWav } from './wav.ts';
 
-/** Runs the model over a sound. Answers each output with the windows as its second axis, behind one
- * for the row: [1, windows, ...]; without windows as the model gave it. */
+/** Runs the model over a sound. Answers outputs of one row: [1, windows, ...], or without windows
+ * what the model gave for it. */
 export type AudioReader = (
   bytes: Uint8Array,
   run: (feeds: Tensors) => Promise<Tensors>,
@@ -58,7 +58,10 @@ export function audioReader(
     }
     const samples = atRate(sound, config.rate);
     if (samples.length === 0) throw new InputError('the sound is empty');
-    if (config.window === undefined) return run({ [input.name]: tensorOf(samples, plan) });
+    if (config.window === undefined) {
+      const outputs = await run({ [input.name]: tensorOf(samples, plan) });
+      return hasRows ? outputs : asOneSound(outputs);
+    }
     const windows = windowsOf(samples, config, config.window);
     const isStateful = Object.keys(firstState).length > 0;
     if (hasRows && !isStateful) return inBatches(windows, plan, run);

@@ -6,7 +6,7 @@ import { type Answer, type Call, InputError } from '../processor.ts';
 import type { Model } from './model.ts';
 import type { Reading } from './reading.ts';
 import { bytesFromJson, type Source } from './source.ts';
-import { rowsOf } from './stack.ts';
+import { checkRows, rowsOf } from './stack.ts';
 import {
   checkedCount,
   elementsOf,
@@ -182,9 +182,13 @@ function rawAnswer({ query }: Call, outputs: Tensors): Answer {
   return { status: 200, contentType: rawType, headers, body: bytesOf(tensor) };
 }
 
-/** The answer for outputs of one row; without rows for what there is. */
+/** The answer for outputs of one row; without rows for all that there is. */
 function rowOut(outputs: Tensors, { model, source, reading }: Parts): string {
-  if (model.hasRows || source !== undefined || !reading.isPlain) return reading.read(outputs, 0);
+  // Sound comes with one row whatever its model has.
+  if (model.hasRows && source?.field !== 'audio') checkRows(outputs, 1);
+  const isFixed = model.outputs.every(({ shape }) => shape[0] === 1);
+  const isRead = !reading.isPlain || source?.field === 'audio' || model.hasRows;
+  if (isRead || (source !== undefined && isFixed)) return reading.read(outputs, 0);
   const parts = Object.entries(outputs).map(
     ([name, tensor]) => `${JSON.stringify(name)}:${tensorText(tensor)}`,
   );
@@ -192,6 +196,7 @@ function rowOut(outputs: Tensors, { model, source, reading }: Parts): string {
 }
 
 function rowsOut(outputs: Tensors, count: number, { reading }: Parts): string {
+  checkRows(outputs, count);
   return `[${Array.from({ length: count }, (_, row) => reading.read(outputs, row)).join(',')}]`;
 }
 

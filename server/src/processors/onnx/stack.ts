@@ -49,10 +49,7 @@ export function stack(all: readonly Tensors[]): Tensors {
 /** Cut along the first axis into parts of so many rows. Throws when an output has other rows. */
 export function unstack(outputs: Tensors, rows: readonly number[]): readonly Tensors[] {
   const total = rows.reduce((sum, count) => sum + count, 0);
-  for (const [name, { dims }] of Object.entries(outputs)) {
-    if (dims[0] === total) continue;
-    throw new Error(`output ${name} has the shape ${shapeText(dims)} for ${total} rows`);
-  }
+  checkRows(outputs, total);
   if (rows.length === 1) return [outputs];
   let from = 0;
   return rows.map((count) => {
@@ -62,6 +59,15 @@ export function unstack(outputs: Tensors, rows: readonly number[]): readonly Ten
     from += count;
     return Object.fromEntries(part);
   });
+}
+
+/** Throws when the first axis of an output turns out to be no axis of rows. */
+export function checkRows(outputs: Tensors, rows: number): void {
+  for (const [name, { dims }] of Object.entries(outputs)) {
+    if (dims[0] === rows) continue;
+    const what = `output ${name} has the shape ${shapeText(dims)} for rows: ${rows}`;
+    throw new Error(`${what}; a model that counts something else needs "rows": false`);
+  }
 }
 
 /** `count` rows of a tensor from `from` on; shares its memory. */

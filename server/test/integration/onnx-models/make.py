@@ -91,6 +91,15 @@ save(
     [numpy_helper.from_array(np.array([1], np.int64), 'axes')],
 )
 
+# As detectors do: the first axis of its output is free, but counts something else than rows.
+save(
+    'boxes',
+    [helper.make_node('Reshape', ['x', 'flat'], ['found'])],
+    [info('x', TensorProto.FLOAT, ['rows', 2])],
+    [info('found', TensorProto.FLOAT, ['boxes', 1])],
+    [numpy_helper.from_array(np.array([-1, 1], np.int64), 'flat')],
+)
+
 
 def encoded(image, kind, **options):
     file = io.BytesIO()
