@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../kernel/clock.ts';
 import { bodyFailure, type KeptResult, ResultFile, type ResultKeeper } from './body.ts';
+import { holdSocket } from './held-socket.ts';
 import type { CallOptions, ModelAnswer, ModelResult } from './model.ts';
 
 /** `stale`: a reused connection was closed before the first byte of an answer. */
@@ -43,6 +44,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #held: Uint8Array[] | undefined;
   /** Where the body goes once it is too large for memory. */
   #file: ResultFile | undefined;
+  /** While the file takes no more: lets the connection be read again. */
+  #letGo: (() => void) | undefined;
 
   constructor(
     options: CallOptions,
@@ -102,7 +105,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
     const keeper = this.#keeper;
     if (keeper !== undefined && this.#size <= keeper.bytesMax) {
-      this.#keep(controller, keeper, piece);
+      this.#keep(keeper, piece);
       return;
     }
     this.#file?.giveUp();
@@ -118,6 +121,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     const file = this.#file;
     this.#file = undefined;
+    // The connection may be used again at once.
+    this.#readOn();
     if (file !== undefined) {
       file.end().then(
         (kept) => this.#end(this.#answer(undefined, true, kept), () => kept.done()),
@@ -137,13 +142,23 @@ export class Exchange implements Dispatcher.DispatchHandler {
     return this.#status < 300 ? this.#options.keeper : undefined;
   }
 
-  #keep(controller: Dispatcher.DispatchController, keeper: ResultKeeper, piece: Uint8Array): void {
+  #keep(keeper: ResultKeeper, piece: Uint8Array): void {
     if (this.#file === undefined) {
       this.#file = new ResultFile(keeper);
       for (const before of this.#pieces.splice(0)) this.#file.write(before, () => undefined);
     }
-    if (!this.#file.write(piece, () => controller.resume())) controller.pause();
+    if (!this.#file.write(piece, () => this.#readOn())) this.#hold();
     if (this.#passes !== 'no') this.#pass(piece);
+  }
+
+  #hold(): void {
+    const socket = this.#socket();
+    if (socket !== undefined) this.#letGo ??= holdSocket(socket, this.#clock);
+  }
+
+  #readOn(): void {
+    this.#letGo?.();
+    this.#letGo = undefined;
   }
 
   /** Many servers send short answers in chunks, and the end together with the only piece: such a
@@ -208,6 +223,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       return;
     }
     this.#ended = true;
+    this.#readOn();
     this.#file?.giveUp();
     this.#file = undefined;
     this.#pieces = [];
