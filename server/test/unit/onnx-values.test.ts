@@ -12,6 +12,7 @@ import {
   tensorFromJson,
   tensorText,
 } from '../../src/processors/onnx/tensor.ts';
+import { tensorFromBytes } from '../../src/processors/onnx/tensor-bytes.ts';
 import { textReader } from '../../src/processors/onnx/vocabulary.ts';
 
 describe('half precision', () => {
@@ -115,6 +116,11 @@ describe('tensors in JSON', () => {
       expect(Math.fround(shortest(value))).toBe(value);
     }
   });
+});
+
+it('takes any byte but 0 for true', () => {
+  const { data } = tensorFromBytes(Uint8Array.of(7, 0, 1), spec('bool', ['n']), [3]);
+  expect([...data]).toEqual([1, 0, 1]);
 });
 
 describe('texts as tokens', () => {
