@@ -7,7 +7,7 @@ import { type Figure, isMet } from '../figures.ts';
 import { conditions } from '../report.ts';
 import { root } from '../world.ts';
 import { type Chapter, chapters } from './chapters.ts';
-import { type Finding, type Missing, targets } from './findings.ts';
+import { type Finding, type Findings, targets } from './findings.ts';
 import { type Peer, sluiceName } from './peers.ts';
 import { bars, lines } from './plot.ts';
 import { type ProgramName, programOf } from './programs.ts';
@@ -100,7 +100,9 @@ interface ChapterText {
 function chapterOf({ findings, peers }: Run, chapter: Chapter): ChapterText | undefined {
   const { scenario, title, says } = chapter;
   const isPart = (name: string): boolean => name === scenario || name.startsWith(`${scenario}/`);
-  const found = findings.found().filter((each) => isPart(each.scenario));
+  const found = peers.flatMap(({ name }) =>
+    findings.found().filter((each) => each.peer === name && isPart(each.scenario)),
+  );
   const missing = findings.missing().filter((each) => isPart(each.scenario));
   if (found.length === 0) return undefined;
   const text = [
@@ -150,9 +152,11 @@ function plotOf(chapter: Chapter, peers: readonly Peer[], found: readonly Findin
   return lines(title, { x: chapter.x, y: unit }, all);
 }
 
-/** A row for each queue and figure. */
+/** A row for each queue and figure; the queues of one figure follow each other. */
 function table(peers: readonly Peer[], found: readonly Finding[]): readonly string[] {
-  const rows = found.map((each) => {
+  const scenarios = [...new Set(found.map(({ scenario }) => scenario))];
+  const ordered = scenarios.flatMap((name) => found.filter(({ scenario }) => scenario === name));
+  const rows = ordered.map((each) => {
     const { peer, scenario, unit, spread, serverUs, clientUs } = each;
     const title = peers.find(({ name }) => name === peer)?.title ?? peer;
     const part = scenario.split('/')[1];
@@ -234,14 +238,15 @@ function peersOf({ peers, findings }: Run): readonly string[] {
     'graphile-worker: local queue and batched completion; a message counts when its task has',
     'ended. BullMQ: completed jobs are removed; one worker takes 100 at a time. Results go',
     "back by the means each queue has: the job's own result (BullMQ), or a second queue.",
-    ...elsewhere(findings.missing()),
+    ...elsewhere(findings),
   ];
 }
 
-/** What was not run and has no chapter to say so. */
-function elsewhere(missing: readonly Missing[]): readonly string[] {
-  const known = chapters.map(({ scenario }) => scenario);
-  const rest = missing.filter((each) => !known.includes(each.scenario.split('/')[0] ?? ''));
+/** What was not run of scenarios without a figure: they have no chapter to say so. */
+function elsewhere(findings: Findings): readonly string[] {
+  const wholeOf = (scenario: string): string => scenario.split('/')[0] ?? '';
+  const known = new Set(findings.found().map(({ scenario }) => wholeOf(scenario)));
+  const rest = findings.missing().filter((each) => !known.has(wholeOf(each.scenario)));
   if (rest.length === 0) return [];
   const rows = rest.map((each) => `- ${each.scenario}, ${each.peer}: not run: ${each.reason}`);
   return ['', ...new Set(rows)];

@@ -105,6 +105,7 @@ describe('the document', () => {
   const findings = played();
   findings.add('sluice', [...rate('consumers/1', 100), ...rate('consumers/200', 90)]);
   findings.add('postgres', rate('consumers/200', 45));
+  findings.notRun('pg-boss', 'payload/100', new NotRun('no time'));
   const args = ['--peers', '--document', 'docs'];
   const files = documentFiles({ findings, figures: [], scale, peers, args });
   const text = files.get('performance.md') ?? '';
@@ -112,6 +113,7 @@ describe('the document', () => {
   it('shows figures, ratios, what was not run, and how it was made', () => {
     expect(text).toContain('| BullMQ, always | 200 | 180 to 240 | 5.0 | 10 + 20 us |');
     expect(text).toContain('- take, jetstream-always: not run: nats-server is missing');
+    expect(text).toContain('- payload/100, pg-boss: not run: no time');
     expect(text).toContain('| `take` against jetstream-always | not run | 10 | missed |');
     expect(text).toContain('| PostgreSQL, SKIP LOCKED | not run | 45 (2.0) |');
     expect(text).toContain('npm run bench -- --peers --document docs');
