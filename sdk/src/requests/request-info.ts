@@ -86,7 +86,7 @@ export interface CancelInfo {
 export interface DeliveryInfo {
   readonly deliveryId: number;
   readonly instance: string;
-  /** The revision of the service that the instance followed; null = not known. */
+  /** The revision that the instance followed when it began to take work; null = not known. */
   readonly revision: number | null;
   readonly deliveredAt: string;
   readonly endedAt: string;
@@ -133,7 +133,7 @@ export interface RequestInfo {
   readonly finishBy: string | null;
   /** The instance that has it, or had it last; empty = none yet. */
   readonly instance: string;
-  /** The revision of the service that it followed then; null = not known. */
+  /** The revision that it followed when it began to take work; null = not known. */
   readonly revision: number | null;
   readonly deliveries: number;
   /** The latest deliveries that ended before the last one. */

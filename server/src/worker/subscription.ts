@@ -64,11 +64,12 @@ export class Subscription {
     });
   }
 
-  /** Under other terms the same name takes its own watch over, with everything it holds. */
+  /** Under another window the same name takes its own watch over, with everything it holds; a new
+   * revision alone is not worth that, and is told with the next watch. */
   change(terms: WatchTerms): void {
-    const { window, revision } = this.#terms;
-    if (terms.window === window && terms.revision === revision) return;
+    const { window } = this.#terms;
     this.#terms = terms;
+    if (terms.window === window) return;
     if (!this.#closed && this.#generation > 0) this.open();
   }
 

@@ -33,7 +33,9 @@ const index = z.int().min(1);
 
 const revision = count
   .nullable()
-  .describe('The revision of the service that the instance followed; null = not known.');
+  .describe(
+    'The revision that the instance followed when it began to take work; null = not known.',
+  );
 
 const delivery = z.object({
   deliveryId: count,
