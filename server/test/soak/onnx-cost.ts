@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { digitsFile, ownFile, paddleFile } from '../integration/onnx-files.ts';
-import { Served } from '../integration/onnx-served.ts';
+import { Served } from '../integration/processor-served.ts';
 
 const { values } = parseArgs({
   options: { rounds: { type: 'string' }, ms: { type: 'string' } },
@@ -87,13 +87,11 @@ async function measure(subject: Subject): Promise<void> {
   const startedAt = performance.now();
   const session = await InferenceSession.create(subject.model, { intraOpNumThreads: 1 });
   const loadMs = performance.now() - startedAt;
-  const plain = await Served.start(subject, []);
-  const batching = await Served.start(subject, [
-    '--batch-size',
-    `${together}`,
-    '--batch-delay',
-    '2',
-  ]);
+  const { model, config } = subject;
+  const served = { kind: 'onnx', model, config: { threads: 1, ...config } } as const;
+  const plain = await Served.start(served);
+  const flags = ['--batch-size', `${together}`, '--batch-delay', '2'];
+  const batching = await Served.start(served, flags);
   const loadTimes = [loadMs, plain.readyMs].map((ms) => `${ms.toFixed(0)} ms`);
   loads.push(`| ${[subject.title, ...loadTimes, `${plain.residentMb()} MB`].join(' | ')} |`);
   try {

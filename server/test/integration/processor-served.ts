@@ -1,5 +1,5 @@
-// `sluice processor onnx` in a process of its own, as the built server runs it, and calls to it
-// over kept connections.
+// `sluice processor KIND` in a process of its own, as the built server runs it, and calls to it over
+// kept connections.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,13 +7,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { Pool } from 'undici';
 
 export interface ServedModel {
+  readonly kind: 'onnx' | 'pmml' | 'node' | 'python';
   readonly model: string;
   readonly config: object;
 }
 
 const connections = 16;
 
-/** `sluice processor onnx` in a process of its own. */
+/** `sluice processor KIND` in a process of its own. */
 export class Served {
   readonly readyMs: number;
   readonly #process: ChildProcess;
@@ -25,10 +26,11 @@ export class Served {
     this.readyMs = readyMs;
   }
 
-  static async start({ model, config }: ServedModel, flags: readonly string[]): Promise<Served> {
+  static async start(served: ServedModel, flags: readonly string[] = []): Promise<Served> {
+    const { kind, model, config } = served;
     const startedAt = performance.now();
-    const text = JSON.stringify({ threads: 1, ...config });
-    const args = ['server/bin/sluice.js', 'processor', 'onnx', model, '--config', text];
+    const text = JSON.stringify(config);
+    const args = ['server/bin/sluice.js', 'processor', kind, model, '--config', text];
     const child = spawn(process.execPath, [...args, '--port', '0', '--window', '64', ...flags], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -43,8 +45,7 @@ export class Served {
       child.stderr.on('data', read);
       child.once('exit', () => reject(new Error(`the processor has ended: ${output}`)));
     });
-    const served = new Served(child, origin, performance.now() - startedAt);
-    await served.#isReady();
+    await new Served(child, origin, 0).#isReady();
     return new Served(child, origin, performance.now() - startedAt);
   }
 
@@ -66,13 +67,10 @@ export class Served {
     return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024);
   }
 
-  /** Processor time of all its threads so far, also when others keep the machine busy. */
+  /** Processor time so far of all its threads and children, also when others keep the machine
+   * busy. */
   cpuMs(): number {
-    const tasks = `/proc/${this.#process.pid}/task`;
-    const times = readdirSync(tasks).map((task) =>
-      Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ')[0]),
-    );
-    return times.reduce((sum, nanoseconds) => sum + nanoseconds, 0) / 1e6;
+    return nanosecondsOf(this.#process.pid) / 1e6;
   }
 
   async stop(): Promise<void> {
@@ -90,4 +88,13 @@ export class Served {
     }
     await this.#pool.destroy();
   }
+}
+
+function nanosecondsOf(pid: number | string | undefined): number {
+  const tasks = readdirSync(`/proc/${pid}/task`).map((task) => `/proc/${pid}/task/${task}`);
+  return tasks.reduce((sum, task) => {
+    const own = Number(readFileSync(`${task}/schedstat`, 'utf8').split(' ')[0]);
+    const children = readFileSync(`${task}/children`, 'utf8').split(' ').filter(Boolean);
+    return sum + children.reduce((total, child) => total + nanosecondsOf(child), own);
+  }, 0);
 }
