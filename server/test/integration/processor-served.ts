@@ -1,5 +1,5 @@
-// `sluice processor KIND` in a process of its own, as the built server runs it, and calls to it over
-// kept connections.
+// `sluice processor KIND` in a process of its own, as the built server runs it, and calls to it
+// over kept connections.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
