@@ -18,6 +18,7 @@ import {
 import type { PayloadFiles } from './files.ts';
 import { indexMax, kinds, messageKind, ownService, type RowKey, seedOf } from './keys.ts';
 import type { Rows } from './rows.ts';
+import { damagedRow } from './scan.ts';
 import { type LmdbService, markEntries } from './service.ts';
 import { checkPayload, readMessage, readStored, type StoredPayload } from './stored.ts';
 
@@ -82,6 +83,8 @@ export class Reads {
   }
 
   records(service: number, from: number, limit: number): readonly RequestRecord[] {
+    const first = limit === 1 ? this.#record(service, from) : undefined;
+    if (first !== undefined) return [first];
     const records: RequestRecord[] = [];
     for (const record of this.#records(service, from)) {
       records.push(record);
@@ -136,6 +139,20 @@ export class Reads {
     if (stored.storage.kind === 'inline') return checkPayload(stored, rest);
     const payload = await this.#files.read(stored.storage.file);
     return payload && checkPayload(stored, payload);
+  }
+
+  /** One that is known by its index is not worth a scan, which reads many ahead. */
+  #record(service: number, index: number): RequestRecord | undefined {
+    if (index > indexMax) return undefined;
+    const key: RowKey = { service, kind: kinds.record, index, sub: 0 };
+    const row = this.#rows.get(key);
+    if (row === undefined) return undefined;
+    try {
+      this.#reader.open(row, seedOf(key));
+      return readRecord(this.#reader);
+    } catch (error) {
+      throw damagedRow(error, service, kinds.record, index);
+    }
   }
 
   *#records(service: number, from: number): Iterable<RequestRecord> {
