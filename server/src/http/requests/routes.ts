@@ -19,7 +19,7 @@ import type { Answer, RequestRoute } from './route.ts';
 import { serveCancel, serveStatus } from './status.ts';
 import { serveSubmit } from './submit.ts';
 import { onLeaveHeader, wishHeaders } from './submit-headers.ts';
-import { workRoutes } from './work-routes.ts';
+import { partAnswers, workRoutes } from './work-routes.ts';
 
 const wait = `\`wait=N\`: hold the answer back for up to N s, at most ${waitSecondsMax}.`;
 const applied = { 'Preference-Applied': 'What of `Prefer` was followed.' };
@@ -146,16 +146,7 @@ const requestRoutes: readonly RequestRoute[] = [
     headers: { Prefer: wait, Range: 'A part of a result so large that it lies in a file.' },
     answers: {
       ...resultAnswers,
-      206: {
-        description: 'The part that was asked for.',
-        content: { kind: 'bytes' },
-        headers: { 'Content-Range': 'Which part, of how many bytes.' },
-      },
-      416: {
-        description: 'There is no such part.',
-        content: { kind: 'nothing' },
-        headers: { 'Content-Range': 'How many bytes there are.' },
-      },
+      ...partAnswers,
     },
     serve: serveResult,
   },

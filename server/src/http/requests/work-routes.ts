@@ -3,12 +3,8 @@
 import type { Answer, RequestRoute } from './route.ts';
 import { serveDeliveryBody, serveDeliveryResult, serveNamedBody } from './work-bodies.ts';
 
-const bodyAnswers: Readonly<Record<number, Answer>> = {
-  200: {
-    description: 'The body.',
-    content: { kind: 'bytes' },
-    headers: { 'Repr-Digest': 'The SHA-256 of the whole body, where it is known (RFC 9530).' },
-  },
+/** How a part of what lies in a file is answered. */
+export const partAnswers: Readonly<Record<206 | 416, Answer>> = {
   206: {
     description: 'The part that was asked for.',
     content: { kind: 'bytes' },
@@ -19,6 +15,15 @@ const bodyAnswers: Readonly<Record<number, Answer>> = {
     content: { kind: 'nothing' },
     headers: { 'Content-Range': 'How many bytes there are.' },
   },
+};
+
+const bodyAnswers: Readonly<Record<number, Answer>> = {
+  200: {
+    description: 'The body.',
+    content: { kind: 'bytes' },
+    headers: { 'Repr-Digest': 'The SHA-256 of the whole body, where it is known (RFC 9530).' },
+  },
+  ...partAnswers,
 };
 
 const rangeHeaders = {
