@@ -7,7 +7,6 @@ import { afterAll, afterEach, expect, it } from 'vitest';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import {
-  type Answer,
   type Call,
   InputError,
   LostError,
@@ -15,6 +14,7 @@ import {
   type Processor,
 } from '../../src/processors/processor.ts';
 import { load } from '../../src/processors/python/load.ts';
+import { failure, textOf } from '../unit/processor-answers.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-python-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -55,18 +55,6 @@ function call(value: unknown, more: Partial<Call> = {}): Call {
     ...more,
   };
 }
-
-async function textOf({ body, stream }: Answer): Promise<string> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of stream ?? []) pieces.push(piece);
-  return Buffer.concat(body === undefined ? pieces : [body]).toString();
-}
-
-const failure = (work: Promise<unknown>): Promise<unknown> =>
-  work.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
 
 it('answers what predict returns, in every form', async () => {
   const processor = await loaded(

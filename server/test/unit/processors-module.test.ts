@@ -8,13 +8,13 @@ import { systemClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { load } from '../../src/processors/module/load.ts';
 import {
-  type Answer,
   type Call,
   InputError,
   type LoadOptions,
   ModelError,
   type Processor,
 } from '../../src/processors/processor.ts';
+import { failure, textOf } from './processor-answers.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-module-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -56,18 +56,6 @@ function call(body = '', type = 'application/json', more: Partial<Call> = {}): C
     ...more,
   };
 }
-
-async function textOf({ body, stream }: Answer): Promise<string> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of stream ?? []) pieces.push(piece);
-  return Buffer.concat(body === undefined ? pieces : [body]).toString();
-}
-
-const failure = (work: Promise<unknown>): Promise<unknown> =>
-  work.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
 
 it('is given what load made, its settings and the call', async () => {
   const processor = await loaded(
