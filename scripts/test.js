@@ -14,16 +14,17 @@ await ensurePackages();
 await ensurePackages(join(root, 'examples', 'ocr'));
 await ensureSystemPrograms();
 
-let failedStages = 0;
+const failedStages = [];
 for (const stage of ['build', 'lint', 'testTypes']) {
-  if (!(await runStage(stage))) failedStages += 1;
+  if (!(await runStage(stage))) failedStages.push(stage);
 }
 
-const { passed, failed, skipped, skips } = await runVitest(process.argv.slice(2));
+const { passed, failed, skipped, skips, failures } = await runVitest(process.argv.slice(2));
 for (const name of skips) console.log(`skipped: ${name}`);
+for (const what of [...failedStages, ...failures]) console.log(`failed: ${what}`);
 
-const failures = failed + failedStages;
-if (failures > 0) process.exitCode = 1;
+const allFailed = failed + failedStages.length;
+if (allFailed > 0) process.exitCode = 1;
 if (passed === 0) {
   console.error('No test ran.');
   process.exitCode = 1;
@@ -32,4 +33,4 @@ if (process.env.CI === 'true' && skipped > 0) {
   console.error(`CI runs every test, but ${skipped} were skipped.`);
   process.exitCode = 1;
 }
-console.log(`${passed} passed, ${failures} failed, ${skipped} skipped`);
+console.log(`${passed} passed, ${allFailed} failed, ${skipped} skipped`);

@@ -6,6 +6,8 @@ export interface Totals {
   readonly skipped: number;
   /** Names of the skipped tests. */
   readonly skips: readonly string[];
+  /** The failed tests: file, name and the first lines of why. */
+  readonly failures: readonly string[];
 }
 
 /** Adds up a report of vitest (undefined: it wrote none) and its exit code. */

@@ -3,16 +3,21 @@
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { binOf, runNode } from './command.js';
+import { join, relative } from 'node:path';
+import { binOf, root, runNode } from './command.js';
 
-/** Runs `vitest run` with these arguments and answers `{ passed, failed, skipped, skips }`. */
+/**
+ * Runs `vitest run` with these arguments and answers
+ * `{ passed, failed, skipped, skips, failures }`: what a test writes is shown when it fails.
+ */
 export async function runVitest(args) {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-vitest-'));
   const report = join(folder, 'report.json');
   try {
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-    const code = await runNode([binOf('vitest', 'vitest.mjs'), 'run', ...reporters, ...args]);
+    const calm = ['--silent=passed-only', '--slowTestThreshold=5000'];
+    const vitest = binOf('vitest', 'vitest.mjs');
+    const code = await runNode([vitest, 'run', ...calm, ...reporters, ...args]);
     return countTests(readReport(report), code);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -29,19 +34,33 @@ function readReport(file) {
 
 /** Adds up a report of vitest (undefined: it wrote none) and its exit code. */
 export function countTests(report, code) {
-  const totals = { passed: 0, failed: 0, skipped: 0, skips: [] };
+  const totals = { passed: 0, failed: 0, skipped: 0, skips: [], failures: [] };
   for (const file of report?.testResults ?? []) {
     const before = totals.failed;
     for (const test of file.assertionResults) {
       if (test.status === 'passed') totals.passed += 1;
-      else if (test.status === 'failed') totals.failed += 1;
-      else {
+      else if (test.status === 'failed') {
+        totals.failed += 1;
+        totals.failures.push(failure(file, test.fullName, test.failureMessages?.[0]));
+      } else {
         totals.skipped += 1;
         totals.skips.push(test.fullName);
       }
     }
-    if (file.status === 'failed' && totals.failed === before) totals.failed += 1;
+    if (file.status === 'failed' && totals.failed === before) {
+      totals.failed += 1;
+      totals.failures.push(failure(file, 'the file itself', file.message));
+    }
   }
-  if (code !== 0 && totals.failed === 0) totals.failed = 1;
+  if (code !== 0 && totals.failed === 0) {
+    totals.failed = 1;
+    totals.failures.push(`vitest ended with ${code}, though no test of its report failed`);
+  }
   return totals;
+}
+
+/** A failed test in one line and the first lines of why, for the end of the output. */
+function failure(file, test, message) {
+  const why = (message ?? 'no reason given').split('\n').slice(0, 6);
+  return [`${relative(root, file.name ?? '')} > ${test}`, ...why].join('\n    ');
 }

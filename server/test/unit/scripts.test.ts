@@ -1,5 +1,6 @@
 // What the scripts count: tests for the closing line of `npm test`, right characters for the demo.
 
+import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { accuracy } from '../../../examples/ocr/accuracy.js';
 import { countTests } from '../../../scripts/vitest.js';
@@ -7,17 +8,19 @@ import { countTests } from '../../../scripts/vitest.js';
 describe('the closing line of npm test', () => {
   const test = (status: string) => ({ status, fullName: `a ${status} test` });
   const file = (status: string, ...tests: readonly string[]) => ({
+    name: resolve('some.test.ts'),
     status,
     assertionResults: tests.map(test),
   });
 
-  it('counts passed, failed and skipped tests, and names the skipped ones', () => {
+  it('counts passed, failed and skipped tests, and names the failed and skipped ones', () => {
     const report = { testResults: [file('failed', 'passed', 'failed'), file('passed', 'pending')] };
     expect(countTests(report, 1)).toEqual({
       passed: 1,
       failed: 1,
       skipped: 1,
       skips: ['a pending test'],
+      failures: ['some.test.ts > a failed test\n    no reason given'],
     });
   });
 
