@@ -200,7 +200,8 @@ export class InstanceManager implements Component {
   }
 
   /** Copies of services that are wanted go on, those of an earlier launch until the update that was
-   * under way replaces them; all others end before anything is started. */
+   * under way replaces them; all others end before anything is started. Those that were started
+   * first come first. */
   async #takeOver(): Promise<void> {
     const drivers: readonly Driver[] = Object.values(this.#options.drivers);
     const found = await Promise.all(
@@ -208,7 +209,7 @@ export class InstanceManager implements Component {
     );
     const ends: Promise<void>[] = [];
     for (const { driver, survivors } of found) {
-      for (const survivor of survivors) {
+      for (const survivor of survivors.toSorted((a, b) => a.startedAt - b.startedAt)) {
         if (!this.#goOn(survivor, driver)) ends.push(this.#endSurvivor(survivor, driver));
       }
     }

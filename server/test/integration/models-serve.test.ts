@@ -98,7 +98,7 @@ it('fetches it once for all instances, and says how far it is', async () => {
 });
 
 it('keeps what a process of a killed server uses, whatever else needs room', async () => {
-  const pids = (await instances('triples')).map(({ pid }) => pid);
+  const pids = new Set((await instances('triples')).map(({ pid }) => pid));
   const [model = ''] = readdirSync(models());
   server.child.kill('SIGKILL');
   await server.ended;
@@ -108,7 +108,7 @@ it('keeps what a process of a killed server uses, whatever else needs room', asy
   origin.answer = origin.serve.bind(origin);
   await serve('--model-allow', '127.0.0.0/8', '--limit', 'models.bytesMax=4300000');
   expect(await api('/triples/requests', '{"x": 5}')).toBe('15');
-  expect((await instances('triples')).map(({ pid }) => pid)).toEqual(pids);
+  expect(new Set((await instances('triples')).map(({ pid }) => pid))).toEqual(pids);
   await api('', declaration('other', { processor_path: `${origin.url}/app.tgz` }));
   await expect
     .poll(async () => (await instances('other'))[0]?.message, { timeout: 20_000 })
