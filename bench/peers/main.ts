@@ -52,6 +52,7 @@ npm run bench -- --peers [flags]: measures Sluice beside other queues.
   --json FILE      the figures as JSON
   --document DIR   writes performance.md and its plots there
   --folder DIR     where the data lie while it runs
+  --profiles DIR   also writes a processor profile of each Node process there
 `;
 
 const { values } = readFlags(usage, {
@@ -66,6 +67,7 @@ const { values } = readFlags(usage, {
     json: { type: 'string' },
     document: { type: 'string' },
     folder: { type: 'string' },
+    profiles: { type: 'string' },
   },
 });
 
@@ -117,7 +119,7 @@ async function main(): Promise<void> {
     minutes: positive('minutes', minutesDefault),
     steps: steps * contestants.length,
   });
-  const world = openWorld({ scale, folder: values.folder, profiles: undefined });
+  const world = openWorld({ scale, folder: values.folder, profiles: values.profiles });
   let isInterrupted = false;
   const interrupted = (): void => {
     isInterrupted = true;
