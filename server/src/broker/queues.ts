@@ -226,7 +226,7 @@ export interface Queues {
    * Answers the sink index of the result, 0 = none. */
   complete(request: CompleteRequest): Promise<number>;
   /** By fencing token, on any queue: done with it, without a result. */
-  commitDelivery(queue: QueueName, deliveryId: number): Promise<void>;
+  commitDelivery(queue: QueueName, deliveryId: number): Promise<unknown>;
   giveBack(queue: QueueName, request: GiveBackRequest): Promise<void>;
   /** The model is known to be free of a voided lease. */
   freed(queue: QueueName, deliveryId: number): void;

@@ -1,7 +1,7 @@
 // One service's queues as handlers and workers use them: checks what comes in, turns it into
 // commands of the state machine and the machine's effects into deliveries and answers.
 
-import { PlatformError } from '@sluice/sdk/wire';
+import { noBytes, PlatformError } from '@sluice/sdk/wire';
 import type { Durable } from '../queue/change.ts';
 import { removeStep } from '../queue/decide-remove.ts';
 import type { Reply } from '../queue/decision.ts';
@@ -46,7 +46,6 @@ const putRetryMs = 1_000;
 const progressesMax = 65_536;
 /** Commands of one call that wait at the same time. */
 const askedAtOnce = 1_024;
-const noPayload = new Uint8Array(0);
 
 export interface ServiceOptions extends MachineOptions {
   /** Told of what each turn has changed, once that is durable. */
@@ -293,17 +292,18 @@ export class ServiceQueues implements Queues {
     };
   }
 
-  async complete(request: CompleteRequest): Promise<number> {
-    const payload = request.payload ?? noPayload;
+  complete(request: CompleteRequest): Promise<number> {
+    const { payload = noBytes } = request;
     const contentType = keptContentType(request.contentType);
     const command = { kind: 'complete', ...request, contentType, payload } as const;
-    const reply = await this.#machine.ask(command);
-    this.#progress.delete(request.deliveryId);
-    return reply.kind === 'completed' ? reply.resultIndex : 0;
+    return this.#machine.ask(command).then((reply) => {
+      this.#progress.delete(request.deliveryId);
+      return reply.kind === 'completed' ? reply.resultIndex : 0;
+    });
   }
 
-  async commitDelivery(queue: QueueName, deliveryId: number): Promise<void> {
-    await this.#machine.ask({ kind: 'commitDelivery', queue, deliveryId });
+  commitDelivery(queue: QueueName, deliveryId: number): Promise<unknown> {
+    return this.#machine.ask({ kind: 'commitDelivery', queue, deliveryId });
   }
 
   async giveBack(queue: QueueName, request: GiveBackRequest): Promise<void> {

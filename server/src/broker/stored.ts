@@ -3,11 +3,11 @@
 
 import type { MessageMeta, QueueName, StoredMessage } from '../queue/message.ts';
 
-/** Bytes of payloads of one service kept for delivery after they are durable. */
+/** Bytes of payloads of one service kept for delivery after they are durable, with all of the
+ * buffers that they lie in. */
 export const keptBytesMax: number = 16 * 2 ** 20;
-
-/** A payload that is a small part of a larger buffer would keep all of it in memory. */
-const wasteMax = 4_096;
+/** Messages kept so: what is delivered while it is fresh needs no more. */
+export const keptMax = 4_096;
 
 interface Kept {
   readonly message: StoredMessage;
@@ -27,22 +27,29 @@ export class Stored {
     inputRear: new Map(),
     sinkRear: new Map(),
   };
+  /** How many messages lie in a buffer: those that came together share one. */
+  readonly #buffers = new Map<ArrayBufferLike, number>();
   #bytes = 0;
+  #durable = 0;
 
   /** A message on its way to the engine. */
   add(queue: QueueName, message: StoredMessage): void {
     this.#messages[queue].set(message.meta.index, { message, isDurable: false });
-    this.#bytes += message.payload.length;
+    const { buffer } = message.payload;
+    const sharers = this.#buffers.get(buffer) ?? 0;
+    if (sharers === 0) this.#bytes += buffer.byteLength;
+    this.#buffers.set(buffer, sharers + 1);
   }
 
   /** It can be read back from now on; it is kept when that is cheap. */
   setDurable(queue: QueueName, index: number): void {
     const kept = this.#messages[queue].get(index);
     if (kept === undefined) return;
-    const { payload } = kept.message;
-    const isWasteful = payload.buffer.byteLength > 2 * payload.length + wasteMax;
-    if (this.#bytes > keptBytesMax || isWasteful) this.#drop(queue, index, kept);
-    else kept.isDurable = true;
+    if (this.#bytes > keptBytesMax || this.#durable >= keptMax) this.#drop(queue, index, kept);
+    else {
+      kept.isDurable = true;
+      this.#durable += 1;
+    }
   }
 
   message(queue: QueueName, index: number): StoredMessage | undefined {
@@ -74,6 +81,10 @@ export class Stored {
 
   #drop(queue: QueueName, index: number, kept: Kept): void {
     this.#messages[queue].delete(index);
-    this.#bytes -= kept.message.payload.length;
+    if (kept.isDurable) this.#durable -= 1;
+    const { buffer } = kept.message.payload;
+    const sharers = (this.#buffers.get(buffer) ?? 0) - 1;
+    if (sharers > 0) this.#buffers.set(buffer, sharers);
+    else if (this.#buffers.delete(buffer)) this.#bytes -= buffer.byteLength;
   }
 }

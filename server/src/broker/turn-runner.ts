@@ -4,11 +4,11 @@
 import type { Clock } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
 import { apply } from '../queue/apply.ts';
-import { type Change, type Durable, isDurable, isUnsealed, seal } from '../queue/change.ts';
+import { type Change, isDurable, isUnsealed, seal, type Unsealed } from '../queue/change.ts';
 import { type Command, decide } from '../queue/decide.ts';
 import { endedWatches } from '../queue/decide-remove.ts';
 import type { Effect, Reply } from '../queue/decision.ts';
-import type { QueueName } from '../queue/message.ts';
+import type { MessageMeta, QueueName } from '../queue/message.ts';
 import { durableState, queuesOf, type State } from '../queue/state.ts';
 import type { Time } from '../queue/time.ts';
 import type { Stored } from './stored.ts';
@@ -172,7 +172,7 @@ export class TurnRunner {
         for (const effect of effects) {
           if (effect.kind !== 'deliver') continue;
           deliveries += 1;
-          bytes += queue.messages.facts(effect.index)?.size ?? 0;
+          bytes += queue.messages.size(effect.index);
         }
         // Before the changes: a message sent without a lease is gone after them.
         for (const effect of effects) this.#output(turn, effect);
@@ -198,7 +198,7 @@ export class TurnRunner {
     for (const change of changes) {
       if (isDurable(change)) {
         turn.changes.push(change);
-        this.#note(turn, change);
+        turn.metas.push(isUnsealed(change) ? this.#leaves(change) : undefined);
       }
       apply(this.#state, change, now);
       if (change.kind === 'put') {
@@ -218,23 +218,22 @@ export class TurnRunner {
     }
   }
 
-  /** Remembers what sealing a change needs, and lets go of what leaves. */
-  #note(turn: Turn, change: Durable): void {
-    if (!isUnsealed(change)) return;
+  /** Lets go of what leaves; answers what sealing needs of it, where that is in memory. */
+  #leaves(change: Unsealed): MessageMeta | undefined {
     const queue = change.kind === 'complete' ? 'input' : change.queue;
     const meta = this.#stored.meta(queue, change.index);
-    if (meta !== undefined) turn.metas.set(change, meta);
     this.#stored.removed(queue, change.index);
     if (change.kind === 'dead') this.#isCut = true;
-    if (change.kind !== 'complete' || change.result === undefined) return;
+    if (change.kind !== 'complete' || change.result === undefined) return meta;
     if (meta === undefined) {
       this.#isCut = true;
-      return;
+      return undefined;
     }
     // The result can be delivered from memory as well.
     const sealed = seal(change, meta);
     if (sealed.kind === 'complete' && sealed.result !== undefined) {
       this.#stored.add('sink', sealed.result);
     }
+    return meta;
   }
 }

@@ -22,9 +22,10 @@ export type Stage = 'decided' | 'loading' | 'appending' | 'durable';
 export interface Turn {
   stage: Stage;
   readonly changes: Durable[];
+  /** The metas of messages that leave by the change at the same place, noted while they were in
+   * memory; undefined where none was, or none leaves. */
+  readonly metas: (MessageMeta | undefined)[];
   readonly outputs: Output[];
-  /** The metas of messages that leave, noted while they were in memory. */
-  readonly metas: Map<Durable, MessageMeta>;
   /** Messages sent without a lease: they are gone from the engine when they are released. undefined
    * where one is damaged. */
   readonly sent: Map<Effect, StoredMessage | undefined>;
@@ -38,7 +39,7 @@ export function createTurn(): Turn {
     stage: 'decided',
     changes: [],
     outputs: [],
-    metas: new Map(),
+    metas: [],
     sent: new Map(),
     state: undefined,
     outbox: [],

@@ -242,8 +242,9 @@ export class Watches {
     if (message === undefined || next.carried === 'done') return true;
     if (next.carried === 'on its way') return false;
     next.carried = 'done';
-    if (watch.carriage === undefined || watch.indexOnly) {
-      next.body = placeOf(message);
+    const place = placeOf(message);
+    if (place === undefined || watch.carriage === undefined || watch.indexOnly) {
+      next.body = place;
       return true;
     }
     const carried = this.#bodies.carry(message, watch.carriage);

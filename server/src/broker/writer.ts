@@ -5,7 +5,7 @@ import { PlatformError } from '@sluice/sdk/wire';
 import type { AppendOutcome, Engine, MessageRef } from '../engine/engine.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { invariant } from '../kernel/invariant.ts';
-import { type Durable, isUnsealed, seal, type Unsealed } from '../queue/change.ts';
+import { isUnsealed, seal, type Unsealed } from '../queue/change.ts';
 import type { Effect } from '../queue/decision.ts';
 import type { QueueName, StoredMessage } from '../queue/message.ts';
 import type { OutboxEntry, Transition } from '../queue/transition.ts';
@@ -34,6 +34,8 @@ type Needy = Leaving | Sent;
 interface Leaving {
   readonly kind: 'leaves';
   readonly change: Unsealed;
+  /** Its place among the changes of the turn. */
+  readonly at: number;
 }
 
 interface Sent {
@@ -102,10 +104,10 @@ export class Writer {
     const { engine, number: service } = this.#options;
     const leaving = missing.filter((needy) => needy.kind === 'leaves');
     const metas = await engine.metas(leaving.map((needy) => ({ service, ...placeOf(needy) })));
-    for (const [at, { change }] of leaving.entries()) {
-      const meta = metas[at];
+    for (const [nth, { at }] of leaving.entries()) {
+      const meta = metas[nth];
       invariant(meta !== undefined, 'a message that leaves its queue is stored');
-      turn.metas.set(change, meta);
+      turn.metas[at] = meta;
     }
     const sent = missing.filter((needy) => needy.kind === 'sent');
     for (let at = 0; at < sent.length; at += loadStep) {
@@ -135,7 +137,7 @@ export class Writer {
     turn.stage = 'appending';
     this.#appending += 1;
     this.#sequence += 1;
-    const transitions = turn.changes.map((change: Durable) => seal(change, turn.metas.get(change)));
+    const transitions = turn.changes.map((change, at) => seal(change, turn.metas[at]));
     turn.outbox = outboxOf(transitions);
     const { engine, number: service } = this.#options;
     const { state } = turn;
@@ -170,8 +172,9 @@ function outboxOf(transitions: readonly Transition[]): readonly OutboxEntry[] {
 
 function missingOf(turn: Turn): Needy[] {
   const missing: Needy[] = [];
-  for (const change of turn.changes) {
-    if (isUnsealed(change) && !turn.metas.has(change)) missing.push({ kind: 'leaves', change });
+  for (const [at, change] of turn.changes.entries()) {
+    if (turn.metas[at] !== undefined || !isUnsealed(change)) continue;
+    missing.push({ kind: 'leaves', change, at });
   }
   for (const effect of turn.outputs) {
     const isSent = effect.kind === 'deliver' && effect.deliveryId === 0;

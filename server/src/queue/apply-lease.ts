@@ -3,7 +3,7 @@
 
 import { invariant } from '../kernel/invariant.ts';
 import type { DeliverChange, ReturnChange } from './change.ts';
-import { isDelayed } from './mark.ts';
+import { emptyMark, isDelayed } from './mark.ts';
 import {
   type Consumer,
   type Entry,
@@ -22,7 +22,7 @@ export function applyDeliver(state: State, change: DeliverChange, now: Time): vo
   const consumer = state.consumers.get(change.consumer)?.consumer;
   invariant(group !== undefined, 'the group of a delivery exists');
   invariant(consumer !== undefined, 'the consumer of a delivery is attached');
-  const entry = entryOf(queue, group, change.index, change.mark);
+  const entry = entryOf(queue, group, change.index);
   dropLease(state, group, entry);
   takeOffer(group, entry);
   setMark(state, queue, group, entry, change.mark);
@@ -65,7 +65,7 @@ export function applyReturn(state: State, change: ReturnChange, now: Time): void
   const queue = state.queues[change.queue];
   const group = queue.groups.get(change.gid);
   invariant(group !== undefined, 'the group of a message that waits exists');
-  const entry = entryOf(queue, group, change.index, change.mark);
+  const entry = entryOf(queue, group, change.index);
   const holder = entry.consumer;
   if (change.occupies) holder?.occupied.add(entry.mark.deliveryId);
   dropLease(state, group, entry);
@@ -163,14 +163,14 @@ function clearLeased(queue: QueueState, index: number): void {
   if (expiresAt > 0) queue.expiries.push(expiresAt, index);
 }
 
-/** The entry of a message in a group, made with a mark that holds nothing yet. */
-export function entryOf(queue: QueueState, group: Group, index: number, mark: Mark): Entry {
+/** The entry of a message in a group, made with the mark of one that was never delivered. */
+export function entryOf(queue: QueueState, group: Group, index: number): Entry {
   let entry = group.entries.get(index);
   if (entry === undefined) {
     entry = {
       index,
       priority: queue.messages.priority(index),
-      mark: { ...mark, place: false, placeIndex: 0 },
+      mark: emptyMark,
       consumer: undefined,
       idleAt: Number.POSITIVE_INFINITY,
       backoffUntil: 0,

@@ -301,7 +301,7 @@ function close(
   resultBytes = 0,
 ): void {
   if (closing === undefined) return;
-  const metaBytes = queue.messages.facts(index)?.metaBytes ?? 0;
+  const metaBytes = queue.messages.metaBytes(index);
   const bytes = 160 + metaBytes + closing.reason.length + 96 * closing.outcomes.length;
   const { doneAt, retainUntil } = closing;
   state.records.add(index, { bytes, resultBytes, doneAt, retainUntil });

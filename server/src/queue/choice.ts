@@ -60,6 +60,8 @@ export interface Offered {
   readonly elsewhere: { readonly consumer: Consumer; readonly index: number } | undefined;
 }
 
+const nothingOffered: Offered = { offer: undefined, elsewhere: undefined };
+
 /** The first message behind the cursors that this consumer may have now. */
 export function nextOffer(
   state: State,
@@ -69,6 +71,7 @@ export function nextOffer(
   now: Time,
 ): Offered {
   const { offers } = group;
+  if (offers.size === 0) return nothingOffered;
   let elsewhere: Offered['elsewhere'];
   for (let at = 0; at < Math.min(offers.size, offersMax); at += 1) {
     const offer = offers.at(at);
@@ -120,7 +123,7 @@ export interface Fresh {
   readonly found: Offer | undefined;
   /** It stands behind one that has no place: the cursors stay where they are. */
   readonly isBlocked: boolean;
-  readonly cursors: readonly (readonly [number, number])[];
+  readonly cursors: [number, number][];
   readonly isPartial: boolean;
 }
 

@@ -4,7 +4,7 @@
 import type { Change } from './change.ts';
 import { freeSlots, nextFresh, nextOffer } from './choice.ts';
 import { decideSuspects } from './decide-suspects.ts';
-import { changing, type Decision, unchanged } from './decision.ts';
+import { changing, type Decision, done, unchanged } from './decision.ts';
 import { type Consequences, finish } from './lease-end.ts';
 import type { QueueName } from './message.ts';
 import { comesBefore } from './offers.ts';
@@ -73,7 +73,7 @@ function decideFor(
   const changes: Change[] = [];
   let chosen = fresh.found;
   if (offer !== undefined && (chosen === undefined || comesBefore(offer, chosen))) chosen = offer;
-  const cursors = [...fresh.cursors];
+  const { cursors } = fresh;
   if (chosen !== undefined && chosen === fresh.found && !fresh.isBlocked) {
     cursors.push([chosen.priority, chosen.index + 1]);
   }
@@ -86,7 +86,8 @@ function decideFor(
   const index = chosen?.index ?? elsewhere?.index;
   if (to !== undefined && index !== undefined) {
     const sent = send({ state, queue, group, consumer: to, index, now });
-    return { ...changing([...changes, ...sent.changes], sent.effects), more: true };
+    changes.push(...sent.changes);
+    return { changes, effects: sent.effects, reply: done, more: true };
   }
   // Only part of a long queue was looked at: the next decision goes on.
   if (!fresh.isPartial) changes.push({ kind: 'dry', consumer: consumer.number });

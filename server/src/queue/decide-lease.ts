@@ -14,6 +14,7 @@ import {
   finish,
   isKept,
   keptUntil,
+  type Rest,
   resultOf,
   roomInSink,
   takeAway,
@@ -196,7 +197,7 @@ export function decideComplete(state: State, command: CompleteCommand, now: Time
   const resultIndex = putsResult ? sink.lastIndex + 1 : entry.mark.placeIndex;
   if (!isLast) return completeForGroup(state, place, command, putsResult, resultIndex, now);
   const tags = failed ? new Map(causeTags(command)) : new Map<string, string>();
-  const closing = closingOf(entry.mark, now, {
+  const rest: Rest = {
     state: failed ? 'failed' : 'succeeded',
     cause: failed ? (command.code === '413' ? 'tooLarge' : 'modelAnswer') : 'completed',
     code: command.code,
@@ -204,10 +205,11 @@ export function decideComplete(state: State, command: CompleteCommand, now: Time
     sizeOut: command.body?.size ?? size,
     resultIndex,
     firstOutputAt: command.firstOutputAt,
-    retainUntil: keptUntil(state, queue, entry.index, now),
     contentType: isRecord ? command.contentType : undefined,
     after: command.body === undefined ? undefined : writeAfterwards({ result: command.body }),
-  });
+  };
+  const retainUntil = keptUntil(state, queue, entry.index, now);
+  const closing = closingOf(entry.mark, now, rest, retainUntil);
   const { contentType, payload } = command;
   const complete: CompleteChange = {
     kind: 'complete',

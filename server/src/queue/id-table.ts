@@ -11,13 +11,15 @@ const firstPlace = 2;
 /** The largest distance that fits a slot of 4 bytes. */
 const nearMax = 2 ** 32 - 1 - firstPlace;
 const smallestSlots = 64;
+const none: readonly number[] = [];
 
 /** Who keeps the hashes. */
 export interface IdOwner {
-  /** The hash of a place that is in the table. */
-  hashOf(place: number): Hash | undefined;
-  /** Visits every place that is in the table, when it is built anew. */
-  each(visit: (hash: Hash, place: number) => void): void;
+  /** Whether the place, which is in the table, has this hash. */
+  has(place: number, hash: Hash): boolean;
+  /** Visits every place that is in the table with the lower half of its hash, when the table is
+   * built anew. */
+  each(visit: (place: number, low: number) => void): void;
 }
 
 export class IdTable {
@@ -37,7 +39,7 @@ export class IdTable {
     this.#live += 1;
     const isFull = this.#used * 10 > this.#slots.length * 7;
     if (isFull || !this.#isNear(place)) this.#rebuild();
-    else this.#insert(hash, place);
+    else this.#insert(place, hash.low);
   }
 
   /** Before its owner forgets it. */
@@ -63,24 +65,24 @@ export class IdTable {
   }
 
   /** All places with this hash, in ascending order. */
-  find(hash: Hash): number[] {
+  find(hash: Hash): readonly number[] {
     const mask = this.#slots.length - 1;
-    const places: number[] = [];
+    let places: number[] | undefined;
     for (let at = hash.low & mask; this.#slots[at] !== empty; at = (at + 1) & mask) {
       const slot = this.#slots[at] ?? empty;
       if (slot === deleted) continue;
       const place = this.#base + slot - firstPlace;
-      const other = this.#owner.hashOf(place);
-      if (other !== undefined && other.low === hash.low && other.high === hash.high) {
-        places.push(place);
-      }
+      if (!this.#owner.has(place, hash)) continue;
+      if (places === undefined) places = [place];
+      else places.push(place);
     }
+    if (places === undefined) return none;
     return places.length > 1 ? places.sort((left, right) => left - right) : places;
   }
 
-  #insert(hash: Hash, place: number): void {
+  #insert(place: number, low: number): void {
     const mask = this.#slots.length - 1;
-    let at = hash.low & mask;
+    let at = low & mask;
     while (this.#slots[at] !== empty) at = (at + 1) & mask;
     this.#slots[at] = place - this.#base + firstPlace;
   }
@@ -95,7 +97,7 @@ export class IdTable {
     while (length < this.#live * 2) length *= 2;
     let lowest = Number.POSITIVE_INFINITY;
     let highest = 0;
-    this.#owner.each((_hash, place) => {
+    this.#owner.each((place) => {
       lowest = Math.min(lowest, place);
       highest = Math.max(highest, place);
     });
@@ -103,6 +105,6 @@ export class IdTable {
     const isNear = highest - lowest <= nearMax;
     this.#slots = isNear ? new Uint32Array(length) : new Float64Array(length);
     this.#used = this.#live;
-    this.#owner.each((hash, place) => this.#insert(hash, place));
+    this.#owner.each((place, low) => this.#insert(place, low));
   }
 }

@@ -31,8 +31,12 @@ export const noColumns: ColumnKind<undefined> = {
 };
 
 export class IndexTable<Columns> {
+  /** Where `seek` found something last: the row in the columns that it answered. */
+  row = 0;
   readonly #kind: ColumnKind<Columns>;
   readonly #chunks: Chunk<Columns>[] = [];
+  /** The chunk that was looked up last. */
+  #near = 0;
   #length = 0;
 
   constructor(kind: ColumnKind<Columns>) {
@@ -62,16 +66,20 @@ export class IndexTable<Columns> {
     return { chunk, row };
   }
 
-  /** Calls `use` with the place of a live row; undefined when there is none. */
-  read<Result>(index: number, use: (columns: Columns, row: number) => Result): Result | undefined {
+  /**
+   * The columns of a live row, whose place in them is `row` until the next call; undefined when
+   * there is none. No object and no closure: rules look up dozens of rows for each message.
+   */
+  seek(index: number): Columns | undefined {
     const chunk = this.#chunks[this.#chunkOf(index)];
     if (chunk === undefined) return undefined;
-    const row = rowOf(chunk, index);
-    return row < chunk.size && chunk.indexes[row] === index ? use(chunk.columns, row) : undefined;
+    this.row = rowOf(chunk, index);
+    return isLive(chunk, this.row, index) ? chunk.columns : undefined;
   }
 
   has(index: number): boolean {
-    return this.read(index, () => true) ?? false;
+    const chunk = this.#chunks[this.#chunkOf(index)];
+    return chunk !== undefined && isLive(chunk, rowOf(chunk, index), index);
   }
 
   /** Removes a live row; false when there is none. */
@@ -80,7 +88,7 @@ export class IndexTable<Columns> {
     const chunk = this.#chunks[at];
     if (chunk === undefined) return false;
     const row = rowOf(chunk, index);
-    if (row >= chunk.size || chunk.indexes[row] !== index) return false;
+    if (!isLive(chunk, row, index)) return false;
     chunk.indexes[row] = -index;
     chunk.live -= 1;
     this.#length -= 1;
@@ -130,12 +138,20 @@ export class IndexTable<Columns> {
   #chunkOf(index: number): number {
     let low = 0;
     let high = this.#chunks.length;
+    // What was looked up last is often looked up again.
+    const near = this.#chunks[this.#near];
+    if (near !== undefined && lastOf(near) >= index) {
+      const before = this.#chunks[this.#near - 1];
+      if (before === undefined || lastOf(before) < index) return this.#near;
+      high = this.#near;
+    }
     while (low < high) {
       const middle = (low + high) >>> 1;
       const chunk = this.#chunks[middle];
       if (chunk !== undefined && lastOf(chunk) < index) low = middle + 1;
       else high = middle;
     }
+    this.#near = low;
     return low;
   }
 
@@ -187,13 +203,21 @@ function lastOf(chunk: Chunk<unknown>): number {
   return Math.abs(chunk.indexes[chunk.size - 1] ?? 0);
 }
 
+function isLive(chunk: Chunk<unknown>, row: number, index: number): boolean {
+  return row < chunk.size && chunk.indexes[row] === index;
+}
+
 /** The first row of a chunk whose index (removed or not) is not below `index`. */
-function rowOf(chunk: Chunk<unknown>, index: number): number {
+function rowOf({ indexes, size }: Chunk<unknown>, index: number): number {
+  // Indexes rise by one or more from row to row: a row is never behind its distance from the first
+  // index, and in most chunks exactly there.
+  const last = Math.min(size, Math.max(0, index - Math.abs(indexes[0] ?? 0)));
+  if (last < size && Math.abs(indexes[last] ?? 0) === index) return last;
   let low = 0;
-  let high = chunk.size;
+  let high = last;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (Math.abs(chunk.indexes[middle] ?? 0) < index) low = middle + 1;
+    if (Math.abs(indexes[middle] ?? 0) < index) low = middle + 1;
     else high = middle;
   }
   return low;

@@ -159,12 +159,12 @@ function die(
   const resultIndex = notice === undefined ? mark.placeIndex : sink.lastIndex + 1;
   const closing =
     queue.name === 'input'
-      ? closingOf(mark, now, {
-          ...end,
-          state: 'dead',
-          resultIndex,
-          retainUntil: askedUntil(queue, entry.index, now),
-        })
+      ? closingOf(
+          mark,
+          now,
+          { ...end, state: 'dead', resultIndex },
+          askedUntil(queue, entry.index, now),
+        )
       : undefined;
   changes.push({ kind: 'dead', queue: queue.name, index: entry.index, rear, notice, closing });
   return { changes, effects };
@@ -224,12 +224,9 @@ export function removal(
 ): Change {
   const closing =
     queue.name === 'input'
-      ? closingOf(workingMark(state, queue, index), now, {
-          ...rest,
-          retainUntil: askedUntil(queue, index, now),
-        })
+      ? closingOf(workingMark(state, queue, index), now, rest, askedUntil(queue, index, now))
       : undefined;
-  const source = queue.messages.facts(index)?.source ?? 0;
+  const source = queue.messages.source(index);
   const { cause } = rest;
   return { kind: 'remove', queue: queue.name, index, cause, at: now.wall, source, closing };
 }
@@ -265,13 +262,17 @@ export interface Rest {
   readonly sizeOut?: number;
   readonly resultIndex?: number;
   readonly firstOutputAt?: number;
-  readonly retainUntil?: number;
   readonly contentType?: string | undefined;
   readonly after?: string | undefined;
 }
 
 /** How a request came to rest, with what its deliveries tell. */
-export function closingOf(mark: Mark | undefined, now: Time, rest: Rest): Closing {
+export function closingOf(
+  mark: Mark | undefined,
+  now: Time,
+  rest: Rest,
+  retainUntil: number,
+): Closing {
   return {
     state: rest.state,
     cause: rest.cause,
@@ -287,7 +288,7 @@ export function closingOf(mark: Mark | undefined, now: Time, rest: Rest): Closin
     resultIndex: rest.resultIndex ?? mark?.placeIndex ?? 0,
     code: rest.code ?? '',
     reason: rest.reason ?? '',
-    retainUntil: rest.retainUntil ?? 0,
+    retainUntil,
     contentType: rest.contentType,
     after: rest.after,
   };

@@ -25,6 +25,8 @@ interface Columns {
   retainMs: Float64Array | undefined;
 }
 
+const noHashes: readonly Hash[] = [];
+
 const flag = { hidden: 1, leased: 2, recordHome: 4 } as const;
 
 const columnKind: ColumnKind<Columns> = {
@@ -133,7 +135,8 @@ export function filterOf(key: HashKey, tags: Tags, id: string | undefined): Filt
 }
 
 /** One hash a tag, in the order of the tags. */
-export function hashTags(key: HashKey, tags: Tags): Hash[] {
+export function hashTags(key: HashKey, tags: Tags): readonly Hash[] {
+  if (tags.size === 0) return noHashes;
   const hashes: Hash[] = [];
   for (const [name, value] of tags) hashes.push(hashTag(key, name, value));
   return hashes;
@@ -142,7 +145,7 @@ export function hashTags(key: HashKey, tags: Tags): Hash[] {
 export class Messages {
   readonly #table = new IndexTable<Columns>(columnKind);
   readonly #ids = new IdTable({
-    hashOf: (index) => this.idHash(index),
+    has: (index, hash) => this.#hasId(index, hash),
     each: (visit) => this.#eachId(visit),
   });
   readonly #tags = new TagArena();
@@ -174,37 +177,54 @@ export class Messages {
     const hash = this.idHash(index);
     invariant(hash !== undefined, 'a message that is removed exists');
     this.#ids.remove(hash, index);
-    this.#table.read(index, (columns, row) => this.#tags.remove(columns.tags?.[row] ?? 0));
+    const tags = this.#table.seek(index)?.tags?.[this.#table.row];
+    if (tags !== undefined) this.#tags.remove(tags);
     this.#table.remove(index);
     this.#ids.shrink();
   }
 
   facts(index: number): Facts | undefined {
-    return this.#table.read(index, (columns, row) => {
-      const flags = columns.flags[row] ?? 0;
-      return {
-        index,
-        priority: columns.priority?.[row] ?? 0,
-        size: columns.size[row] ?? 0,
-        metaBytes: columns.metaBytes[row] ?? 0,
-        hidden: (flags & flag.hidden) !== 0,
-        leased: (flags & flag.leased) !== 0,
-        home: (flags & flag.recordHome) !== 0 ? 'record' : 'sink',
-        expiresAt: columns.expiresAt?.[row] ?? 0,
-        source: columns.source?.[row] ?? 0,
-        finishBy: columns.finishBy?.[row] ?? 0,
-        retainMs: columns.retainMs?.[row] ?? 0,
-      };
-    });
+    const columns = this.#table.seek(index);
+    if (columns === undefined) return undefined;
+    const { row } = this.#table;
+    const flags = columns.flags[row] ?? 0;
+    return {
+      index,
+      priority: columns.priority?.[row] ?? 0,
+      size: columns.size[row] ?? 0,
+      metaBytes: columns.metaBytes[row] ?? 0,
+      hidden: (flags & flag.hidden) !== 0,
+      leased: (flags & flag.leased) !== 0,
+      home: (flags & flag.recordHome) !== 0 ? 'record' : 'sink',
+      expiresAt: columns.expiresAt?.[row] ?? 0,
+      source: columns.source?.[row] ?? 0,
+      finishBy: columns.finishBy?.[row] ?? 0,
+      retainMs: columns.retainMs?.[row] ?? 0,
+    };
   }
 
   priority(index: number): number {
-    return this.#table.read(index, (columns, row) => columns.priority?.[row]) ?? 0;
+    return this.#table.seek(index)?.priority?.[this.#table.row] ?? 0;
+  }
+
+  /** Of its texts; 0 when there is no such message. */
+  metaBytes(index: number): number {
+    return this.#table.seek(index)?.metaBytes[this.#table.row] ?? 0;
+  }
+
+  /** Of its payload; 0 when there is no such message. */
+  size(index: number): number {
+    return this.#table.seek(index)?.size[this.#table.row] ?? 0;
+  }
+
+  /** The input message that a result was made from; 0 = none. */
+  source(index: number): number {
+    return this.#table.seek(index)?.source?.[this.#table.row] ?? 0;
   }
 
   /** For how long its submitter asked to keep what becomes of it; 0 = did not. */
   retainMs(index: number): number {
-    return this.#table.read(index, (columns, row) => columns.retainMs?.[row]) ?? 0;
+    return this.#table.seek(index)?.retainMs?.[this.#table.row] ?? 0;
   }
 
   isHidden(index: number): boolean {
@@ -228,31 +248,29 @@ export class Messages {
   }
 
   idHash(index: number): Hash | undefined {
-    return this.#table.read(index, (columns, row) => ({
-      low: columns.idLow[row] ?? 0,
-      high: columns.idHigh[row] ?? 0,
-    }));
+    const columns = this.#table.seek(index);
+    if (columns === undefined) return undefined;
+    const { row } = this.#table;
+    return { low: columns.idLow[row] ?? 0, high: columns.idHigh[row] ?? 0 };
   }
 
-  tagHashes(index: number): Hash[] {
-    return this.#table.read(index, (c, row) => this.#tags.list(c.tags?.[row] ?? 0)) ?? [];
+  tagHashes(index: number): readonly Hash[] {
+    const tags = this.#table.seek(index)?.tags?.[this.#table.row] ?? 0;
+    return tags === 0 ? noHashes : this.#tags.list(tags);
   }
 
   /** The indexes of all messages with this request id, ascending. */
-  withId(hash: Hash): number[] {
+  withId(hash: Hash): readonly number[] {
     return this.#ids.find(hash);
   }
 
   matches(index: number, filter: Filter): boolean {
-    const found = this.#table.read(index, (columns, row) => {
-      const { id } = filter;
-      if (id !== undefined && (columns.idLow[row] !== id.low || columns.idHigh[row] !== id.high)) {
-        return false;
-      }
-      const tags = columns.tags?.[row] ?? 0;
-      return filter.tags.every((tag) => this.#tags.has(tags, tag));
-    });
-    return found ?? false;
+    const { id } = filter;
+    if (id !== undefined && !this.#hasId(index, id)) return false;
+    const columns = this.#table.seek(index);
+    if (columns === undefined) return false;
+    const tags = columns.tags?.[this.#table.row] ?? 0;
+    return filter.tags.every((tag) => this.#tags.has(tags, tag));
   }
 
   firstFrom(index: number): number {
@@ -263,25 +281,33 @@ export class Messages {
     return this.#table.countBelow(index);
   }
 
-  #eachId(visit: (hash: Hash, index: number) => void): void {
+  #hasId(index: number, { low, high }: Hash): boolean {
+    const columns = this.#table.seek(index);
+    if (columns === undefined) return false;
+    const { row } = this.#table;
+    return columns.idLow[row] === low && columns.idHigh[row] === high;
+  }
+
+  #eachId(visit: (index: number, low: number) => void): void {
     for (const { indexes, columns, head, size } of this.#table.chunks) {
       for (let row = head; row < size; row += 1) {
         const index = indexes[row] ?? 0;
-        if (index <= 0) continue;
-        visit({ low: columns.idLow[row] ?? 0, high: columns.idHigh[row] ?? 0 }, index);
+        if (index > 0) visit(index, columns.idLow[row] ?? 0);
       }
     }
   }
 
   #hasFlag(index: number, bit: number): boolean {
-    return this.#table.read(index, (c, row) => ((c.flags[row] ?? 0) & bit) !== 0) ?? false;
+    const flags = this.#table.seek(index)?.flags[this.#table.row] ?? 0;
+    return (flags & bit) !== 0;
   }
 
   #setFlag(index: number, bit: number, on: boolean): void {
-    this.#table.read(index, (columns, row) => {
-      const flags = columns.flags[row] ?? 0;
-      columns.flags[row] = on ? flags | bit : flags & ~bit;
-    });
+    const columns = this.#table.seek(index);
+    if (columns === undefined) return;
+    const { row } = this.#table;
+    const flags = columns.flags[row] ?? 0;
+    columns.flags[row] = on ? flags | bit : flags & ~bit;
   }
 
   #compactTags(): void {

@@ -20,6 +20,8 @@ export interface RecentId {
   readonly bodyHash: number;
 }
 
+const none: readonly RecentId[] = [];
+
 export class RecentIds {
   #lows = new Uint32Array(smallestRing);
   #highs = new Uint32Array(smallestRing);
@@ -31,7 +33,7 @@ export class RecentIds {
   #first = 1;
   #next = 1;
   readonly #table = new IdTable({
-    hashOf: (place) => this.#hashAt(place),
+    has: (place, hash) => this.#has(place, hash),
     each: (visit) => this.#each(visit),
   });
 
@@ -54,9 +56,11 @@ export class RecentIds {
   }
 
   /** The ids with this hash of the `ms` before `wall`, oldest first. */
-  find(hash: Hash, wall: number, ms: number = recentIdsMs): RecentId[] {
+  find(hash: Hash, wall: number, ms: number = recentIdsMs): readonly RecentId[] {
+    const places = this.#table.find(hash);
+    if (places.length === 0) return none;
     const found: RecentId[] = [];
-    for (const place of this.#table.find(hash)) {
+    for (const place of places) {
       const slot = place & (this.#lows.length - 1);
       if (isOld(this.#times[slot] ?? 0, wall, ms)) continue;
       found.push({ index: this.#indexes[slot] ?? 0, bodyHash: this.#bodies[slot] ?? 0 });
@@ -83,22 +87,22 @@ export class RecentIds {
   }
 
   #dropFirst(): void {
-    const hash = this.#hashAt(this.#first);
-    if (hash !== undefined) this.#table.remove(hash, this.#first);
+    const slot = this.#first & (this.#lows.length - 1);
+    const hash = { low: this.#lows[slot] ?? 0, high: this.#highs[slot] ?? 0 };
+    this.#table.remove(hash, this.#first);
     this.#first += 1;
   }
 
-  #each(visit: (hash: Hash, place: number) => void): void {
+  #each(visit: (place: number, low: number) => void): void {
+    const mask = this.#lows.length - 1;
     for (let place = this.#first; place < this.#next; place += 1) {
-      const hash = this.#hashAt(place);
-      if (hash !== undefined) visit(hash, place);
+      visit(place, this.#lows[place & mask] ?? 0);
     }
   }
 
-  #hashAt(place: number): Hash | undefined {
-    if (place < this.#first || place >= this.#next) return undefined;
+  #has(place: number, { low, high }: Hash): boolean {
     const slot = place & (this.#lows.length - 1);
-    return { low: this.#lows[slot] ?? 0, high: this.#highs[slot] ?? 0 };
+    return this.#lows[slot] === low && this.#highs[slot] === high;
   }
 
   #resize(wanted: number): void {

@@ -75,7 +75,7 @@ export class Restorer {
       group.ahead.add(index);
       return;
     }
-    const entry = entryOf(queue, group, index, mark);
+    const entry = entryOf(queue, group, index);
     setMark(state, queue, group, entry, mark);
     if (isWorkingGroup(state, queue, group)) this.#countLeft(mark);
     if (mark.state === 'leased') {

@@ -241,7 +241,9 @@ export class JudgedQueues implements Queues {
   }
 
   async commitDelivery(queue: QueueName, deliveryId: number): Promise<void> {
-    const ask = (): Promise<void> => this.#inner.commitDelivery(queue, deliveryId);
+    const ask = async (): Promise<void> => {
+      await this.#inner.commitDelivery(queue, deliveryId);
+    };
     const { groups, holders } = this.#oracle;
     const token = queue === 'input' ? holders.token(deliveryId) : undefined;
     if (token === undefined) return this.#judge(ask);

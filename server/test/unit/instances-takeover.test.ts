@@ -96,9 +96,9 @@ it('does not go on with two copies under one name', async () => {
   expect(now.driver.endedLeft).toEqual(['reader-same']);
 });
 
-it('lists the copies in the order in which they were started, however they were found', async () => {
+it('lists copies in the order in which they were started, however they were found', async () => {
   const now = await stage(
-    { count: 2 },
+    {},
     (driver) => {
       const late = { ...driver.survivor('reader-late', '1.2'), startedAt: 9 };
       driver.left = [late, driver.survivor('reader-early', '1.2')];

@@ -216,7 +216,7 @@ export function filterOf(call: { readonly tags: Tags; readonly id: string }): {
   return { tags: withoutId(call.tags), id: call.id === '' ? tagId : call.id };
 }
 
-function settle(place: Place, call: Commit | GiveBack, settled: Promise<void>): void {
+function settle(place: Place, call: Commit | GiveBack, settled: Promise<unknown>): void {
   const { link, session } = place;
   settled.then(
     () => {

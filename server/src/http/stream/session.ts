@@ -11,6 +11,10 @@ export class Session {
   readonly token: string;
   readonly #settledMax: number;
   readonly #settled = new Map<number, number>();
+  /** The deliveries that are remembered, in a ring. A map that is emptied at its head and filled at
+   * its tail finds its head ever more slowly. */
+  readonly #order: number[] = [];
+  #oldest = 0;
   /** Its token was good for a queue. */
   isTrusted = false;
   /** Closes the connection that has the session now. */
@@ -33,12 +37,16 @@ export class Session {
    * answer, and answers arrive in order: so this many are always enough.
    */
   settled(deliveryId: number, value: number): void {
+    const isNew = !this.#settled.has(deliveryId);
     this.#settled.set(deliveryId, value);
-    if (this.#settled.size <= this.#settledMax) return;
-    for (const oldest of this.#settled.keys()) {
-      this.#settled.delete(oldest);
+    if (!isNew) return;
+    if (this.#order.length < this.#settledMax) {
+      this.#order.push(deliveryId);
       return;
     }
+    this.#settled.delete(this.#order[this.#oldest] ?? 0);
+    this.#order[this.#oldest] = deliveryId;
+    this.#oldest = (this.#oldest + 1) % this.#settledMax;
   }
 
   /** What a call about the delivery was answered; undefined = there was none, or long ago. */

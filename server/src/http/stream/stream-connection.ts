@@ -67,6 +67,8 @@ export class StreamConnection {
   readonly #follows: Follows;
   readonly #assembler: Assembler<SizedCall>;
   readonly #channels = new Map<number, Channel>();
+  /** Of the last call on each channel: most are good for the next one. */
+  readonly #places = new Map<Channel, Place>();
   readonly #helloTimer: Timer;
   #hello: Hello | undefined;
   #session: Session | undefined;
@@ -334,8 +336,10 @@ export class StreamConnection {
     }
     const id = call.kind === 'get' ? filterOf(call).id : undefined;
     const queues = channel.use(needs[call.kind], this.#message, id);
+    const known = this.#places.get(channel);
+    if (known?.queues === queues) return known;
     const { describe, workers, requests, store } = this.#parts;
-    return {
+    const place: Place = {
       link: this.#link,
       session,
       channel,
@@ -348,6 +352,8 @@ export class StreamConnection {
       workers,
       store,
     };
+    this.#places.set(channel, place);
+    return place;
   }
 
   #done(number: number): void {

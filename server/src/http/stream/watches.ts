@@ -149,9 +149,9 @@ export class Watches {
     return {
       deliver: (delivery) => {
         const shown = shownOf(delivery, service);
-        const facts = fetches ? factsOf(delivery) : {};
-        const isApart = indexOnly || facts.apart !== undefined;
-        sendDelivery(link, number, { ...shown, ...facts }, isApart ? noBytes : shown.payload);
+        const facts = fetches ? factsOf(delivery) : undefined;
+        const isApart = indexOnly || facts?.apart !== undefined;
+        sendDelivery(link, number, shown, facts, isApart ? noBytes : shown.payload);
       },
       voided: (deliveryId, reason) =>
         link.sayInOrder({ kind: 'voided', watch: number, deliveryId, reason }),
@@ -214,29 +214,25 @@ function factsOf({ body, home }: Delivery): DeliveryFacts {
 function sendDelivery(
   link: Link,
   watch: number,
-  delivery: Delivery & DeliveryFacts,
+  delivery: Delivery,
+  facts: DeliveryFacts | undefined,
   payload: Uint8Array,
 ): void {
-  const { apart, largeResult } = delivery;
-  link.sayInOrder(
-    {
-      kind: 'deliver',
-      watch,
-      deliveryId: delivery.deliveryId,
-      deliveries: delivery.deliveries,
-      index: delivery.index,
-      id: delivery.id,
-      tags: delivery.tags,
-      priority: delivery.priority,
-      contentType: delivery.contentType,
-      path: delivery.path,
-      acceptedAt: delivery.acceptedAt,
-      payload,
-      transfer: 0,
-      size: payload.length,
-      ...(apart === undefined ? {} : { apart }),
-      ...(largeResult === undefined ? {} : { largeResult }),
-    },
+  const operation = {
+    kind: 'deliver',
+    watch,
+    deliveryId: delivery.deliveryId,
+    deliveries: delivery.deliveries,
+    index: delivery.index,
+    id: delivery.id,
+    tags: delivery.tags,
+    priority: delivery.priority,
+    contentType: delivery.contentType,
+    path: delivery.path,
+    acceptedAt: delivery.acceptedAt,
     payload,
-  );
+    transfer: 0,
+    size: payload.length,
+  } as const;
+  link.sayInOrder(facts === undefined ? operation : { ...operation, ...facts }, payload);
 }
