@@ -7,10 +7,11 @@ import type { Clock } from '../kernel/clock.ts';
 import { invariant } from '../kernel/invariant.ts';
 import type { Random } from '../kernel/random.ts';
 import { apply } from '../queue/apply.ts';
-import { type Change, type Durable, isDurable, seal } from '../queue/change.ts';
+import { type Change, type Durable, isDurable, isUnsealed } from '../queue/change.ts';
 import { decideRecovered, Restorer } from '../queue/restore.ts';
 import type { ServiceSettings } from '../queue/settings.ts';
 import { createState, durableState, type State } from '../queue/state.ts';
+import type { Transition } from '../queue/transition.ts';
 import type { BodyBook } from './body-book.ts';
 
 export interface RecoveryOptions {
@@ -48,7 +49,7 @@ export async function recoverState(options: RecoveryOptions): Promise<Recovered>
     const decision = decideRecovered(state, now);
     const changes = isFirst ? [epoch, ...decision.changes] : decision.changes;
     for (const change of changes) apply(state, change, now);
-    const durable = changes.filter(isDurable);
+    const durable = changes.filter(isDurable).map(takesNothing);
     if (durable.length > 0) {
       sequence += 1;
       await write(state, sequence, durable, options);
@@ -90,10 +91,16 @@ async function restoreRows(state: State, options: RecoveryOptions): Promise<void
   bodies?.whole();
 }
 
+/** Recovery gives messages back and opens an epoch: nothing leaves, so nothing needs a meta. */
+function takesNothing(change: Durable): Transition {
+  invariant(!isUnsealed(change), 'recovery takes no message away');
+  return change;
+}
+
 async function write(
   state: State,
   sequence: number,
-  changes: readonly Durable[],
+  transitions: readonly Transition[],
   options: RecoveryOptions,
 ): Promise<void> {
   const outcome = await options.engine.append({
@@ -101,8 +108,7 @@ async function write(
     epoch: state.epoch,
     sequence,
     state: durableState(state),
-    // Recovery gives messages back and opens an epoch: nothing leaves, so nothing needs a meta.
-    transitions: changes.map((change) => seal(change, undefined)),
+    transitions,
   });
   if (outcome.kind !== 'durable') {
     const text = `the engine did not accept epoch ${state.epoch}: ${outcome.kind}`;

@@ -8,9 +8,10 @@ import { type Change, isDurable, isUnsealed, seal, type Unsealed } from '../queu
 import { type Command, decide } from '../queue/decide.ts';
 import { endedWatches } from '../queue/decide-remove.ts';
 import type { Effect, Reply } from '../queue/decision.ts';
-import type { MessageMeta, QueueName } from '../queue/message.ts';
+import type { QueueName } from '../queue/message.ts';
 import { durableState, queuesOf, type State } from '../queue/state.ts';
 import type { Time } from '../queue/time.ts';
+import type { Transition } from '../queue/transition.ts';
 import type { Stored } from './stored.ts';
 import { createTurn, type Turn } from './turn.ts';
 
@@ -198,7 +199,7 @@ export class TurnRunner {
     for (const change of changes) {
       if (isDurable(change)) {
         turn.changes.push(change);
-        turn.metas.push(isUnsealed(change) ? this.#leaves(change) : undefined);
+        turn.transitions.push(isUnsealed(change) ? this.#leaves(change) : change);
       }
       apply(this.#state, change, now);
       if (change.kind === 'put') {
@@ -218,22 +219,21 @@ export class TurnRunner {
     }
   }
 
-  /** Lets go of what leaves; answers what sealing needs of it, where that is in memory. */
-  #leaves(change: Unsealed): MessageMeta | undefined {
+  /** Lets go of what leaves; answers what is written, where the meta for that is in memory. */
+  #leaves(change: Unsealed): Transition | undefined {
     const queue = change.kind === 'complete' ? 'input' : change.queue;
     const meta = this.#stored.meta(queue, change.index);
     this.#stored.removed(queue, change.index);
     if (change.kind === 'dead') this.#isCut = true;
-    if (change.kind !== 'complete' || change.result === undefined) return meta;
     if (meta === undefined) {
-      this.#isCut = true;
+      if (change.kind === 'complete' && change.result !== undefined) this.#isCut = true;
       return undefined;
     }
+    const transition = seal(change, meta);
     // The result can be delivered from memory as well.
-    const sealed = seal(change, meta);
-    if (sealed.kind === 'complete' && sealed.result !== undefined) {
-      this.#stored.add('sink', sealed.result);
+    if (transition.kind === 'complete' && transition.result !== undefined) {
+      this.#stored.add('sink', transition.result);
     }
-    return meta;
+    return transition;
   }
 }

@@ -3,8 +3,8 @@
 
 import type { Durable } from '../queue/change.ts';
 import type { Effect, Reply } from '../queue/decision.ts';
-import type { MessageMeta, StoredMessage } from '../queue/message.ts';
-import type { OutboxEntry, ServiceState } from '../queue/transition.ts';
+import type { StoredMessage } from '../queue/message.ts';
+import type { OutboxEntry, ServiceState, Transition } from '../queue/transition.ts';
 
 export type Output =
   | Effect
@@ -22,9 +22,9 @@ export type Stage = 'decided' | 'loading' | 'appending' | 'durable';
 export interface Turn {
   stage: Stage;
   readonly changes: Durable[];
-  /** The metas of messages that leave by the change at the same place, noted while they were in
-   * memory; undefined where none was, or none leaves. */
-  readonly metas: (MessageMeta | undefined)[];
+  /** What is written for the change at the same place; undefined where that has to be read back
+   * first. */
+  readonly transitions: (Transition | undefined)[];
   readonly outputs: Output[];
   /** Messages sent without a lease: they are gone from the engine when they are released. undefined
    * where one is damaged. */
@@ -39,7 +39,7 @@ export function createTurn(): Turn {
     stage: 'decided',
     changes: [],
     outputs: [],
-    metas: [],
+    transitions: [],
     sent: new Map(),
     state: undefined,
     outbox: [],

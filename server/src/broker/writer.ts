@@ -104,10 +104,10 @@ export class Writer {
     const { engine, number: service } = this.#options;
     const leaving = missing.filter((needy) => needy.kind === 'leaves');
     const metas = await engine.metas(leaving.map((needy) => ({ service, ...placeOf(needy) })));
-    for (const [nth, { at }] of leaving.entries()) {
+    for (const [nth, { change, at }] of leaving.entries()) {
       const meta = metas[nth];
       invariant(meta !== undefined, 'a message that leaves its queue is stored');
-      turn.metas[at] = meta;
+      turn.transitions[at] = seal(change, meta);
     }
     const sent = missing.filter((needy) => needy.kind === 'sent');
     for (let at = 0; at < sent.length; at += loadStep) {
@@ -137,7 +137,8 @@ export class Writer {
     turn.stage = 'appending';
     this.#appending += 1;
     this.#sequence += 1;
-    const transitions = turn.changes.map((change, at) => seal(change, turn.metas[at]));
+    const transitions = turn.transitions.filter((transition) => transition !== undefined);
+    invariant(transitions.length === turn.changes.length, 'a turn is written whole');
     turn.outbox = outboxOf(transitions);
     const { engine, number: service } = this.#options;
     const { state } = turn;
@@ -172,8 +173,9 @@ function outboxOf(transitions: readonly Transition[]): readonly OutboxEntry[] {
 
 function missingOf(turn: Turn): Needy[] {
   const missing: Needy[] = [];
-  for (const [at, change] of turn.changes.entries()) {
-    if (turn.metas[at] !== undefined || !isUnsealed(change)) continue;
+  for (let at = 0; at < turn.changes.length; at += 1) {
+    const change = turn.changes[at];
+    if (turn.transitions[at] !== undefined || change === undefined || !isUnsealed(change)) continue;
     missing.push({ kind: 'leaves', change, at });
   }
   for (const effect of turn.outputs) {

@@ -209,23 +209,21 @@ export function isUnsealed(change: Durable): change is Unsealed {
   return change.kind === 'remove' || change.kind === 'complete' || change.kind === 'dead';
 }
 
-/** Turns a durable change into the transition that is written. `meta` is the meta of the message
- * that leaves its queue, undefined for changes that take none away. */
-export function seal(change: Durable, meta: MessageMeta | undefined): Transition {
-  if (!isUnsealed(change)) return change;
-  if (meta === undefined) throw new Error('a change that takes a message away needs its meta');
+/** Turns a change that takes a message away into the transition that is written, with what the
+ * `meta` of that message says. */
+export function seal(change: Unsealed, meta: MessageMeta): Transition {
+  if (change.kind === 'complete') {
+    const { kind, index, result, payload, recordResult, closing } = change;
+    const message = result === undefined ? undefined : { meta: derive(meta, result), payload };
+    const record = recordOf(meta, closing);
+    return { kind, index, result: message, recordResult, record, outbox: outboxOf(meta) };
+  }
   const record = change.closing === undefined ? undefined : recordOf(meta, change.closing);
   const outbox = record === undefined ? undefined : outboxOf(meta);
   switch (change.kind) {
     case 'remove': {
       const { kind, queue, index, cause, at, source } = change;
       return { kind, queue, index, cause, at, source, record, outbox };
-    }
-    case 'complete': {
-      const { kind, index, result, payload, recordResult, closing } = change;
-      const message = result === undefined ? undefined : { meta: derive(meta, result), payload };
-      const done = recordOf(meta, closing);
-      return { kind, index, result: message, recordResult, record: done, outbox };
     }
     case 'dead': {
       const { kind, queue, index, rear, notice } = change;

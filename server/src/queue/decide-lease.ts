@@ -1,7 +1,7 @@
 // What holders say of their deliveries: commits by index (rule 6), negative commits, completion by
 // fencing token (rules 4, 5), giving back, touching.
 
-import { oversizedText } from '@sluice/sdk/wire';
+import { noTags, oversizedText } from '@sluice/sdk/wire';
 import { writeAfterwards } from './afterwards.ts';
 import type { Change, CompleteChange } from './change.ts';
 import { noteFree } from './decide-cancel.ts';
@@ -196,7 +196,7 @@ export function decideComplete(state: State, command: CompleteCommand, now: Time
   const putsResult = hasResult && !isRecord && entry.mark.placeIndex === 0;
   const resultIndex = putsResult ? sink.lastIndex + 1 : entry.mark.placeIndex;
   if (!isLast) return completeForGroup(state, place, command, putsResult, resultIndex, now);
-  const tags = failed ? new Map(causeTags(command)) : new Map<string, string>();
+  const tags = failed ? new Map(causeTags(command)) : noTags;
   const rest: Rest = {
     state: failed ? 'failed' : 'succeeded',
     cause: failed ? (command.code === '413' ? 'tooLarge' : 'modelAnswer') : 'completed',

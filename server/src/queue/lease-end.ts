@@ -1,6 +1,7 @@
 // How leases end: the message waits again, is done for a group, or is dead. Everything that takes
 // a message away or gives it back is decided here, so that counting is in one place (rules 9, 10).
 
+import { noTags } from '@sluice/sdk/wire';
 import type { Change, Closing, Derived } from './change.ts';
 import type { Effect } from './decision.ts';
 import { emptyMark } from './mark.ts';
@@ -192,7 +193,7 @@ export function resultOf(state: State, source: number, size: number, now: Time):
     expiresAt: expireMs > 0 ? now.wall + expireMs : 0,
     source,
     contentType: undefined,
-    tags: new Map(),
+    tags: noTags,
   };
 }
 
