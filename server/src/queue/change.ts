@@ -2,7 +2,7 @@
 // message knows (id, tags ...): `seal` adds it, from the message's meta, before they go to the
 // engine. Passing changes live in memory only and are gone after a restart.
 
-import type { Tags } from '@sluice/sdk/wire';
+import { noBytes, type Tags } from '@sluice/sdk/wire';
 import type { MessageMeta, QueueName } from './message.ts';
 import type { Filter } from './messages.ts';
 import type { DeliveryOutcome, RequestRecord, RestCause, RestState } from './record.ts';
@@ -220,27 +220,20 @@ export function seal(change: Unsealed, meta: MessageMeta): Transition {
   }
   const record = change.closing === undefined ? undefined : recordOf(meta, change.closing);
   const outbox = record === undefined ? undefined : outboxOf(meta);
-  switch (change.kind) {
-    case 'remove': {
-      const { kind, queue, index, cause, at, source } = change;
-      return { kind, queue, index, cause, at, source, record, outbox };
-    }
-    case 'dead': {
-      const { kind, queue, index, rear, notice } = change;
-      return {
-        kind,
-        queue,
-        index,
-        rear: rear === undefined ? undefined : derive(meta, rear),
-        notice:
-          notice === undefined
-            ? undefined
-            : { meta: derive(meta, notice), payload: new Uint8Array(0) },
-        record,
-        outbox,
-      };
-    }
+  if (change.kind === 'remove') {
+    const { kind, queue, index, cause, at, source } = change;
+    return { kind, queue, index, cause, at, source, record, outbox };
   }
+  const { kind, queue, index, rear, notice } = change;
+  return {
+    kind,
+    queue,
+    index,
+    rear: rear === undefined ? undefined : derive(meta, rear),
+    notice: notice === undefined ? undefined : { meta: derive(meta, notice), payload: noBytes },
+    record,
+    outbox,
+  };
 }
 
 /** Rule 4: whoever asked to be told is, in the same transition. */
