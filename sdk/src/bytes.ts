@@ -8,8 +8,9 @@ const encoder = new TextEncoder();
 // `ignoreBOM` keeps a leading U+FEFF: it is part of the text, not a mark of its encoding.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-// Below this length a loop over the characters beats the call into the text coder.
-const shortText = 48;
+// Up to these lengths a loop over the characters beats the call into the text coder. A text that
+// was put together from many pieces takes more memory than one that the decoder made.
+const shortText = { writing: 47, reading: 16 } as const;
 
 /** A buffer that grows while it is filled. `take` hands it over and begins a new one. */
 export class ByteWriter {
@@ -54,7 +55,7 @@ export class ByteWriter {
   /** UTF-8 with its length in bytes before it. Lone surrogates become U+FFFD. */
   text(value: string): void {
     const length = value.length;
-    if (length < shortText && this.#ascii(value)) return;
+    if (length <= shortText.writing && this.#ascii(value)) return;
     // One UTF-16 unit takes at most three bytes of UTF-8.
     this.#reserve(8 + length * 3);
     const bytes = encoder.encode(value);
@@ -136,7 +137,7 @@ export class ByteWriter {
 /** Reads what a ByteWriter wrote. Byte strings come out as views, not copies. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  readonly #end: number;
+  #end: number;
   #at: number;
 
   /** Reads `bytes` from `start` up to `end`. */
@@ -179,7 +180,7 @@ export class ByteReader {
   text(): string {
     const length = this.varint();
     const start = this.#advance(length);
-    if (length < shortText) {
+    if (length <= shortText.reading) {
       const text = this.#ascii(start, length);
       if (text !== undefined) return text;
     }
@@ -211,6 +212,21 @@ export class ByteReader {
     return new ByteReader(this.#bytes, start, start + length);
   }
 
+  /** Like `inner`, without another reader: ends this one after the next `length` bytes. Answers
+   * what `leave` takes. */
+  enter(length: number): number {
+    const outer = this.#end;
+    this.#end = this.#advance(length) + length;
+    this.#at = this.#end - length;
+    return outer;
+  }
+
+  /** Passes over what is left of the bytes that were entered. */
+  leave(outer: number): void {
+    this.#at = this.#end;
+    this.#end = outer;
+  }
+
   /** The three bytes that `closeRecord` wrote. */
   recordLength(): number {
     const low = this.byte();
@@ -220,8 +236,20 @@ export class ByteReader {
 
   #ascii(start: number, length: number): string | undefined {
     const bytes = this.#bytes;
+    const end = start + length;
     let text = '';
-    for (let at = start; at < start + length; at++) {
+    let at = start;
+    // Four characters at a time: each piece of a text that is added is another object.
+    for (; at + 4 <= end; at += 4) {
+      // Inside the bounds that `#advance` has checked.
+      const a = bytes[at] as number;
+      const b = bytes[at + 1] as number;
+      const c = bytes[at + 2] as number;
+      const d = bytes[at + 3] as number;
+      if ((a | b | c | d) > 0x7f) return undefined;
+      text += String.fromCharCode(a, b, c, d);
+    }
+    for (; at < end; at++) {
       const byte = bytes[at] as number;
       if (byte > 0x7f) return undefined;
       text += String.fromCharCode(byte);

@@ -68,25 +68,12 @@ export class DeliveryQueue {
 
   /** The next delivery; undefined when it is over. Throws the error it ended with, once. */
   next(): Promise<Delivery | undefined> {
-    const delivery = this.#deliveries.shift();
-    if (delivery !== undefined) {
-      this.#took(delivery);
-      return Promise.resolve(delivery);
-    }
-    if (!this.#isOver) {
-      return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
-    }
-    const error = this.#error;
-    this.#error = undefined;
-    return error === undefined ? Promise.resolve(undefined) : Promise.reject(error);
+    return this.#next(itself);
   }
 
   iterate(close: () => Promise<void>): AsyncIterator<Delivery> {
     return {
-      next: async () => {
-        const value = await this.next();
-        return value === undefined ? { done: true, value } : { done: false, value };
-      },
+      next: () => this.#next(resultOf),
       return: async () => {
         await close();
         return { done: true, value: undefined };
@@ -123,6 +110,23 @@ export class DeliveryQueue {
     for (const waiter of others) waiter.resolve(undefined);
   }
 
+  /** The next delivery as `wrap` makes it, in one promise: a loop asks once for each message. */
+  #next<Result>(wrap: (delivery: Delivery | undefined) => Result): Promise<Result> {
+    const delivery = this.#deliveries.shift();
+    if (delivery !== undefined) {
+      this.#took(delivery);
+      return Promise.resolve(wrap(delivery));
+    }
+    if (!this.#isOver) {
+      return new Promise((resolve, reject) => {
+        this.#waiters.push({ resolve: (come) => resolve(wrap(come)), reject });
+      });
+    }
+    const error = this.#error;
+    this.#error = undefined;
+    return error === undefined ? Promise.resolve(wrap(undefined)) : Promise.reject(error);
+  }
+
   #took(delivery: Delivery): void {
     this.#bytes -= delivery.payload.length;
     if (!this.#isFull) return;
@@ -130,4 +134,12 @@ export class DeliveryQueue {
     this.#isFull = false;
     this.#flow.free();
   }
+}
+
+function itself(delivery: Delivery | undefined): Delivery | undefined {
+  return delivery;
+}
+
+function resultOf(value: Delivery | undefined): IteratorResult<Delivery, undefined> {
+  return value === undefined ? { done: true, value } : { done: false, value };
 }

@@ -12,10 +12,10 @@ import type {
 } from '../queue-client.ts';
 import type { Deliver, ServerOperation } from '../stream/operations.ts';
 import { noTags, type Tags } from '../tags.ts';
-import type { NumberedOperation } from './pending.ts';
+import type { EndingLease, NumberedOperation } from './pending.ts';
 import type { StreamSession } from './session.ts';
 
-/** What a delivery needs of its watch. */
+/** What a delivery needs of its watch; the same for all of a watch. */
 export interface DeliveryHome {
   readonly session: StreamSession;
   readonly channel: number;
@@ -24,8 +24,9 @@ export interface DeliveryHome {
 }
 
 const noBytes = new Uint8Array(0);
+const noOptions = {} as const;
 
-export class StreamDelivery implements Delivery {
+export class StreamDelivery implements Delivery, EndingLease {
   readonly index: number;
   readonly id: string;
   readonly tags: Tags;
@@ -72,13 +73,21 @@ export class StreamDelivery implements Delivery {
     const { session, channel } = this.#home;
     const { deliveryId } = this;
     const number = session.number();
-    return this.#settle(
-      this.#say({ kind: 'commit', number, channel, deliveryId, again: false }, options),
-    );
+    return this.#end({ kind: 'commit', number, channel, deliveryId, again: false }, options);
   }
 
-  async complete(payload: Payload = noBytes, options: CompleteOptions = {}): Promise<number> {
-    if (this.#refusal !== undefined) throw this.#refusal;
+  complete(payload: Payload = noBytes, options: CompleteOptions = noOptions): Promise<number> {
+    try {
+      return this.#complete(payload, options);
+    } catch (error) {
+      // As in an async function, without its further promises for each message.
+      return Promise.reject(error);
+    }
+  }
+
+  #complete(payload: Payload, options: CompleteOptions): Promise<number> {
+    const refusal = this.#refusal;
+    if (refusal !== undefined) throw refusal;
     const { outcome = 'succeeded', code = '', reason = '', contentType } = options;
     const firstOutputAt = Math.floor(options.firstOutputAt ?? 0);
     checkHead(noTags, code, reason, contentType);
@@ -100,11 +109,15 @@ export class StreamDelivery implements Delivery {
       transfer: 0,
       size: bytes.length,
     } as const;
-    const take = (answer: ServerOperation): number =>
-      answer.kind === 'completed' ? answer.value : 0;
-    return this.#settle(
-      session.call({ operation, payload: bytes, repeatable: true, options, take }),
-    );
+    this.#settling += 1;
+    return session.call({
+      operation,
+      payload: bytes,
+      repeatable: true,
+      options,
+      take: resultIndexOf,
+      lease: this,
+    });
   }
 
   negative(options: NegativeOptions = {}): Promise<void> {
@@ -125,7 +138,7 @@ export class StreamDelivery implements Delivery {
       reason: options.reason ?? '',
       delayMs: options.delayMs ?? 0,
     } as const;
-    return this.#settle(this.#say(operation, options));
+    return this.#end(operation, options);
   }
 
   progress(text: string, options?: CallOptions): Promise<void> {
@@ -156,28 +169,33 @@ export class StreamDelivery implements Delivery {
     this.#controller?.abort(this.#voided);
   }
 
-  /** Waits for the call that ends the lease. */
-  async #settle<Answer>(call: Promise<Answer>): Promise<Answer> {
+  /** The call that ends the lease has succeeded. */
+  ended(): void {
+    this.#settling -= 1;
+    this.#home.settled(this);
+  }
+
+  /** The call that was to end the lease has failed. */
+  failed(error: unknown): void {
+    this.#settling -= 1;
+    if (!(error instanceof PlatformError) || error.code !== 'stale_delivery') return;
+    this.void(error.message);
+    this.#home.settled(this);
+  }
+
+  /** Says what ends the lease. */
+  #end(operation: NumberedOperation, options: CallOptions | undefined): Promise<void> {
+    const refusal = this.#refusal;
+    if (refusal !== undefined) return Promise.reject(refusal);
     this.#settling += 1;
-    try {
-      const answer = await call;
-      this.#home.settled(this);
-      return answer;
-    } catch (error) {
-      if (error instanceof PlatformError && error.code === 'stale_delivery') {
-        this.void(error.message);
-        this.#home.settled(this);
-      }
-      throw error;
-    } finally {
-      this.#settling -= 1;
-    }
+    const take = nothing;
+    return this.#home.session.call({ operation, repeatable: true, options, take, lease: this });
   }
 
   #say(operation: NumberedOperation, options: CallOptions | undefined): Promise<void> {
-    if (this.#refusal !== undefined) return Promise.reject(this.#refusal);
-    const { session } = this.#home;
-    return session.call({ operation, repeatable: true, options, take: () => undefined });
+    const refusal = this.#refusal;
+    if (refusal !== undefined) return Promise.reject(refusal);
+    return this.#home.session.call({ operation, repeatable: true, options, take: nothing });
   }
 
   /** Why nothing can be said about the lease any more. */
@@ -185,4 +203,10 @@ export class StreamDelivery implements Delivery {
     if (this.deliveryId !== 0) return this.#voided;
     return new PlatformError('not_allowed', 'A message of a watch with auto commit has no lease.');
   }
+}
+
+function nothing(): void {}
+
+function resultIndexOf(answer: ServerOperation): number {
+  return answer.kind === 'completed' ? answer.value : 0;
 }

@@ -4,6 +4,7 @@
 import { PlatformError } from '../errors.ts';
 import type { CallOptions } from '../queue-client.ts';
 import type { ClientOperation, Fetched, ServerOperation } from '../stream/operations.ts';
+import { NumberTable } from './number-table.ts';
 
 export type NumberedOperation = ClientOperation & { readonly number: number };
 
@@ -16,28 +17,21 @@ export interface SessionCall<Answer> {
   /** Of a poll: how long the server may wait, before the deadline begins to run. */
   readonly waitMs?: number | undefined;
   readonly options: CallOptions | undefined;
-  /** What the answer means; `messages` are those of a get. */
-  readonly take: (answer: ServerOperation, messages: readonly Fetched[]) => Answer;
+  /** What the answer means; `messages` are those of a get. Given the operation so that calls which
+   * every message makes need no function of their own. */
+  readonly take: (
+    answer: ServerOperation,
+    messages: readonly Fetched[],
+    operation: NumberedOperation,
+  ) => Answer;
+  /** Of a call that ends a lease. */
+  readonly lease?: EndingLease | undefined;
 }
 
-export interface Pending {
-  /** Replaced when it is sent again. */
-  operation: NumberedOperation;
-  readonly payload: Uint8Array | undefined;
-  readonly size: number;
-  /** Monotonic clock. */
-  readonly deadline: number;
-  /** Whether it may be sent again when its answer was lost. */
-  readonly repeatable: boolean;
-  sent: boolean;
-  /** The caller has given up; only the answer is awaited, to keep the count. */
-  forgotten: boolean;
-  /** Of a get: what has come so far. */
-  messages: Fetched[] | undefined;
-  /** Of a call with a signal. */
-  stopListening: (() => void) | undefined;
-  settle(answer: ServerOperation): void;
-  reject(error: unknown): void;
+/** Whom a call that ends a lease concerns beside its caller; told of its end before the caller. */
+export interface EndingLease {
+  ended(): void;
+  failed(error: unknown): void;
 }
 
 const noMessages: readonly Fetched[] = [];
@@ -45,39 +39,64 @@ const noMessages: readonly Fetched[] = [];
 /** Calls that wait to be sent, most. */
 const waitingMax = 1_000_000;
 
-export function pendingOf<Answer>(
-  call: SessionCall<Answer>,
-  deadline: number,
-  promise: {
-    readonly resolve: (answer: Answer) => void;
-    readonly reject: (error: unknown) => void;
-  },
-): Pending {
-  const pending: Pending = {
-    operation: call.operation,
-    payload: call.payload,
-    size: call.payload?.length ?? 0,
-    deadline,
-    repeatable: call.repeatable,
-    sent: false,
-    forgotten: false,
-    messages: undefined,
-    stopListening: undefined,
-    settle(answer) {
-      pending.stopListening?.();
-      promise.resolve(call.take(answer, pending.messages ?? noMessages));
-    },
-    reject(error) {
-      pending.stopListening?.();
-      promise.reject(error);
-    },
-  };
-  return pending;
+/** A call on its way. One object for everything, since each message has at least one. */
+export class Pending {
+  /** Replaced when it is sent again. */
+  operation: NumberedOperation;
+  readonly payload: Uint8Array | undefined;
+  /** Monotonic clock. */
+  readonly deadline: number;
+  /** Whether it may be sent again when its answer was lost. */
+  readonly repeatable: boolean;
+  sent = false;
+  /** The caller has given up; only the answer is awaited, to keep the count. */
+  forgotten = false;
+  /** Of a get: what has come so far. */
+  messages: Fetched[] | undefined = undefined;
+  /** Of a call with a signal. */
+  stopListening: (() => void) | undefined = undefined;
+  readonly #take: SessionCall<unknown>['take'];
+  readonly #lease: EndingLease | undefined;
+  readonly #resolve: (answer: unknown) => void;
+  readonly #reject: (error: unknown) => void;
+
+  constructor(
+    call: SessionCall<unknown>,
+    deadline: number,
+    resolve: (answer: unknown) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.operation = call.operation;
+    this.payload = call.payload;
+    this.deadline = deadline;
+    this.repeatable = call.repeatable;
+    this.#take = call.take;
+    this.#lease = call.lease;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  get size(): number {
+    return this.payload === undefined ? 0 : this.payload.length;
+  }
+
+  settle(answer: ServerOperation): void {
+    this.stopListening?.();
+    const taken = this.#take(answer, this.messages ?? noMessages, this.operation);
+    this.#lease?.ended();
+    this.#resolve(taken);
+  }
+
+  reject(error: unknown): void {
+    this.stopListening?.();
+    this.#lease?.failed(error);
+    this.#reject(error);
+  }
 }
 
 export class PendingCalls {
   /** Sent and not answered, by number. */
-  readonly sent: Map<number, Pending> = new Map();
+  readonly sent: NumberTable<Pending> = new NumberTable();
   #waiting: Pending[] = [];
   #next = 0;
   #bytes = 0;
@@ -145,7 +164,7 @@ export class PendingCalls {
   lost(): Pending[] {
     const unknown: Pending[] = [];
     const again: Pending[] = [];
-    for (const pending of this.sent.values()) {
+    for (const [, pending] of this.sent.entries()) {
       pending.messages = undefined;
       if (pending.forgotten) continue;
       pending.sent = false;
@@ -165,7 +184,8 @@ export class PendingCalls {
 
   /** Empties everything; answers all calls that somebody waits for. */
   drain(): Pending[] {
-    const all = [...this.sent.values(), ...this.#waiting.slice(this.#next)];
+    const sent = this.sent.entries().map(([, pending]) => pending);
+    const all = [...sent, ...this.#waiting.slice(this.#next)];
     this.sent.clear();
     this.#waiting = [];
     this.#next = 0;

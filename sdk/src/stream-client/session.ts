@@ -15,7 +15,7 @@ import type {
   Welcome,
 } from '../stream/operations.ts';
 import type { Follow, Told } from '../stream/request-operations.ts';
-import { type Pending, PendingCalls, pendingOf, type SessionCall } from './pending.ts';
+import { Pending, PendingCalls, type SessionCall } from './pending.ts';
 import { errorOf, StreamWire } from './wire.ts';
 
 export interface SessionOptions {
@@ -77,6 +77,7 @@ export class StreamSession {
   #retryAfterMs = 0;
   #attempts = 0;
   #isSweeping = false;
+  #isOver = false;
   #trouble: unknown;
 
   constructor(options: SessionOptions) {
@@ -89,7 +90,7 @@ export class StreamSession {
   }
 
   get isOver(): boolean {
-    return this.#over.signal.aborted;
+    return this.#isOver;
   }
 
   /** Connects for the first time; a refusal is final. */
@@ -120,11 +121,15 @@ export class StreamSession {
     return new Promise((resolve, reject) => {
       const { options } = call;
       const signal = options?.signal;
-      if (this.isOver) throw closedError(this.#trouble);
-      if (signal?.aborted) throw signal.reason;
       const patienceMs = (options?.timeoutMs ?? this.#options.timeoutMs) + (call.waitMs ?? 0);
       const deadline = this.#platform.clock.now().mono + patienceMs;
-      const pending = pendingOf(call, deadline, { resolve, reject });
+      // It is resolved with what `take` of this same call answers.
+      const settle = resolve as (answer: unknown) => void;
+      const pending = new Pending(call, deadline, settle, reject);
+      if (this.#isOver || signal?.aborted) {
+        pending.reject(this.#isOver ? closedError(this.#trouble) : signal?.reason);
+        return;
+      }
       if (signal !== undefined) {
         pending.stopListening = onAbort(signal, () => this.#giveUp(pending, signal.reason));
       }
@@ -366,6 +371,7 @@ export class StreamSession {
   #end(error: unknown): void {
     if (this.isOver) return;
     this.#trouble = error;
+    this.#isOver = true;
     this.#over.abort();
     this.#wire = undefined;
     for (const timer of this.#timers) timer.cancel();

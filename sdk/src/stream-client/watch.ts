@@ -7,7 +7,8 @@ import { checkIndex, checkWhole, labelsOf } from '../inputs.ts';
 import type { Delivery, Watch, WatchOptions } from '../queue-client.ts';
 import { onAbort } from '../signals.ts';
 import type { Deliver, OpenWatch, ServerOperation } from '../stream/operations.ts';
-import { StreamDelivery } from './delivery.ts';
+import { type DeliveryHome, StreamDelivery } from './delivery.ts';
+import { NumberTable } from './number-table.ts';
 import type { SessionWatch, StreamSession } from './session.ts';
 import { errorOf } from './wire.ts';
 
@@ -20,8 +21,9 @@ export class StreamWatch implements Watch, SessionWatch {
   readonly #channel: number;
   readonly #options: WatchOptions;
   readonly #queue: DeliveryQueue;
+  readonly #home: DeliveryHome;
   /** Deliveries whose lease is ours, by fencing token. */
-  readonly #held = new Map<number, StreamDelivery>();
+  readonly #held = new NumberTable<StreamDelivery>();
   /** What the last opening named. */
   #named: readonly number[] = [];
   #attempts = 0;
@@ -34,6 +36,7 @@ export class StreamWatch implements Watch, SessionWatch {
     this.#session = session;
     this.#channel = channel;
     this.#options = options;
+    this.#home = { session, channel, settled: (delivery) => this.#settled(delivery) };
     this.number = session.number();
     this.#queue = new DeliveryQueue({
       full: () => this.#say('pause'),
@@ -104,7 +107,7 @@ export class StreamWatch implements Watch, SessionWatch {
   opening(): OpenWatch {
     const { window = 16, from = 0, indexOnly = false, autoCommit = false } = this.#options;
     const { tags, id = '' } = labelsOf(this.#options);
-    this.#named = [...this.#held.keys()];
+    this.#named = this.#held.entries().map(([deliveryId]) => deliveryId);
     this.#isOpen = true;
     return {
       kind: 'watch',
@@ -145,11 +148,7 @@ export class StreamWatch implements Watch, SessionWatch {
   }
 
   deliver(operation: Deliver, payload: Uint8Array): void {
-    const delivery = new StreamDelivery(operation, payload, {
-      session: this.#session,
-      channel: this.#channel,
-      settled: (settled) => this.#settled(settled),
-    });
+    const delivery = new StreamDelivery(operation, payload, this.#home);
     if (delivery.deliveryId !== 0) this.#held.set(delivery.deliveryId, delivery);
     this.#queue.push(delivery);
   }

@@ -142,7 +142,7 @@ export const deliver: OperationCodec<Deliver> = {
     const path = flags & messageHas.path ? reader.text() : undefined;
     const apart = flags & deliverHas.apart ? readApart(reader) : undefined;
     const { payload, transfer, size } = readBody(reader, (flags & messageHas.transfer) !== 0);
-    return {
+    const operation: Deliver = {
       kind: 'deliver',
       watch,
       deliveryId,
@@ -157,9 +157,10 @@ export const deliver: OperationCodec<Deliver> = {
       payload,
       transfer,
       size,
-      ...(apart === undefined ? {} : { apart }),
-      ...(flags & deliverHas.largeResult ? { largeResult: true } : {}),
     };
+    // Only for those that have such facts: a copy of every delivery would cost its consumer.
+    const facts = flags & (deliverHas.apart | deliverHas.largeResult);
+    return facts === 0 ? operation : withFacts(operation, flags, apart);
   },
 };
 
@@ -237,6 +238,14 @@ function answered(kind: Answered['kind'], code: number): OperationCodec<Answered
       writer.varint(operation.value);
     },
     read: (reader) => ({ kind, number: reader.varint(), value: reader.varint() }),
+  };
+}
+
+function withFacts(operation: Deliver, flags: number, apart: ApartBody | undefined): Deliver {
+  return {
+    ...operation,
+    ...(apart === undefined ? {} : { apart }),
+    ...(flags & deliverHas.largeResult ? { largeResult: true } : {}),
   };
 }
 

@@ -156,9 +156,9 @@ export const complete: OperationCodec<Complete> = {
     const reason = flags & completeHas.code ? reader.text() : '';
     const contentType = flags & completeHas.type ? reader.text() : undefined;
     const firstOutputAt = flags & completeHas.firstOutput ? reader.varint() : 0;
-    const kept = flags & completeHas.kept ? { kept: reader.text() } : {};
+    const kept = flags & completeHas.kept ? reader.text() : undefined;
     const { payload, transfer, size } = readBody(reader, (flags & completeHas.transfer) !== 0);
-    return {
+    const operation: Complete = {
       kind: 'complete',
       number,
       channel,
@@ -169,11 +169,11 @@ export const complete: OperationCodec<Complete> = {
       reason,
       contentType,
       firstOutputAt,
-      ...kept,
       payload,
       transfer,
       size,
     };
+    return kept === undefined ? operation : { ...operation, kept };
   },
 };
 

@@ -64,9 +64,10 @@ export function directionCodec<Operation extends { readonly kind: string }>(
       const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       const reader = new ByteReader(plain);
       while (reader.left > 0) {
-        const record = reader.inner(reader.recordLength());
-        const codec = byCode[record.byte()];
-        if (codec !== undefined) operations.push(codec.read(record));
+        const outer = reader.enter(reader.recordLength());
+        const codec = byCode[reader.byte()];
+        if (codec !== undefined) operations.push(codec.read(reader));
+        reader.leave(outer);
       }
       return operations;
     },

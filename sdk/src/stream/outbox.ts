@@ -78,7 +78,7 @@ export class Outbox<Operation extends { readonly kind: string }> {
       this.#laneBytes += payload.length + lineBytes;
       return;
     }
-    this.#begin({ operation, payload });
+    this.#begin(operation, payload);
   }
 
   /** Takes an operation back, also in the middle of its transfer; false when it has left. */
@@ -120,8 +120,7 @@ export class Outbox<Operation extends { readonly kind: string }> {
     this.#transfer = undefined;
   }
 
-  #begin(lined: Lined<Operation>): void {
-    const { operation, payload } = lined;
+  #begin(operation: Operation, payload: Uint8Array): void {
     if (payload.length <= wholePayloadBytesMax) {
       this.#write(operation);
       return;
@@ -140,7 +139,7 @@ export class Outbox<Operation extends { readonly kind: string }> {
         const next = this.#lane.shift();
         if (next === undefined) return;
         this.#laneBytes -= next.payload.length + lineBytes;
-        this.#begin(next);
+        this.#begin(next.operation, next.payload);
       } else {
         const left = transfer.payload.length - transfer.at;
         const size = Math.min(left, partBytesMax, this.#credit);
