@@ -9,7 +9,8 @@ interface Assembly<Operation> {
   operation: Operation | undefined;
   readonly transfer: number;
   readonly size: number;
-  readonly payload: Uint8Array;
+  /** undefined until there is a part of several. */
+  payload: Uint8Array | undefined;
   filled: number;
   parts: number;
 }
@@ -30,15 +31,16 @@ export class Assembler<Operation extends Body> {
 
   /** Begins the transfer that an operation announces. The caller has checked its size. */
   begin(operation: Operation): void {
-    this.#open(operation, new Uint8Array(operation.size), operation);
+    this.#open(operation, operation);
   }
 
   /** The operation was refused: its parts will be passed over. */
   refuse(announced: Body): void {
-    this.#open(undefined, new Uint8Array(0), announced);
+    this.#open(undefined, announced);
   }
 
-  /** The payload of the transfer and its operation once the last part has come. */
+  /** The payload of the transfer and its operation once the last part has come. A payload that
+   * came in one part is a view on the message that brought it. */
   part(part: Part): { readonly operation: Operation; readonly payload: Uint8Array } | undefined {
     const current = this.#current;
     const { data, transfer } = part;
@@ -54,14 +56,14 @@ export class Assembler<Operation extends Body> {
         `Transfer ${transfer} is over its size or its credit.`,
       );
     }
-    if (current.operation !== undefined) current.payload.set(data, current.filled);
+    if (current.operation !== undefined) place(current, data);
     current.filled += data.length;
     current.parts += 1;
     this.#took(data.length);
     if (current.filled < current.size) return undefined;
     this.#current = undefined;
     const { operation, payload } = current;
-    return operation === undefined ? undefined : { operation, payload };
+    return operation === undefined || payload === undefined ? undefined : { operation, payload };
   }
 
   /** The sender gave up; answers the operation that will never be whole. */
@@ -79,13 +81,13 @@ export class Assembler<Operation extends Body> {
     return true;
   }
 
-  #open(operation: Operation | undefined, payload: Uint8Array, announced: Body): void {
+  #open(operation: Operation | undefined, announced: Body): void {
     if (this.#current !== undefined) {
       throw new PlatformError('bad_request', 'A transfer begins before the last one has ended.');
     }
     const { transfer, size } = announced;
     if (size === 0) throw new PlatformError('bad_request', 'A transfer has no bytes.');
-    this.#current = { operation, transfer, size, payload, filled: 0, parts: 0 };
+    this.#current = { operation, transfer, size, payload: undefined, filled: 0, parts: 0 };
   }
 
   /** Gives credit back in few, large steps. */
@@ -98,4 +100,13 @@ export class Assembler<Operation extends Body> {
     this.#owed = 0;
     this.#grant(owed);
   }
+}
+
+function place(assembly: Assembly<unknown>, data: Uint8Array): void {
+  if (data.length === assembly.size) {
+    assembly.payload = data;
+    return;
+  }
+  assembly.payload ??= new Uint8Array(assembly.size);
+  assembly.payload.set(data, assembly.filled);
 }

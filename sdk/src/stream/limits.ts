@@ -12,8 +12,9 @@ export const streamMessageBytesMax: number = 2 ** 20;
 /** A payload up to this size travels whole inside its operation, a larger one in parts. */
 export const wholePayloadBytesMax: number = 256 * 1024;
 
-/** How many bytes of a payload one part carries at most. */
-export const partBytesMax: number = 128 * 1024;
+/** How many bytes of a payload one part carries at most: what fits one WebSocket message with the
+ * head of the part. Every further part of a payload is copied once more where it arrives. */
+export const partBytesMax: number = streamMessageBytesMax - 1024;
 
 /** No payload of any queue is larger. */
 export const streamPayloadBytesMax: number = 32 * 2 ** 20;

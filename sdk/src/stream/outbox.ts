@@ -14,6 +14,9 @@ const batchBytes = 64 * 1024;
 /** So a batch below its limit and one more operation always fit one WebSocket message. */
 const operationBytesMax = streamMessageBytesMax - batchBytes;
 
+/** A part has no more than this beside its bytes. */
+const partHeadBytes = 32;
+
 const roomMin = 1024;
 
 /** What an operation in line counts for beside its payload. */
@@ -150,6 +153,8 @@ export class Outbox<Operation extends { readonly kind: string }> {
   }
 
   #sendPart(transfer: Transfer<Operation>, size: number): void {
+    // Together with what announces it when both fit one message.
+    if (this.#writer.length + partHeadBytes + size > streamMessageBytesMax) this.flush();
     const data = transfer.payload.subarray(transfer.at, transfer.at + size);
     this.#write({ kind: 'part', transfer: transfer.number, part: transfer.parts, data });
     this.#credit -= size;
@@ -167,7 +172,7 @@ export class Outbox<Operation extends { readonly kind: string }> {
       throw error;
     }
     const length = this.#writer.length;
-    if (length - start > operationBytesMax) {
+    if (length - start > operationBytesMax && operation.kind !== 'part') {
       this.#writer.cutBack(start);
       throw new PlatformError(
         'too_large',
