@@ -2,7 +2,7 @@
 // that names them, removed after the removal of that row is durable. What a crash leaves over
 // between the two is swept at the next start.
 
-import { mkdir, open, readdir, readFile, unlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invariant } from '../../kernel/invariant.ts';
 import { syncFolder } from './sync-folder.ts';
@@ -15,6 +15,9 @@ export class PayloadFiles {
   #lastNumber = 0;
   /** Files to remove once nobody holds them. */
   #held: number[] | undefined;
+  /** The flush of the folder that is under way, and the one after it. */
+  #flushing: Promise<void> | undefined;
+  #nextFlush: Promise<void> | undefined;
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -38,21 +41,41 @@ export class PayloadFiles {
   async write(number: number, payload: Uint8Array): Promise<void> {
     const file = await open(this.path(number), 'wx', 0o600);
     try {
-      await file.writeFile(payload);
+      await writeAll(file, payload);
       await file.datasync();
     } finally {
       await file.close();
     }
   }
 
-  /** Makes the names of the files written before durable. */
-  async flushFolder(): Promise<void> {
-    await syncFolder(this.#folder);
+  /** Makes the names of the files written before durable. Whoever asks while a flush is under way
+   * shares the next one. */
+  flushFolder(): Promise<void> {
+    if (this.#flushing !== undefined) {
+      this.#nextFlush ??= this.#flushing.then(ignore, ignore).then(() => this.#flush());
+      return this.#nextFlush;
+    }
+    return this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    this.#nextFlush = undefined;
+    this.#flushing = syncFolder(this.#folder);
+    try {
+      await this.#flushing;
+    } finally {
+      this.#flushing = undefined;
+    }
   }
 
   async read(number: number): Promise<Buffer | undefined> {
     try {
-      return await readFile(this.path(number));
+      const file = await open(this.path(number), 'r');
+      try {
+        return await readAll(file);
+      } finally {
+        await file.close();
+      }
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;
@@ -86,6 +109,29 @@ export class PayloadFiles {
     return join(this.#folder, String(number));
   }
 }
+
+// `writeFile` and `readFile` of Node go in pieces of half a megabyte, each a trip to its threads,
+// and reading keeps the pieces beside the whole.
+
+async function writeAll(file: FileHandle, payload: Uint8Array): Promise<void> {
+  for (let at = 0; at < payload.length; ) {
+    const { bytesWritten } = await file.write(payload, at, payload.length - at);
+    at += bytesWritten;
+  }
+}
+
+async function readAll(file: FileHandle): Promise<Buffer> {
+  const { size } = await file.stat();
+  const payload = Buffer.allocUnsafeSlow(size);
+  for (let at = 0; at < size; ) {
+    const { bytesRead } = await file.read(payload, at, size - at, at);
+    if (bytesRead === 0) return payload.subarray(0, at);
+    at += bytesRead;
+  }
+  return payload;
+}
+
+function ignore(): void {}
 
 function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
