@@ -39,6 +39,7 @@ import { Telemetry } from './kernel/telemetry.ts';
 import type { ModelCache } from './models/store.ts';
 import { Bodies } from './platform/bodies.ts';
 import { CallbackHub, createCallbacks } from './platform/callbacks.ts';
+import { loadEdgeCode } from './platform/edge-code.ts';
 import { directoryOf, type Edges, isPrivate, openEdges, urlOf } from './platform/edges.ts';
 import { Following } from './platform/following.ts';
 import { launchDesk } from './platform/launches.ts';
@@ -363,6 +364,7 @@ export class Platform implements Component {
 
   async #openEngine(): Promise<Engine> {
     const { clock, log } = this.#parts;
+    loadEdgeCode();
     const folder = this.#config.dataFolder;
     if (this.#config.engine === 'lmdb') {
       return this.#begin(new LmdbEngine({ folder, clock, log }));

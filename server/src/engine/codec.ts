@@ -209,14 +209,29 @@ export class RowReader {
     this.#position = headerBytes;
   }
 
-  /** Begins with a head alone, already checked: one that `sized` gave. */
-  openHead(head: Buffer): void {
-    this.#source = undefined;
-    this.#length = head.length;
-    this.#bytes = head;
-    this.#view = new DataView(head.buffer, head.byteOffset, head.byteLength);
-    this.#position = 0;
-    this.#headEnd = head.length;
+  /**
+   * Begins with a head alone, already checked: one that `sized` gave or `copyHead` has copied. It
+   * is what lies between `start` and `end` in `bytes`.
+   */
+  openHead(bytes: Buffer, start = 0, end: number = bytes.length): void {
+    if (bytes !== this.#source) {
+      this.#source = bytes;
+      this.#bytes = bytes;
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    }
+    this.#length = end;
+    this.#position = start;
+    this.#headEnd = end;
+  }
+
+  /** How long the head of a row is. */
+  get headBytes(): number {
+    return this.#headEnd - headerBytes;
+  }
+
+  /** Copies the head of a row. */
+  copyHead(target: Uint8Array, at: number): void {
+    this.#bytes.copy(target, at, headerBytes, this.#headEnd);
   }
 
   /** What follows the head; a view, not a copy. */

@@ -8,18 +8,15 @@ import type { Config } from '../config/load.ts';
 import type { TlsFiles } from '../config/tls.ts';
 import { version } from '../config/version.ts';
 import type { Administration } from '../http/api/administration.ts';
-import { createApi } from '../http/api/app.ts';
 import type { EventHost } from '../http/api/routes/events.ts';
 import type { WebhookHost } from '../http/api/routes/webhooks.ts';
 import type { Directory, HostedService } from '../http/directory.ts';
-import { attributesOf } from '../http/eas/inspect.ts';
-import { createEdge, type Edge, type EdgeBasics, type RequestService } from '../http/edge.ts';
+import type { Edge, EdgeBasics, RequestService } from '../http/edge.ts';
 import type { Limits } from '../http/limit-table.ts';
-import { createRootQueue } from '../http/root-queue.ts';
 import type { BodyHost } from '../http/spill.ts';
 import type { WorkerDesk } from '../http/stream/calls.ts';
 import type { StreamRequests } from '../http/stream/follows.ts';
-import { StreamServer } from '../http/stream/server.ts';
+import type { StreamServer } from '../http/stream/server.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Component } from '../kernel/component.ts';
 import type { Log } from '../kernel/log.ts';
@@ -27,6 +24,7 @@ import type { Random } from '../kernel/random.ts';
 import type { Telemetry } from '../kernel/telemetry.ts';
 import type { DirectoryEntry } from '../services/hosted.ts';
 import type { Registry } from '../services/registry.ts';
+import { edgeCode } from './edge-code.ts';
 
 export interface EdgesOptions {
   readonly config: Config;
@@ -68,27 +66,28 @@ export interface Edges {
 export async function openEdges(options: EdgesOptions): Promise<Edges> {
   const { config, limits, directory, backend, adminToken, begin } = options;
   const { clock, random, log } = options;
-  const streams = new StreamServer({
+  const code = await edgeCode();
+  const streams = new code.StreamServer({
     directory,
     clock,
     random,
     log,
     adminToken,
     agent: `sluice/${version}`,
-    describe: (service, view) => attributesOf(service, view, { backend }),
+    describe: (service, view) => code.attributesOf(service, view, { backend }),
     workers: options.workers,
     store: options.requests?.store,
     requests: options.requests?.streams,
     limits: limits.stream,
   });
-  const api = await begin(createApi(options));
+  const api = await begin(code.createApi(options));
   const rootQueues: Edge[] = [];
   for (const { service, listen } of config.rootQueues) {
     const basics = edgeBasics(options, listen);
-    rootQueues.push(await begin(createRootQueue({ ...basics, service })));
+    rootQueues.push(await begin(code.createRootQueue({ ...basics, service })));
   }
   const edge = await begin(
-    createEdge({
+    code.createEdge({
       ...edgeBasics(options, config.listen),
       requests: options.requests,
       stream: (_request, connection) => {

@@ -27,6 +27,7 @@ export class IdTable {
   #base = 0;
   #used = 0;
   #live = 0;
+  #isGathering = false;
   readonly #owner: IdOwner;
 
   constructor(owner: IdOwner) {
@@ -37,13 +38,26 @@ export class IdTable {
   add(hash: Hash, place: number): void {
     this.#used += 1;
     this.#live += 1;
+    if (this.#isGathering) return;
     const isFull = this.#used * 10 > this.#slots.length * 7;
     if (isFull || !this.#isNear(place)) this.#rebuild();
     else this.#insert(place, hash.low);
   }
 
+  /** From now on additions are only counted, until something else is asked for: a million of them
+   * are faster at once than one by one. */
+  gather(): void {
+    this.#isGathering = true;
+  }
+
+  /** Takes up what was gathered; its owner is in step with the table. */
+  settle(): void {
+    if (this.#isGathering) this.#rebuild();
+  }
+
   /** Before its owner forgets it. */
   remove(hash: Hash, place: number): void {
+    this.settle();
     const mask = this.#slots.length - 1;
     for (let at = hash.low & mask; this.#slots[at] !== empty; at = (at + 1) & mask) {
       if (this.#slots[at] !== place - this.#base + firstPlace) continue;
@@ -61,11 +75,13 @@ export class IdTable {
 
   /** Gives memory back when few are left; with the owner in step with the table. */
   shrink(): void {
+    this.settle();
     if (this.#slots.length > smallestSlots && this.#live * 8 < this.#slots.length) this.#rebuild();
   }
 
   /** All places with this hash, in ascending order. */
   find(hash: Hash): readonly number[] {
+    this.settle();
     const mask = this.#slots.length - 1;
     let places: number[] | undefined;
     for (let at = hash.low & mask; this.#slots[at] !== empty; at = (at + 1) & mask) {
@@ -93,6 +109,7 @@ export class IdTable {
   }
 
   #rebuild(): void {
+    this.#isGathering = false;
     let length = smallestSlots;
     while (length < this.#live * 2) length *= 2;
     let lowest = Number.POSITIVE_INFINITY;

@@ -173,6 +173,15 @@ export class Messages {
     this.#ids.add(facts.idHash, facts.index);
   }
 
+  /** Many messages follow, until `settle`; nothing need wait for it. */
+  gather(): void {
+    this.#ids.gather();
+  }
+
+  settle(): void {
+    this.#ids.settle();
+  }
+
   remove(index: number): void {
     const hash = this.idHash(index);
     invariant(hash !== undefined, 'a message that is removed exists');

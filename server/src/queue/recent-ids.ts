@@ -55,6 +55,15 @@ export class RecentIds {
     this.#table.add(hash, this.#next - 1);
   }
 
+  /** Many additions follow, until `settle`; nothing need wait for it. */
+  gather(): void {
+    this.#table.gather();
+  }
+
+  settle(): void {
+    this.#table.settle();
+  }
+
   /** The ids with this hash of the `ms` before `wall`, oldest first. */
   find(hash: Hash, wall: number, ms: number = recentIdsMs): readonly RecentId[] {
     const places = this.#table.find(hash);

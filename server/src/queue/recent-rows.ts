@@ -4,34 +4,45 @@
 import type { Hash } from './hash.ts';
 import type { RecentId, RecentIds } from './recent-ids.ts';
 
+const smallestRows = 64;
+
 export class RecentRows {
-  readonly #lows: number[] = [];
-  readonly #highs: number[] = [];
-  readonly #indexes: number[] = [];
-  readonly #bodies: number[] = [];
-  readonly #times: number[] = [];
+  #lows = new Uint32Array(smallestRows);
+  #highs = new Uint32Array(smallestRows);
+  #bodies = new Uint32Array(smallestRows);
+  #indexes = new Float64Array(smallestRows);
+  #times = new Float64Array(smallestRows);
+  #length = 0;
   #isSorted = true;
 
   /** `at` is wall clock. */
   add(hash: Hash, { index, bodyHash }: RecentId, at: number): void {
-    if (at < (this.#times.at(-1) ?? 0)) this.#isSorted = false;
-    this.#lows.push(hash.low);
-    this.#highs.push(hash.high);
-    this.#indexes.push(index);
-    this.#bodies.push(bodyHash);
-    this.#times.push(at);
+    if (this.#length === this.#lows.length) this.#grow();
+    const row = this.#length;
+    if (row > 0 && at < (this.#times[row - 1] ?? 0)) this.#isSorted = false;
+    this.#lows[row] = hash.low;
+    this.#highs[row] = hash.high;
+    this.#indexes[row] = index;
+    this.#bodies[row] = bodyHash;
+    this.#times[row] = at;
+    this.#length += 1;
   }
 
   /** Adds all of them to `ids`, the oldest first; of the same time in the order they came. */
   fill(ids: RecentIds): void {
+    ids.gather();
     if (this.#isSorted) {
-      for (let row = 0; row < this.#times.length; row += 1) this.#give(row, ids);
-      return;
+      for (let row = 0; row < this.#length; row += 1) this.#give(row, ids);
+    } else {
+      for (const row of this.#byTime()) this.#give(row, ids);
     }
-    const order = Uint32Array.from(this.#times.keys());
+    ids.settle();
+  }
+
+  #byTime(): Uint32Array {
+    const order = Uint32Array.from({ length: this.#length }, (_, row) => row);
     const times = this.#times;
-    order.sort((left, right) => (times[left] ?? 0) - (times[right] ?? 0) || left - right);
-    for (const row of order) this.#give(row, ids);
+    return order.sort((left, right) => (times[left] ?? 0) - (times[right] ?? 0) || left - right);
   }
 
   #give(row: number, ids: RecentIds): void {
@@ -39,4 +50,18 @@ export class RecentRows {
     const id = { index: this.#indexes[row] ?? 0, bodyHash: this.#bodies[row] ?? 0 };
     ids.add(hash, id, this.#times[row] ?? 0);
   }
+
+  #grow(): void {
+    const rows = this.#length * 2;
+    this.#lows = larger(this.#lows, new Uint32Array(rows));
+    this.#highs = larger(this.#highs, new Uint32Array(rows));
+    this.#bodies = larger(this.#bodies, new Uint32Array(rows));
+    this.#indexes = larger(this.#indexes, new Float64Array(rows));
+    this.#times = larger(this.#times, new Float64Array(rows));
+  }
+}
+
+function larger<Values extends Uint32Array | Float64Array>(from: Values, to: Values): Values {
+  to.set(from);
+  return to;
 }

@@ -37,6 +37,7 @@ export class Restorer {
   constructor(state: State, now: Time) {
     this.#state = state;
     this.#now = now;
+    for (const { messages } of Object.values(state.queues)) messages.gather();
   }
 
   state(durable: ServiceState): void {
@@ -117,7 +118,8 @@ export class Restorer {
 
   /** Once, after the last row. */
   finish(): void {
-    const { accepted, rested, keys } = this.#state;
+    const { accepted, rested, keys, queues } = this.#state;
+    for (const { messages } of Object.values(queues)) messages.settle();
     this.#accepted.fill(accepted);
     this.#rested.fill(rested);
     this.#keys.fill(keys);

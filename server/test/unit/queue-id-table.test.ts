@@ -23,6 +23,7 @@ const step = fc.oneof(
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('remove' as const), nth: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('shrink' as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('gather' as const) }) },
 );
 
 test('finds the places of every id in order, after any steps', () => {
@@ -52,6 +53,8 @@ test('finds the places of every id in order, after any steps', () => {
           if (place === undefined) continue;
           table.remove(hashOf(names.get(place) ?? 0), place);
           names.delete(place);
+        } else if (each.kind === 'gather') {
+          table.gather();
         } else {
           table.shrink();
         }

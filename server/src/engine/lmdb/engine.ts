@@ -1,6 +1,8 @@
 // The embedded engine: rows in one lmdb table, large payloads in files beside it. This file owns
 // its life and the contract's face of it.
 
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { PlatformError } from '@sluice/sdk/wire';
 import type { Clock } from '../../kernel/clock.ts';
 import { invariant } from '../../kernel/invariant.ts';
@@ -21,7 +23,9 @@ import type {
 import { type Backup, type BackupOptions, backUp } from './backup/backup.ts';
 import { claimFolder, type FolderClaim, queueFolder } from './folder.ts';
 import { glanceInChild } from './health.ts';
+import { Scanner } from './scanner.ts';
 import { LmdbStore } from './store.ts';
+import { tableFiles } from './verify.ts';
 
 export interface LmdbEngineOptions {
   /** The data folder. The engine claims it as a whole; its own files lie in `queue` there. */
@@ -40,6 +44,7 @@ export interface LmdbEngineOptions {
   readonly fatal?: (error: unknown) => void;
 }
 
+const largeBytes = 64 * 2 ** 20;
 const defaultReserveBytes = 256 * 2 ** 20;
 // "Internal software error" in the list of exit codes that BSD began.
 const fatalExitCode = 70;
@@ -47,6 +52,7 @@ const fatalExitCode = 70;
 interface Running {
   readonly claim: FolderClaim;
   readonly store: LmdbStore;
+  readonly scanner: Scanner;
 }
 
 export class LmdbEngine implements Engine {
@@ -82,6 +88,7 @@ export class LmdbEngine implements Engine {
     this.giveUpBackup();
     await this.#backup?.settled;
     await running?.store.stop();
+    await running?.scanner.stop();
     await running?.claim.release();
   }
 
@@ -169,6 +176,9 @@ export class LmdbEngine implements Engine {
     const reserveBytes = this.#options.reserveBytes ?? defaultReserveBytes;
     const fatal = this.#options.fatal ?? endProcess(log);
     const claim = await claimFolder(folder);
+    const scanner = new Scanner(queueFolder(folder));
+    // Ready when the child has looked at the files.
+    if (isLarge(queueFolder(folder))) scanner.warm();
     try {
       if (this.#options.checkFirst !== false) await glanceInChild(queueFolder(folder));
       await claim.verify();
@@ -179,6 +189,7 @@ export class LmdbEngine implements Engine {
         log,
         reserveBytes,
         segmentBytes: this.#options.segmentBytes,
+        scanner,
         fatal,
       });
       try {
@@ -188,8 +199,9 @@ export class LmdbEngine implements Engine {
         await store.stop().catch(ignore);
         throw error;
       }
-      return { claim, store };
+      return { claim, store, scanner };
     } catch (error) {
+      await scanner.stop();
       await claim.release();
       throw error;
     }
@@ -204,6 +216,12 @@ export class LmdbEngine implements Engine {
 const ending = 'The server is stopping; the backup was given up and nothing is left of it.';
 
 function ignore(): void {}
+
+/** Whether a recovery is likely to have many rows to read. */
+function isLarge(folder: string): boolean {
+  const size = statSync(join(folder, tableFiles.data), { throwIfNoEntry: false })?.size ?? 0;
+  return size > largeBytes;
+}
 
 function endProcess(log: Log): (error: unknown) => void {
   return (error) => {

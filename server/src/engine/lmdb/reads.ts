@@ -17,40 +17,49 @@ import {
 } from '../rows-codec.ts';
 import type { PayloadFiles } from './files.ts';
 import { indexMax, kinds, messageKind, ownService, type RowKey, seedOf } from './keys.ts';
+import type { RowStream } from './row-stream.ts';
 import type { Rows } from './rows.ts';
 import { damagedRow } from './scan.ts';
 import { type LmdbService, markEntries } from './service.ts';
 import { checkPayload, readMessage, readStored, type StoredPayload } from './stored.ts';
 
+/** Marks of one part. */
+const partRows = 512;
 const fileMissing = 'Its payload file is missing.';
 
 /** Of an open table. */
 export class Reads {
   readonly #rows: Rows;
+  readonly #stream: RowStream;
   readonly #files: PayloadFiles;
   readonly #reader = new RowReader();
 
-  constructor(rows: Rows, files: PayloadFiles) {
+  constructor(rows: Rows, stream: RowStream, files: PayloadFiles) {
     this.#rows = rows;
+    this.#stream = stream;
     this.#files = files;
   }
 
-  /** All rows of a service in the order that the contract gives. */
-  *recovery(service: LmdbService): Iterable<Row> {
+  /** All rows of a service in the order that the contract gives, in bounded parts. */
+  async *recovery(service: LmdbService): AsyncIterable<readonly Row[]> {
     const { number } = service;
-    const scan = this.#rows;
-    yield* scan.kind<Row>(number, kinds.state, 0, (reader) => {
+    const stream = this.#stream;
+    yield* stream.kind<Row>(number, kinds.state, (reader) => {
       return { kind: 'state', state: readState(reader) };
     });
-    yield* scan.kind<Row>(number, kinds.group, 0, readGroup);
+    yield* stream.kind<Row>(number, kinds.group, readGroup);
     for (const queue of queueNames) {
-      yield* scan.kind<Row>(number, messageKind(queue), 0, (reader) => {
+      yield* stream.kind<Row>(number, messageKind(queue), (reader) => {
         return { kind: 'message', queue, meta: readMessage(reader).meta };
       });
     }
     yield* this.#marks(service);
-    for (const record of this.#records(number, 0)) yield { kind: 'record', record };
-    for (const entry of this.#outbox(number, 0)) yield { kind: 'outbox', entry };
+    for await (const records of stream.kind(number, kinds.record, recordOf)) {
+      yield records.flatMap((record) => (record ? { kind: 'record', record } : []));
+    }
+    yield* stream.kind<Row>(number, kinds.outbox, (reader) => {
+      return { kind: 'outbox', entry: entryOf(reader) };
+    });
   }
 
   async message(ref: MessageRef): Promise<StoredMessage | undefined> {
@@ -157,22 +166,17 @@ export class Reads {
 
   *#records(service: number, from: number): Iterable<RequestRecord> {
     if (from > indexMax) return;
-    // The rows beside them say when a result left the sink.
-    const rows = this.#rows.kind(service, kinds.record, from, (reader, _index, sub) => {
-      return sub === 0 ? readRecord(reader) : undefined;
-    });
+    const rows = this.#rows.kind(service, kinds.record, from, recordOf);
     for (const record of rows) if (record !== undefined) yield record;
   }
 
   *#outbox(service: number, from: number): Iterable<OutboxEntry> {
     if (from > indexMax) return;
-    yield* this.#rows.kind(service, kinds.outbox, from, (reader) => {
-      return { index: reader.uint(), terms: reader.text() };
-    });
+    yield* this.#rows.kind(service, kinds.outbox, from, entryOf);
   }
 
   // They lie in the order in which they were made, which is not that of the contract.
-  *#marks(service: LmdbService): Iterable<Row> {
+  *#marks(service: LmdbService): Iterable<readonly Row[]> {
     const inner = new RowReader();
     const rows: Extract<Row, { kind: 'mark' }>[] = [];
     const { number, marks } = service;
@@ -188,8 +192,17 @@ export class Reads {
       const byQueue = queueNumbers[a.queue] - queueNumbers[b.queue];
       return byQueue || a.index - b.index || a.group - b.group;
     });
-    yield* rows;
+    for (let at = 0; at < rows.length; at += partRows) yield rows.slice(at, at + partRows);
   }
+}
+
+// The rows beside records say when a result left the sink.
+function recordOf(reader: RowReader, _index: number, sub: number): RequestRecord | undefined {
+  return sub === 0 ? readRecord(reader) : undefined;
+}
+
+function entryOf(reader: RowReader): OutboxEntry {
+  return { index: reader.uint(), terms: reader.text() };
 }
 
 function keyOf({ service, queue, index }: MessageRef): RowKey {

@@ -55,44 +55,76 @@ export class Rows {
       yield* this.#table.scan.kind(service, kind, from, visit);
       return;
     }
-    const known = new Set(fresh.map(({ index, sub }) => `${index} ${sub}`));
-    const old = this.#table.scan.kind(service, kind, from, (reader, index, sub) => {
-      const made = known.has(`${index} ${sub}`) ? undefined : { value: visit(reader, index, sub) };
-      return { index, sub, made };
-    });
-    let at = 0;
-    for (const { index, sub, made } of old) {
-      for (; at < fresh.length; at++) {
-        const entry = fresh[at];
-        if (entry === undefined || entry.index > index) break;
-        if (entry.index === index && entry.sub >= sub) break;
-        yield* visitFresh(service, kind, entry, visit);
-      }
-      if (made !== undefined) yield made.value;
+    const between = new Interleaving({ service, kind, fresh, visit });
+    for (const old of this.#table.scan.kind(service, kind, from, between.visitOld)) {
+      yield* between.upTo(old);
     }
-    for (; at < fresh.length; at++) {
-      const entry = fresh[at];
-      if (entry !== undefined) yield* visitFresh(service, kind, entry, visit);
-    }
+    yield* between.rest();
   }
 }
 
-function* visitFresh<T>(
-  service: number,
-  kind: number,
-  { index, sub, row }: FreshEntry,
-  visit: Visit<T>,
-): Iterable<T> {
-  if (row === null) return;
-  let value: T;
-  try {
-    const reader = new RowReader();
-    reader.open(row, keySeed(service, kind, index, sub));
-    value = visit(reader, index, sub);
-  } catch (error) {
-    throw damagedRow(error, service, kind, index);
+/** What was made of a row of the table; nothing when the journal knows it better. */
+export interface OldRow<T> {
+  readonly index: number;
+  readonly sub: number;
+  readonly made: { readonly value: T } | undefined;
+}
+
+interface InterleavingOptions<T> {
+  readonly service: number;
+  readonly kind: number;
+  readonly fresh: readonly FreshEntry[];
+  readonly visit: Visit<T>;
+}
+
+/** Puts the journal's rows of one kind between those of the table, which come in order. */
+export class Interleaving<T> {
+  readonly #options: InterleavingOptions<T>;
+  readonly #known: ReadonlySet<string>;
+  #at = 0;
+
+  constructor(options: InterleavingOptions<T>) {
+    this.#options = options;
+    this.#known = new Set(options.fresh.map(({ index, sub }) => `${index} ${sub}`));
   }
-  yield value;
+
+  /** For each row of the table. */
+  readonly visitOld: Visit<OldRow<T>> = (reader, index, sub) => {
+    const isKnown = this.#known.has(`${index} ${sub}`);
+    const made = isKnown ? undefined : { value: this.#options.visit(reader, index, sub) };
+    return { index, sub, made };
+  };
+
+  /** What lies before the next row of the table, and that row itself. */
+  *upTo({ index, sub, made }: OldRow<T>): Iterable<T> {
+    const { fresh } = this.#options;
+    for (; this.#at < fresh.length; this.#at++) {
+      const entry = fresh[this.#at];
+      if (entry === undefined || entry.index > index) break;
+      if (entry.index === index && entry.sub >= sub) break;
+      yield* this.#fresh(entry);
+    }
+    if (made !== undefined) yield made.value;
+  }
+
+  /** What lies after the last row of the table. */
+  *rest(): Iterable<T> {
+    for (const entry of this.#options.fresh.slice(this.#at)) yield* this.#fresh(entry);
+  }
+
+  *#fresh({ index, sub, row }: FreshEntry): Iterable<T> {
+    if (row === null) return;
+    const { service, kind, visit } = this.#options;
+    let value: T;
+    try {
+      const reader = new RowReader();
+      reader.open(row, keySeed(service, kind, index, sub));
+      value = visit(reader, index, sub);
+    } catch (error) {
+      throw damagedRow(error, service, kind, index);
+    }
+    yield value;
+  }
 }
 
 function byPlace(a: RowKey, b: RowKey): number {

@@ -8,6 +8,12 @@ import { after, indexAt, keySeed, kindName, makeKey, type RowKey, subAt } from '
 /** Makes something of a row; must not keep the reader, whose bytes are those of the next row then. */
 export type Visit<T> = (reader: RowReader, index: number, sub: number) => T;
 
+/** What was made of some rows in order, and where to go on; no `next`: there are no more rows. */
+export interface Step<T> {
+  readonly made: readonly T[];
+  readonly next: RowKey | undefined;
+}
+
 /** No read transaction stays open for longer than this many rows. */
 const stepRows = 512;
 
@@ -35,24 +41,29 @@ export class RowScan {
 
   /** What `visit` makes of every row of one kind of a service, from index `from` on. */
   *kind<T>(service: number, kind: number, from: number, visit: Visit<T>): Iterable<T> {
-    const end = makeKey({ service, kind: kind + 1, index: 0, sub: 0 });
-    let start: RowKey = { service, kind, index: from, sub: 0 };
-    for (;;) {
-      const made: T[] = [];
-      this.#visit = visit;
-      this.#service = service;
-      this.#kind = kind;
-      this.#failure = undefined;
-      const range = this.#rows.getRange({ start: makeKey(start), end, limit: stepRows });
-      // `decode` answers what `visit` has made; lmdb's types can't tell.
-      for (const { value } of range) made.push(value as T);
-      if (this.#failure !== undefined)
-        throw damagedRow(this.#failure, service, kind, this.#failedAt);
-      // Other scans may run while the caller works on these.
-      start = after({ service, kind, index: this.#index, sub: this.#sub });
-      yield* made;
-      if (made.length < stepRows) return;
+    let next: RowKey | undefined = { service, kind, index: from, sub: 0 };
+    while (next !== undefined) {
+      const step: Step<T> = this.step(next, stepRows, visit);
+      yield* step.made;
+      next = step.next;
     }
+  }
+
+  /** The same of at most `limit` rows of the kind of `start`, from there on. */
+  step<T>(start: RowKey, limit: number, visit: Visit<T>): Step<T> {
+    const { service, kind } = start;
+    const end = makeKey({ service, kind: kind + 1, index: 0, sub: 0 });
+    const made: T[] = [];
+    this.#visit = visit;
+    this.#service = service;
+    this.#kind = kind;
+    this.#failure = undefined;
+    const range = this.#rows.getRange({ start: makeKey(start), end, limit });
+    // `decode` answers what `visit` has made; lmdb's types can't tell.
+    for (const { value } of range) made.push(value as T);
+    if (this.#failure !== undefined) throw damagedRow(this.#failure, service, kind, this.#failedAt);
+    if (made.length < limit) return { made, next: undefined };
+    return { made, next: after({ service, kind, index: this.#index, sub: this.#sub }) };
   }
 
   readonly #readKey = (source: Uint8Array, start: number): void => {

@@ -14,7 +14,9 @@ import { Journal } from './journal/journal.ts';
 import { kinds, ownService } from './keys.ts';
 import { Reads } from './reads.ts';
 import { Room } from './room.ts';
+import { RowStream } from './row-stream.ts';
 import { Rows } from './rows.ts';
+import type { Scanner } from './scanner.ts';
 import { LmdbService } from './service.ts';
 import { readFileOwner } from './stored.ts';
 import { Sweeper } from './sweeper.ts';
@@ -27,10 +29,11 @@ export interface StoreOptions {
   readonly log: Log;
   readonly reserveBytes: number;
   readonly segmentBytes?: number | undefined;
+  /** Stopped by whoever made it, after the store. */
+  readonly scanner: Scanner;
   readonly fatal: (error: unknown) => void;
 }
 
-const recoveryChunkRows = 512;
 const defaultSegmentBytes = 4 * 2 ** 20;
 const slots = 5;
 const fenced: AppendOutcome = { kind: 'refused', why: 'fenced' };
@@ -59,7 +62,9 @@ export class LmdbStore {
     this.#journal = new Journal({ folder, table: this.#table, clock, log, segmentBytes, fatal });
     this.#rows = new Rows(this.#table, this.#journal.overlay);
     this.#files = new PayloadFiles(join(folder, 'payloads'));
-    this.#reads = new Reads(this.#rows, this.#files);
+    const { scanner } = options;
+    const parts = { table: this.#table, overlay: this.#journal.overlay, scanner };
+    this.#reads = new Reads(this.#rows, new RowStream(parts), this.#files);
     const freeInside = (): number => this.#table.space().freeBytes;
     this.#room = new Room({ folder, clock, log, reserveBytes, freeInside });
     const write = (changes: Changes): Promise<'durable' | 'full'> => {
@@ -142,15 +147,16 @@ export class LmdbStore {
     this.#fileOwners.delete(number);
     this.#loadFileOwners(number);
     const service = this.service(number);
-    let chunk: Row[] = [];
-    for (const row of this.#reads.recovery(service)) {
-      chunk.push(row);
-      if (chunk.length < recoveryChunkRows) continue;
-      yield chunk;
-      chunk = [];
-      await new Promise<void>((resolve) => this.#options.clock.defer(resolve));
+    const release = this.#options.scanner.hold();
+    try {
+      for await (const rows of this.#reads.recovery(service)) {
+        if (rows.length === 0) continue;
+        yield rows;
+        await new Promise<void>((resolve) => this.#options.clock.defer(resolve));
+      }
+    } finally {
+      this.#inBackground(release());
     }
-    if (chunk.length > 0) yield chunk;
   }
 
   async saveDefinition(definition: ServiceDefinition): Promise<AppendOutcome> {

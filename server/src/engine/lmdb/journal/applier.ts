@@ -2,7 +2,8 @@
 // needed first: a short life needs none.
 
 import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { startThread } from '../thread.ts';
 import type { ApplyAnswer, ApplyTask } from './apply-thread.ts';
 
 export class Applier {
@@ -37,22 +38,7 @@ export class Applier {
   }
 
   #start(): Worker {
-    const workerData = { folder: this.#folder };
-    const isSource = import.meta.url.endsWith('.ts');
-    const script = new URL(isSource ? 'apply-thread.ts' : 'apply-thread.js', import.meta.url);
-    this.#thread = isSource
-      ? new Worker(fromSource(script), {
-          eval: true,
-          workerData,
-          execArgv: ['--conditions=source'],
-        })
-      : new Worker(script, { workerData });
+    this.#thread = startThread(new URL('apply-thread', import.meta.url), this.#folder);
     return this.#thread;
   }
-}
-
-// While developing there is no built script, and threads do not inherit what reads TypeScript.
-function fromSource(script: URL): string {
-  const tsx = import.meta.resolve('tsx/esm/api');
-  return `import('${tsx}').then(({ register }) => { register(); return import('${script}'); })`;
 }
