@@ -7,12 +7,13 @@ import { type Figure, isMet } from '../figures.ts';
 import { conditions } from '../report.ts';
 import { root } from '../world.ts';
 import { type Chapter, chapters } from './chapters.ts';
-import { type Finding, type Findings, targets } from './findings.ts';
+import type { Finding, Findings } from './findings.ts';
 import { type Peer, sluiceName } from './peers.ts';
 import { bars, lines } from './plot.ts';
 import { type ProgramName, programOf } from './programs.ts';
 import { type Found, ratioShown, shown } from './report.ts';
 import { postgresSettings } from './servers.ts';
+import { verdictsOf } from './targets.ts';
 
 export interface Run extends Found {
   readonly peers: readonly Peer[];
@@ -79,16 +80,11 @@ function head({ scale, args }: Run): readonly string[] {
 }
 
 function goals({ findings }: Run): readonly string[] {
-  const rows = targets.map((target) => {
-    const { peer, scenario, least } = target;
-    const ratio = findings
-      .found()
-      .find((each) => each.peer === peer && each.scenario === scenario)?.ratio;
-    const verdict = findings.isMet(target) ? 'met' : 'missed';
-    const value = ratio === undefined ? 'not run' : ratioShown(ratio);
-    return `| \`${scenario}\` against ${peer} | ${value} | ${least} | ${verdict} |`;
-  });
-  return ['| target | ratio | at least | |', '| --- | --- | --- | --- |', ...rows, ''];
+  const rows = verdictsOf(findings).map(
+    ({ what, wanted, value, isMet }) =>
+      `| ${what} | ${ratioShown(value) || 'not run'} | ${wanted} | ${isMet ? 'met' : 'missed'} |`,
+  );
+  return ['| target | found | wanted | |', '| --- | --- | --- | --- |', ...rows, ''];
 }
 
 interface ChapterText {

@@ -33,19 +33,6 @@ export interface Missing {
   readonly reason: string;
 }
 
-/** What the ratio to a peer should be. */
-export interface PeerTarget {
-  readonly peer: string;
-  readonly scenario: string;
-  readonly least: number;
-}
-
-export const targets: readonly PeerTarget[] = [
-  { peer: 'bullmq-always', scenario: 'take', least: 4 },
-  { peer: 'jetstream-always', scenario: 'take', least: 10 },
-  { peer: 'redis-streams-always', scenario: 'take', least: 1 },
-];
-
 /** Most of them say it at their first line; the rest is in the terminal. */
 const reasonLengthMax = 160;
 
@@ -92,12 +79,6 @@ export class Findings {
 
   missing(): readonly Missing[] {
     return [...this.#missing.values()];
-  }
-
-  /** A figure that is missing meets nothing. */
-  isMet({ peer, scenario, least }: PeerTarget): boolean {
-    const finding = this.found().find((each) => each.peer === peer && each.scenario === scenario);
-    return finding?.ratio !== undefined && finding.ratio >= least;
   }
 
   /** A scenario that is missing takes its parts along: `consumers` those of `consumers/200`. */

@@ -3,7 +3,8 @@
 import type { Figure } from '../figures.ts';
 import { aligned, documentOf } from '../report.ts';
 import type { Scale } from '../world.ts';
-import { type Finding, type Findings, type PeerUnit, targets } from './findings.ts';
+import type { Finding, Findings, PeerUnit } from './findings.ts';
+import { verdictsOf } from './targets.ts';
 
 const digits: Readonly<Record<PeerUnit, number>> = { '/s': 0, ms: 2, s: 2, bytes: 0 };
 
@@ -40,10 +41,10 @@ export function linesOf(findings: Findings): readonly string[] {
   const missing = findings
     .missing()
     .map(({ scenario, peer, reason }) => `${scenario}, ${peer}: not run: ${reason}`);
-  const goals = targets.map((target) => {
-    const verdict = findings.isMet(target) ? 'met' : 'missed';
-    return `target: ${target.scenario}, Sluice/${target.peer} >= ${target.least}: ${verdict}`;
-  });
+  const goals = verdictsOf(findings).map(
+    ({ what, wanted, value, isMet }) =>
+      `target: ${what} ${wanted}: ${ratioShown(value) || 'not run'}, ${isMet ? 'met' : 'missed'}`,
+  );
   return ['', ...table, ...missing, '', ...goals, ''];
 }
 
@@ -65,9 +66,8 @@ export function jsonOf({ findings, figures, scale }: Found): string {
   const missing = findings.missing().map(({ peer, scenario, reason }) => {
     return { name: peer, scenario, value: null, ratio: null, not_run: reason };
   });
-  const goals = targets.map((target) => {
-    const { peer: name, scenario, least } = target;
-    return { name, scenario, least, met: findings.isMet(target) };
+  const goals = verdictsOf(findings).map(({ target, value, isMet }) => {
+    return { ...target, value: value ?? null, met: isMet };
   });
   const document: object = JSON.parse(documentOf(figures, scale));
   const beside = { ...document, peers: [...measured, ...missing], peer_targets: goals };

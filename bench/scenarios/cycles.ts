@@ -24,7 +24,7 @@ export async function cycles(world: World): Promise<Figure[]> {
     if (at > 0) found.push(round);
   }
   const delayS = await sluice.metric(loopDelay);
-  const full = figure('cycles_per_s', '/s', rates(found), { least: 8_000 });
+  const full = figure('cycles_per_s', '/s', rates(found), { least: 15_000 });
   const perSecond = full.spread.median / 2;
   const calm: Round[] = [];
   for (let at = 0; at < rounds; at++) {

@@ -49,7 +49,7 @@ export async function httpPut(world: World): Promise<Figure[]> {
   const puts = pairs.map(({ put }) => put);
   const nones = pairs.map(({ none }) => none);
   return [
-    figure('http_put_ratio', '', ratiosOf(pairs), { least: 0.75 }),
+    figure('http_put_ratio', '', ratiosOf(pairs), { least: 0.8 }),
     figure('http_put_ratio_64', '', ratiosOf(pairsOfFew)),
     figure('http_put_per_s', '/s', rates(puts)),
     figure('empty_http_per_s', '/s', rates(nones)),

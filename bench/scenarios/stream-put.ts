@@ -25,7 +25,7 @@ export async function streamPut(world: World): Promise<Figure[]> {
   }
   await Promise.all([loader.stop(), sluice.stop()]);
   return [
-    figure('stream_put_per_s', '/s', rates(found), { least: 25_000 }),
+    figure('stream_put_per_s', '/s', rates(found), { least: 40_000 }),
     ...explain('stream_put', found),
   ];
 }
