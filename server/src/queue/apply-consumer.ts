@@ -2,7 +2,7 @@
 
 import { invariant } from '../kernel/invariant.ts';
 import type { Attach } from './change.ts';
-import type { Consumer, Group, QueueState, State } from './state.ts';
+import { type Consumer, type Group, noteSlots, type QueueState, type State } from './state.ts';
 import type { Time } from './time.ts';
 
 /** Consumers that have left, per group, that views still show. */
@@ -39,9 +39,11 @@ export function applyAttach(state: State, change: Attach): void {
     consumer.isAlone = before.isAlone;
     before.isAlone = false;
     before.connected = false;
+    noteSlots(before);
     state.consumers.delete(before.number);
   }
   addConsumer(state, queue, consumer);
+  noteSlots(consumer);
 }
 
 /** A consumer that is not connected and holds nothing. */
@@ -92,6 +94,7 @@ export function applyLost(
   const known = state.consumers.get(change.consumer);
   if (known === undefined) return;
   known.consumer.connected = false;
+  noteSlots(known.consumer);
   known.consumer.lostAt = now.mono;
   const due = { kind: 'resume', queue: known.queue.name, consumer: change.consumer } as const;
   state.dues.push(change.resumeAt, due);
@@ -105,6 +108,7 @@ export function applyLeft(state: State, number: number, now: Time): void {
   const { group } = consumer;
   state.consumers.delete(number);
   consumer.connected = false;
+  noteSlots(consumer);
   consumer.lostAt = now.mono;
   consumer.occupied.clear();
   group.usedAt = now.mono;

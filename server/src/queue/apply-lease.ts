@@ -9,6 +9,7 @@ import {
   type Entry,
   type Group,
   isWorkingGroup,
+  noteSlots,
   type QueueState,
   type State,
 } from './state.ts';
@@ -53,6 +54,7 @@ export function lease(
   entry.consumer = consumer;
   consumer.isAlone ||= isSuspect(entry.mark);
   consumer.held.set(deliveryId, entry);
+  noteSlots(consumer);
   state.leases.set(deliveryId, { queue, group, entry });
   group.leased += 1;
   if (!queue.messages.isLeased(entry.index)) {
@@ -145,6 +147,7 @@ export function dropLease(state: State, group: Group, entry: Entry): void {
   if (consumer === undefined) return;
   if (isSuspect(entry.mark)) consumer.isAlone = false;
   consumer.held.delete(entry.mark.deliveryId);
+  noteSlots(consumer);
   state.leases.delete(entry.mark.deliveryId);
   entry.consumer = undefined;
   entry.idleAt = Number.POSITIVE_INFINITY;

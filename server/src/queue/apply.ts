@@ -15,7 +15,7 @@ import type { Change, CompleteChange, DeadChange, Derived, RemoveChange } from '
 import { type Hash, type HashKey, hashTag, hashText } from './hash.ts';
 import type { MessageMeta } from './message.ts';
 import { hashTags } from './messages.ts';
-import { createGroup, type QueueState, queuesOf, type State } from './state.ts';
+import { createGroup, noteSlots, type QueueState, queuesOf, type State } from './state.ts';
 import type { Time } from './time.ts';
 
 /** Applies one change. `now` only stamps what is monotonic and passing. */
@@ -193,9 +193,11 @@ function applyToConsumer(state: State, change: Extract<Change, { kind: ConsumerK
       return;
     case 'occupy':
       consumer.occupied.add(change.deliveryId);
+      noteSlots(consumer);
       return;
     case 'free':
       if (consumer.occupied.delete(change.deliveryId)) queue.version += 1;
+      noteSlots(consumer);
       return;
   }
 }

@@ -42,7 +42,7 @@ export function decideDeliver(state: State, command: DeliverCommand, now: Time):
 function nextConsumer(queue: QueueState, group: Group): Consumer | undefined {
   let best: Consumer | undefined;
   let bestFree = 0;
-  for (const consumer of group.consumers.values()) {
+  for (const consumer of group.open) {
     const free = freeSlots(consumer);
     if (free <= 0 || isDry(queue, group, consumer)) continue;
     const isBetter =

@@ -92,6 +92,8 @@ export interface Group {
   /** Messages that wait for a time of their own: delayed, or after a delivery that ended badly. */
   readonly backingOff: Ranked;
   readonly consumers: Map<string, Consumer>;
+  /** Those of them that are connected and not full: of a thousand most are full, or long gone. */
+  readonly open: Set<Consumer>;
   /** Monotonic: when it last had a consumer or lease. */
   usedAt: number;
   /** The queue's version at which nothing was found for consumers without cursors of their own. */
@@ -252,6 +254,7 @@ export function createGroup(number: number, gid: string, from: number, now: numb
     suspects: new Suspects(),
     backingOff: new Ranked(),
     consumers: new Map(),
+    open: new Set(),
     usedAt: now,
     dryAt: 0,
     leased: 0,
@@ -311,6 +314,13 @@ export function payloadBytesMaxOf(state: State, queue: QueueState): number {
 /** Slots of a consumer that are not free. */
 export function slotsTaken(consumer: Consumer): number {
   return consumer.held.size + consumer.occupied.size;
+}
+
+/** After every change of what decides whether a consumer is full. */
+export function noteSlots(consumer: Consumer): void {
+  const { group, connected, autoCommit, window } = consumer;
+  if (connected && (autoCommit || slotsTaken(consumer) < window)) group.open.add(consumer);
+  else group.open.delete(consumer);
 }
 
 /** What is durable of a service besides its rows. */
