@@ -24,6 +24,12 @@ export class Loader {
     return this.#stored().message(queue, index);
   }
 
+  /** One that is not at hand; undefined when it is gone. */
+  async one(queue: QueueName, index: number): Promise<StoredMessage | undefined> {
+    const [message] = await this.#engine.payloads([{ service: this.#service, queue, index }]);
+    return message;
+  }
+
   /** The messages in order; undefined where one is gone. */
   async load(
     queue: QueueName,

@@ -193,8 +193,8 @@ export class Watches {
       this.#flush(watch);
       return;
     }
-    this.#loader.load(effect.queue, [effect.index]).then(
-      ([loaded]) => {
+    this.#loader.one(effect.queue, effect.index).then(
+      (loaded) => {
         outgoing.message = loaded;
         outgoing.isReady = true;
         if (effect.deliveryId === 0) this.#bodies.keep(loaded);

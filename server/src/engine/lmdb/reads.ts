@@ -21,11 +21,18 @@ import type { RowStream } from './row-stream.ts';
 import type { Rows } from './rows.ts';
 import { damagedRow } from './scan.ts';
 import { type LmdbService, markEntries } from './service.ts';
-import { checkPayload, readMessage, readStored, type StoredPayload } from './stored.ts';
+import {
+  checkPayload,
+  type MessageRow,
+  readMessage,
+  readStored,
+  type StoredPayload,
+} from './stored.ts';
 
 /** Marks of one part. */
 const partRows = 512;
 const fileMissing = 'Its payload file is missing.';
+const noRest = Buffer.alloc(0);
 
 /** Of an open table. */
 export class Reads {
@@ -62,20 +69,34 @@ export class Reads {
     });
   }
 
-  async message(ref: MessageRef): Promise<StoredMessage | undefined> {
+  /** At once, but for a payload that lies in a file. */
+  message(ref: MessageRef): StoredMessage | undefined | Promise<StoredMessage | undefined> {
     const key = keyOf(ref);
     const row = this.#rows.get(key);
     if (row === undefined) return undefined;
     try {
       this.#reader.open(row, seedOf(key));
       const { stored, meta } = readMessage(this.#reader);
-      const payload = await this.#payload(stored, this.#reader.rest());
-      if (payload !== undefined) return { meta, payload };
+      if (stored.storage.kind === 'file') return this.#messageInFile(ref, { stored, meta });
+      return { meta, payload: checkPayload(stored, this.#reader.rest()) };
     } catch (error) {
       throw damagedMessage(error, ref);
     }
+  }
+
+  async #messageInFile(
+    ref: MessageRef,
+    { stored, meta }: MessageRow,
+  ): Promise<StoredMessage | undefined> {
+    let payload: Buffer | undefined;
+    try {
+      payload = await this.#payload(stored, noRest);
+    } catch (error) {
+      throw damagedMessage(error, ref);
+    }
+    if (payload !== undefined) return { meta, payload };
     // A file goes after its row: it is missing when the message was removed while it was read.
-    if (!this.#rows.has(key)) return undefined;
+    if (!this.#rows.has(keyOf(ref))) return undefined;
     throw damagedMessage(new RowError(fileMissing), ref);
   }
 
