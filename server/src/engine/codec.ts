@@ -10,6 +10,7 @@
 
 import { crc32 } from 'node:zlib';
 import { invariant } from '../kernel/invariant.ts';
+import { shortCrc32 } from './crc.ts';
 
 /** The version that is written. */
 export const rowVersion = 2;
@@ -27,6 +28,8 @@ const frames: Readonly<Record<number, Frame>> = {
 };
 
 const headerBytes = 9;
+/** Longer heads are worth a call into native code. */
+const shortMax = 512;
 const slabBytes = 256 * 1024;
 const spareSlabsMax = 16;
 
@@ -201,9 +204,7 @@ export class RowReader {
     if (frame === undefined) throw new RowError(`The row has the unknown version ${version}.`);
     this.#headEnd = headerBytes + this.#view.getUint32(5, true);
     if (this.#headEnd > length) throw new RowError('The row is cut.');
-    const head = this.#bytes.subarray(headerBytes, this.#headEnd);
-    const checksum = crc32(head, frame.coversKey ? seed : 0);
-    if (checksum !== this.#view.getUint32(1, true)) {
+    if (this.#checksum(frame.coversKey ? seed : 0) !== this.#view.getUint32(1, true)) {
       throw new RowError('The checksum of the row is wrong.');
     }
     this.#position = headerBytes;
@@ -279,6 +280,12 @@ export class RowReader {
     const length = this.uint32();
     const start = this.#advance(length);
     return this.#bytes.subarray(start, start + length);
+  }
+
+  #checksum(seed: number): number {
+    const end = this.#headEnd;
+    if (end <= shortMax) return shortCrc32(this.#view, headerBytes, end, seed);
+    return crc32(this.#bytes.subarray(headerBytes, end), seed);
   }
 
   #advance(bytes: number): number {
