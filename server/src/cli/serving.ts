@@ -12,6 +12,7 @@ import { serversFolder } from '../config/places.ts';
 import { removeServerFile, writeServerFile } from '../config/server-file.ts';
 import { version } from '../config/version.ts';
 import { limitMistakes } from '../http/limit-table.ts';
+import { HeapRoom } from '../kernel/heap-room.ts';
 import { type LogLevel, terminalLog } from '../kernel/log.ts';
 import { Platform } from '../platform.ts';
 import { ServiceFileError } from '../services/parse.ts';
@@ -34,6 +35,8 @@ export async function serve(
   const mistakes = limitMistakes(config.limits);
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   const platform = await startPatiently(context, config);
+  const heapRoom = new HeapRoom(context.clock);
+  await heapRoom.start();
   let serverFile: string | undefined;
   const endAtOnce = (): void => {
     platform.kill();
@@ -55,6 +58,7 @@ export async function serve(
     await drain(context, config, platform);
   } finally {
     await platform.stop();
+    await heapRoom.stop();
     if (serverFile !== undefined) await removeServerFile(serverFile);
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.removeListener(signal, endAtOnce);
   }
