@@ -8,6 +8,7 @@ export * from './data-frame.ts';
 export * from './errors.ts';
 export * from './event-types.ts';
 export * from './frame-json.ts';
+export * from './number-table.ts';
 export * from './payload-limit.ts';
 export * from './requests/callback-info.ts';
 export * from './requests/request-info.ts';

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { NumberTable } from '../src/stream-client/number-table.ts';
+import { NumberTable } from '../src/number-table.ts';
 
 // Near each other, far apart, and in the same slot at every size of the table.
 const someNumber = fc.oneof(

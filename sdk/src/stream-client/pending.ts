@@ -2,9 +2,9 @@
 // may be. What does not fit waits in order.
 
 import { PlatformError } from '../errors.ts';
+import { NumberTable } from '../number-table.ts';
 import type { CallOptions } from '../queue-client.ts';
 import type { ClientOperation, Fetched, ServerOperation } from '../stream/operations.ts';
-import { NumberTable } from './number-table.ts';
 
 export type NumberedOperation = ClientOperation & { readonly number: number };
 

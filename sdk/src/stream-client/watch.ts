@@ -4,11 +4,11 @@
 import { DeliveryQueue } from '../delivery-queue.ts';
 import { PlatformError } from '../errors.ts';
 import { checkIndex, checkWhole, labelsOf } from '../inputs.ts';
+import { NumberTable } from '../number-table.ts';
 import type { Delivery, Watch, WatchOptions } from '../queue-client.ts';
 import { onAbort } from '../signals.ts';
 import type { Deliver, OpenWatch, ServerOperation } from '../stream/operations.ts';
 import { type DeliveryHome, StreamDelivery } from './delivery.ts';
-import { NumberTable } from './number-table.ts';
 import type { SessionWatch, StreamSession } from './session.ts';
 import { errorOf } from './wire.ts';
 

@@ -1,6 +1,7 @@
 // Messages that need not be read back: fresh puts until they are durable and, while there is room,
 // until they are delivered; and the metas of messages under lease, which completing them needs.
 
+import { NumberTable } from '@sluice/sdk/wire';
 import type { MessageMeta, QueueName, StoredMessage } from '../queue/message.ts';
 
 /** Bytes of payloads of one service kept for delivery after they are durable, with all of the
@@ -11,34 +12,45 @@ export const keptMax = 4_096;
 
 interface Kept {
   readonly message: StoredMessage;
+  readonly buffer: KeptBuffer;
   isDurable: boolean;
 }
 
+/** What messages that came one after the other lie in, if they came together. */
+interface KeptBuffer {
+  readonly bytes: ArrayBufferLike;
+  /** How many of them are kept. */
+  messages: number;
+}
+
 export class Stored {
-  readonly #messages: Readonly<Record<QueueName, Map<number, Kept>>> = {
-    input: new Map(),
-    sink: new Map(),
-    inputRear: new Map(),
-    sinkRear: new Map(),
+  readonly #messages: Readonly<Record<QueueName, NumberTable<Kept>>> = {
+    input: new NumberTable(),
+    sink: new NumberTable(),
+    inputRear: new NumberTable(),
+    sinkRear: new NumberTable(),
   };
-  readonly #metas: Readonly<Record<QueueName, Map<number, MessageMeta>>> = {
-    input: new Map(),
-    sink: new Map(),
-    inputRear: new Map(),
-    sinkRear: new Map(),
+  readonly #metas: Readonly<Record<QueueName, NumberTable<MessageMeta>>> = {
+    input: new NumberTable(),
+    sink: new NumberTable(),
+    inputRear: new NumberTable(),
+    sinkRear: new NumberTable(),
   };
-  /** How many messages lie in a buffer: those that came together share one. */
-  readonly #buffers = new Map<ArrayBufferLike, number>();
+  #buffer: KeptBuffer | undefined;
   #bytes = 0;
   #durable = 0;
 
   /** A message on its way to the engine. */
   add(queue: QueueName, message: StoredMessage): void {
-    this.#messages[queue].set(message.meta.index, { message, isDurable: false });
-    const { buffer } = message.payload;
-    const sharers = this.#buffers.get(buffer) ?? 0;
-    if (sharers === 0) this.#bytes += buffer.byteLength;
-    this.#buffers.set(buffer, sharers + 1);
+    const bytes = message.payload.buffer;
+    let buffer = this.#buffer;
+    if (buffer?.bytes !== bytes) {
+      buffer = { bytes, messages: 0 };
+      this.#buffer = buffer;
+    }
+    if (buffer.messages === 0) this.#bytes += bytes.byteLength;
+    buffer.messages += 1;
+    this.#messages[queue].set(message.meta.index, { message, buffer, isDurable: false });
   }
 
   /** It can be read back from now on; it is kept when that is cheap. */
@@ -82,9 +94,10 @@ export class Stored {
   #drop(queue: QueueName, index: number, kept: Kept): void {
     this.#messages[queue].delete(index);
     if (kept.isDurable) this.#durable -= 1;
-    const { buffer } = kept.message.payload;
-    const sharers = (this.#buffers.get(buffer) ?? 0) - 1;
-    if (sharers > 0) this.#buffers.set(buffer, sharers);
-    else if (this.#buffers.delete(buffer)) this.#bytes -= buffer.byteLength;
+    const { buffer } = kept;
+    buffer.messages -= 1;
+    if (buffer.messages > 0) return;
+    this.#bytes -= buffer.bytes.byteLength;
+    if (this.#buffer === buffer) this.#buffer = undefined;
   }
 }

@@ -1,5 +1,6 @@
 // Consumers come, lose their connection and go.
 
+import { NumberTable } from '@sluice/sdk/wire';
 import { invariant } from '../kernel/invariant.ts';
 import type { Attach } from './change.ts';
 import { type Consumer, type Group, noteSlots, type QueueState, type State } from './state.ts';
@@ -29,7 +30,7 @@ export function applyAttach(state: State, change: Attach): void {
   consumer.cursors = walksAlone ? new Map() : undefined;
   const before = group.consumers.get(change.uid);
   if (before !== undefined) {
-    for (const [deliveryId, entry] of before.held) {
+    for (const [deliveryId, entry] of before.held.entries()) {
       entry.consumer = consumer;
       entry.recovered = false;
       consumer.held.set(deliveryId, entry);
@@ -66,7 +67,7 @@ export function createConsumer(group: Group, uid: string, number: number): Consu
     leaving: false,
     isAlone: false,
     lostAt: 0,
-    held: new Map(),
+    held: new NumberTable(),
     occupied: new Set(),
     cursors: undefined,
     dryAt: 0,

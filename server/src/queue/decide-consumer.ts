@@ -182,9 +182,9 @@ function carryOver(
   const effects: Effect[] = [];
   const held: number[] = [];
   const holding = new Set(command.holding);
-  const entries = [...before.held.values()].sort(
-    (left, right) => right.priority - left.priority || left.index - right.index,
-  );
+  const entries = before.held
+    .values()
+    .sort((left, right) => right.priority - left.priority || left.index - right.index);
   let sent = before.occupied.size;
   for (const entry of entries) {
     if (command.consumerKind !== 'eas' && holding.has(entry.mark.deliveryId)) {
@@ -256,7 +256,7 @@ export function leave(
   const counted = how !== 'drain' && queue.name === 'input';
   const code = how === 'dead' ? 'InstanceDied' : 'ConnectionLost';
   const reason = how === 'drain' ? 'drained' : how === 'dead' ? 'instance died' : 'connection lost';
-  for (const entry of consumer.held.values()) {
+  for (const [, entry] of consumer.held.entries()) {
     const isBad = counted && !entry.recovered;
     const end = { ...uncounted(reason), counted: isBad, code: isBad ? code : '' };
     const ended = endLease(state, queue, consumer.group, entry, end, now);

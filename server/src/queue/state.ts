@@ -1,6 +1,7 @@
 // The state of one service: its four queues, ruled together. Only apply.ts and restore.ts change
 // it; everything that decides reads it.
 
+import { NumberTable } from '@sluice/sdk/wire';
 import type { HashKey } from './hash.ts';
 import { TimeHeap } from './heap.ts';
 import { Lanes } from './lanes.ts';
@@ -64,7 +65,7 @@ export interface Consumer {
   /** Monotonic: since when its connection is lost. */
   lostAt: number;
   /** Deliveries under lease, by delivery id. */
-  readonly held: Map<number, Entry>;
+  readonly held: NumberTable<Entry>;
   /** Slots whose lease was taken away while the model may still work. */
   readonly occupied: Set<number>;
   /** Own cursors by priority, of a consumer with a filter or a start; else the group's serve. */
@@ -84,7 +85,7 @@ export interface Group {
   readonly from: number;
   readonly resolved: Map<string, number>;
   readonly cursors: Map<number, number>;
-  readonly entries: Map<number, Entry>;
+  readonly entries: NumberTable<Entry>;
   readonly ahead: RangeSet;
   readonly offers: Offers;
   /** Messages that came back and may only go to a consumer that holds nothing. */
@@ -162,7 +163,7 @@ export interface State {
   readonly queues: Readonly<Record<QueueName, QueueState>>;
   /** Places in the sink that are held and not used yet. */
   reserved: number;
-  readonly leases: Map<number, LeasePlace>;
+  readonly leases: NumberTable<LeasePlace>;
   readonly consumers: Map<number, { readonly queue: QueueState; readonly consumer: Consumer }>;
   /** Ids that callers chose, from their acceptance on. */
   readonly accepted: RecentIds;
@@ -197,7 +198,7 @@ export function createState(service: string, settings: ServiceSettings, key: Has
       sinkRear: createQueue('sinkRear'),
     },
     reserved: 0,
-    leases: new Map(),
+    leases: new NumberTable(),
     consumers: new Map(),
     accepted: new RecentIds(),
     keys: new RecentIds(),
@@ -248,7 +249,7 @@ export function createGroup(number: number, gid: string, from: number, now: numb
     from,
     resolved: new Map(),
     cursors: new Map(),
-    entries: new Map(),
+    entries: new NumberTable(),
     ahead: new RangeSet(),
     offers: new Offers(),
     suspects: new Suspects(),

@@ -1,6 +1,7 @@
 // What outlives a connection: the answers to calls about deliveries that a client may never have
 // read. When it comes back and repeats such a call, the stale token is recognised as its own work.
 
+import { NumberTable } from '@sluice/sdk/wire';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
 import type { StreamLimits } from './limits.ts';
@@ -10,7 +11,7 @@ export class Session {
   readonly uid: string;
   readonly token: string;
   readonly #settledMax: number;
-  readonly #settled = new Map<number, number>();
+  readonly #settled = new NumberTable<number>();
   /** The deliveries that are remembered, in a ring. A map that is emptied at its head and filled at
    * its tail finds its head ever more slowly. */
   readonly #order: number[] = [];

@@ -24,6 +24,10 @@ export class NumberTable<Value> {
     return this.#numbers[slot] === number ? this.#values[slot] : this.#others.get(number);
   }
 
+  has(number: number): boolean {
+    return this.#numbers[this.#slotOf(number)] === number || this.#others.has(number);
+  }
+
   /** `number` is at least 0. */
   set(number: number, value: Value): void {
     const slot = this.#slotOf(number);
