@@ -2,6 +2,7 @@
 // that a turn with 200 deliveries writes one row and not 200; this index knows which row holds
 // the newest mark of each, and says when a row holds none any more.
 
+import { NumberTable } from '@sluice/sdk/wire';
 import type { QueueName } from '../../queue/message.ts';
 
 /** The newest mark of one message in one group. */
@@ -24,11 +25,11 @@ const staleFactor = 4;
 const staleMin = 1024;
 
 export class MarkLog {
-  readonly #places: Readonly<Record<QueueName, Map<number, Place>>> = {
-    input: new Map(),
-    sink: new Map(),
-    inputRear: new Map(),
-    sinkRear: new Map(),
+  readonly #places: Readonly<Record<QueueName, NumberTable<Place>>> = {
+    input: new NumberTable(),
+    sink: new NumberTable(),
+    inputRear: new NumberTable(),
+    sinkRear: new NumberTable(),
   };
   /** In the order of their numbers. */
   readonly #rows = new Map<number, RowUse>();
@@ -100,7 +101,7 @@ export class MarkLog {
 
   removeGroup(queue: QueueName, group: number, gone: (row: number, slot: number) => void): void {
     const places = this.#places[queue];
-    for (const [index, first] of places) {
+    for (const [index, first] of places.entries()) {
       let before: Place | undefined;
       let place: Place | undefined = first;
       while (place !== undefined && place.group !== group) {
@@ -136,7 +137,7 @@ export class MarkLog {
   /** Every message that has a mark. */
   *messages(): Iterable<{ readonly queue: QueueName; readonly index: number }> {
     for (const queue of ['input', 'sink', 'inputRear', 'sinkRear'] as const) {
-      for (const index of this.#places[queue].keys()) yield { queue, index };
+      for (const [index] of this.#places[queue].entries()) yield { queue, index };
     }
   }
 
