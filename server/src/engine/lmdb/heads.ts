@@ -72,20 +72,18 @@ export function memoryOf({ indexes, subs, ends, bytes }: PackedHeads): ArrayBuff
   return [indexes.buffer, subs.buffer, ends.buffer, bytes.buffer];
 }
 
-/** What `visit` makes of the heads in order, in parts of at most `rows`. */
-export function* partsOf<T>(heads: PackedHeads, rows: number, visit: Visit<T>): Iterable<T[]> {
+/** What `visit` makes of the heads in order. */
+export function visitHeads<T>(heads: PackedHeads, visit: Visit<T>): readonly T[] {
   const { count, indexes, subs, ends } = heads;
   const bytes = Buffer.from(heads.bytes.buffer);
   const reader = new RowReader();
-  let end = 0;
-  for (let from = 0; from < count; from += rows) {
-    const part: T[] = [];
-    for (let at = from; at < Math.min(from + rows, count); at += 1) {
-      const start = end;
-      end = ends[at] ?? 0;
-      reader.openHead(bytes, start, end);
-      part.push(visit(reader, indexes[at] ?? 0, subs[at] ?? 0));
-    }
-    yield part;
+  const made: T[] = [];
+  let start = 0;
+  for (let at = 0; at < count; at += 1) {
+    const end = ends[at] ?? 0;
+    reader.openHead(bytes, start, end);
+    made.push(visit(reader, indexes[at] ?? 0, subs[at] ?? 0));
+    start = end;
   }
+  return made;
 }

@@ -2,7 +2,7 @@
 // the many that may follow by a thread of their own, so that reading and taking up go side by side.
 // The journal's rows lie between them.
 
-import { partsOf } from './heads.ts';
+import { visitHeads } from './heads.ts';
 import type { Overlay } from './journal/overlay.ts';
 import type { RowKey } from './keys.ts';
 import { Interleaving } from './rows.ts';
@@ -57,15 +57,17 @@ export class RowStream {
     if (next === undefined) return;
     for await (const heads of scanner.heads(next)) {
       let at = 0;
+      let part: readonly T[];
       const noting: Visit<T> = (reader, index, sub) => {
         at = index;
         return visit(reader, index, sub);
       };
       try {
-        yield* partsOf(heads, partRows, noting);
+        part = visitHeads(heads, noting);
       } catch (error) {
         throw damagedRow(error, service, kind, at);
       }
+      yield part;
     }
   }
 }

@@ -19,8 +19,8 @@ export type ScanAnswer =
   | { readonly scan: number; readonly heads: PackedHeads; readonly isLast: boolean }
   | { readonly scan: number; readonly failure: string; readonly isDamage: boolean };
 
-/** Rows of one answer. */
-const answerRows = 2048;
+/** Rows of one answer: what is made of them is gone again soon. */
+const answerRows = 512;
 
 type Post = (answer: ScanAnswer, memory: ArrayBuffer[]) => void;
 
