@@ -47,8 +47,8 @@ export class Stored {
     if (buffer?.bytes !== bytes) {
       buffer = { bytes, messages: 0 };
       this.#buffer = buffer;
+      this.#bytes += bytes.byteLength;
     }
-    if (buffer.messages === 0) this.#bytes += bytes.byteLength;
     buffer.messages += 1;
     this.#messages[queue].set(message.meta.index, { message, buffer, isDurable: false });
   }

@@ -28,8 +28,8 @@ export class RowStream {
     this.#options = options;
   }
 
-  /** What `visit` makes of every row of one kind of a service, in parts. Nothing
-   * of the kind may be written meanwhile. */
+  /** What `visit` makes of every row of one kind of a service, in parts. Nothing of the kind may be
+   * written meanwhile. */
   async *kind<T>(service: number, kind: number, visit: Visit<T>): AsyncIterable<readonly T[]> {
     const fresh = this.#options.overlay.kind(service, kind, 0);
     if (fresh.length === 0) {
@@ -47,8 +47,7 @@ export class RowStream {
 
   async *#old<T>(service: number, kind: number, visit: Visit<T>): AsyncIterable<readonly T[]> {
     const { table, scanner } = this.#options;
-    const start: RowKey = { service, kind, index: 0, sub: 0 };
-    let next: RowKey | undefined = start;
+    let next: RowKey | undefined = { service, kind, index: 0, sub: 0 };
     for (let rows = 0; rows < firstRows && next !== undefined; rows += partRows) {
       const step: Step<T> = table.scan.step(next, partRows, visit);
       yield step.made;
