@@ -6,8 +6,8 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { RowWriter } from '../../src/engine/codec.ts';
 import { Journal } from '../../src/engine/lmdb/journal/journal.ts';
 import { Overlay } from '../../src/engine/lmdb/journal/overlay.ts';
-import { finalRows } from '../../src/engine/lmdb/journal/replay.ts';
-import { indexMax, keySeed, makeKey, type RowKey } from '../../src/engine/lmdb/keys.ts';
+import { finalRows, segmentRows } from '../../src/engine/lmdb/journal/replay.ts';
+import { indexMax, keySeed, kinds, makeKey, type RowKey } from '../../src/engine/lmdb/keys.ts';
 import { Rows } from '../../src/engine/lmdb/rows.ts';
 import { Table } from '../../src/engine/lmdb/table.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
@@ -18,7 +18,9 @@ import { bodyOf, type Change, inFolder, sourceOf } from '../unit/journal-world.t
 /** What the rows hold, by the bytes of their keys as hexadecimal, which have the same order. */
 type Model = Map<string, { readonly key: RowKey; readonly value: number }>;
 
-const kindsUsed = [2, 7];
+/** Kinds with rows that are written again, and messages, which are written once. */
+const rewrittenKinds = [kinds.record, kinds.result];
+const kindsUsed = [...rewrittenKinds, kinds.message];
 const busy = 1;
 const large = 2;
 const largeRows = 1300;
@@ -103,24 +105,42 @@ function mustAgree(rows: Rows, model: Model, random: SeededRandom): void {
   }
 }
 
+let lastMessage = 0;
+
 function busyChanges(model: Model, random: SeededRandom): readonly Change[] {
   return Array.from({ length: random.between(1, 6) }, () => {
-    const index = random.between(0, 7);
-    const key = { service: busy, kind: random.pick(kindsUsed), index, sub: random.between(0, 1) };
+    const kind = random.pick(kindsUsed);
+    if (kind === kinds.message) return messageChange(model, random);
+    const key = { service: busy, kind, index: random.between(0, 7), sub: random.between(0, 1) };
     return change(model, key, random.chance(0.4) ? null : random.between(0, 10 ** 6));
   });
 }
 
+/** One comes, or one that is there goes. */
+function messageChange(model: Model, random: SeededRandom): Change {
+  const known = [...model.values()].map(({ key }) => key);
+  const here = known.filter(({ service, kind }) => service === busy && kind === kinds.message);
+  if (here.length > 0 && random.chance(0.5)) return change(model, random.pick(here), null);
+  lastMessage += 1;
+  const key = { service: busy, kind: kinds.message, index: lastMessage, sub: 0 };
+  return change(model, key, random.between(0, 10 ** 6));
+}
+
 function largeChanges(model: Model, random: SeededRandom): readonly Change[] {
   return Array.from({ length: random.between(1, 20) }, () => {
-    const key = { service: large, kind: 2, index: random.between(1, largeRows + 20), sub: 0 };
+    const key = {
+      service: large,
+      kind: kinds.record,
+      index: random.between(1, largeRows + 20),
+      sub: 0,
+    };
     return change(model, key, random.chance(0.4) ? null : random.between(0, 10 ** 6));
   });
 }
 
 function fillLarge(model: Model): readonly Change[] {
   return Array.from({ length: largeRows + 20 }, (_, at) => {
-    const key = { service: large, kind: 2, index: at + 1, sub: 0 };
+    const key = { service: large, kind: kinds.record, index: at + 1, sub: 0 };
     return change(model, key, at < largeRows ? at : null);
   });
 }
@@ -146,7 +166,7 @@ it('agrees with a map after every write, seal, apply and drop', async () => {
         sealed = bodies;
         bodies = [];
       } else if (!isApplied) {
-        expect(table.apply(finalRows(sealed))).toBe('done');
+        expect(table.apply(segmentRows(sealed))).toBe('done');
         isApplied = true;
       } else {
         table.refresh();
@@ -176,7 +196,7 @@ it('goes on with a scan that began before its rows came into the table', async (
       overlay.add(body);
       if (at === 0) overlay.seal();
     }
-    const expected = modelled(model, large, 2, 0);
+    const expected = modelled(model, large, kinds.record, 0);
     const events = [
       () => table.apply(finalRows(bodies.slice(0, 1))),
       () => overlay.drop(),
@@ -185,7 +205,7 @@ it('goes on with a scan that began before its rows came into the table', async (
       () => overlay.drop(),
     ];
     const seen: Seen[] = [];
-    for (const row of scan(rows, large, 2, 0)) {
+    for (const row of scan(rows, large, kinds.record, 0)) {
       seen.push(row);
       if (!random.chance(0.006)) continue;
       table.refresh();
@@ -194,7 +214,7 @@ it('goes on with a scan that began before its rows came into the table', async (
       overlay.add(bodyOf(busyChanges(model, random)));
     }
     expect(seen).toEqual(expected);
-    expect([...scan(rows, large, 2, 0)]).toEqual(expected);
+    expect([...scan(rows, large, kinds.record, 0)]).toEqual(expected);
   };
   await fc.assert(fc.property(fc.nat(), oneRun), { numRuns: 12 });
 });
@@ -242,7 +262,9 @@ it('sees every write while another thread brings segments into the table', async
       if (random.chance(0.05)) await journal.checkpoint();
     }
     expect(failures).toEqual([]);
-    expect([...scan(rows, large, 2, 0)]).toEqual(modelled(model, large, 2, 0));
+    expect([...scan(rows, large, kinds.record, 0)]).toEqual(
+      modelled(model, large, kinds.record, 0),
+    );
   } finally {
     await journal.stop();
   }

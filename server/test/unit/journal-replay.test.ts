@@ -2,9 +2,9 @@
 
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { finalRows, readJournal } from '../../src/engine/lmdb/journal/replay.ts';
+import { finalRows, readJournal, segmentRows } from '../../src/engine/lmdb/journal/replay.ts';
 import { blockBytes, type SegmentHeader } from '../../src/engine/lmdb/journal/segment.ts';
-import { makeKey } from '../../src/engine/lmdb/keys.ts';
+import { kinds, makeKey } from '../../src/engine/lmdb/keys.ts';
 import { bodyOf, inFolder, keyAt, segmentOf, withFiles } from './journal-world.ts';
 
 const bodies = [1, 2, 3, 4].map((index) => {
@@ -117,4 +117,30 @@ it('leaves one row or removal of each key, the last one, in the order of the key
     { key: makeKey(keyAt(300)), row: row('c') },
     { key: makeKey(keyAt(9, 0xff)), row: null },
   ]);
+});
+
+it('leaves out messages that came and went in one segment, and nothing else', () => {
+  const of = (kind: number, index: number) => ({ service: 1, kind, index, sub: 0 });
+  const row = Buffer.from('row');
+  const written = [
+    of(kinds.message, 8),
+    of(kinds.message + 1, 8),
+    of(kinds.marks, 8),
+    of(kinds.record, 8),
+  ];
+  const gone = [of(kinds.message, 7), ...written, of(kinds.message + 1, 9)];
+  const own = [
+    bodyOf(written.map((key) => ({ key, row }))),
+    bodyOf(gone.map((key) => ({ key, row: null }))),
+    bodyOf([{ key: of(kinds.message, 10), row }]),
+  ];
+  expect(segmentRows(own)).toEqual([
+    { key: makeKey(of(kinds.message, 7)), row: null },
+    { key: makeKey(of(kinds.message, 10)), row },
+    { key: makeKey(of(kinds.message + 1, 9)), row: null },
+    { key: makeKey(of(kinds.marks, 8)), row: null },
+    { key: makeKey(of(kinds.record, 8)), row: null },
+  ]);
+  // Of several segments some may be in the table.
+  expect(finalRows(own)).toContainEqual({ key: makeKey(of(kinds.message, 8)), row: null });
 });

@@ -65,6 +65,11 @@ export function messageKind(queue: QueueName): number {
   return kinds.message + queueNumbers[queue];
 }
 
+/** Whether the rows of a kind are messages. */
+export function isMessage(kind: number): boolean {
+  return kind >= kinds.message && kind < kinds.message + queueNames.length;
+}
+
 export function writeKey(key: DataView, parts: RowKey): void {
   setKey(key, parts.service, parts.kind, parts.index, parts.sub);
 }

@@ -2,7 +2,7 @@
 
 import { RowReader } from '../codec.ts';
 import type { FreshEntry, Overlay } from './journal/overlay.ts';
-import { keySeed, makeKey, parseKey, type RowKey } from './keys.ts';
+import { indexAt, keySeed, makeKey, type RowKey, subAt } from './keys.ts';
 import { damagedRow, type Visit } from './scan.ts';
 import type { Table } from './table.ts';
 
@@ -33,19 +33,19 @@ export class Rows {
    */
   keys(start: RowKey, below: number, limit: number): readonly RowKey[] {
     const { service, kind } = start;
-    const fresh = this.#overlay.kind(service, kind, start.index);
+    const fresh = this.#overlay.kind(service, kind, start.index, below);
     const keys: RowKey[] = [];
     for (const { index, sub, row } of fresh) {
-      if (row === null || index >= below) continue;
+      if (row === null) continue;
       if (index > start.index || sub >= start.sub) keys.push({ service, kind, index, sub });
     }
     const end: RowKey = { service, kind, index: below, sub: 0 };
-    for (const key of this.#table.eachKey(start, end)) {
+    for (const bytes of this.#table.eachKey(start, end)) {
       if (keys.length >= limit + fresh.length) break;
-      const parts = parseKey(key);
-      if (this.#overlay.find(parts) === undefined) keys.push(parts);
+      const key = { service, kind, index: indexAt(bytes, 0), sub: subAt(bytes, 0) };
+      if (fresh.length === 0 || this.#overlay.find(key) === undefined) keys.push(key);
     }
-    return keys.sort(byPlace).slice(0, limit);
+    return fresh.length === 0 ? keys : keys.sort(byPlace).slice(0, limit);
   }
 
   /** What `visit` makes of every row of one kind of a service, from index `from` on. */

@@ -15,10 +15,9 @@ export class Applier {
     this.#folder = folder;
   }
 
-  /** Brings the first `records` of a segment into the table; rejects when it can't be. */
-  async apply(path: string, records: number): Promise<'done' | 'full'> {
+  /** Brings a segment into the table; rejects when it can't be. */
+  async apply(task: ApplyTask): Promise<'done' | 'full'> {
     const thread = this.#thread ?? this.#start();
-    const task: ApplyTask = { path, records };
     thread.postMessage(task);
     // An error of the thread rejects.
     const [answer] = await once(thread, 'message');

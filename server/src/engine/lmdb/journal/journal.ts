@@ -231,8 +231,9 @@ export class Journal {
 
   async #apply(sealed: SegmentFile): Promise<void> {
     const { table, clock, fatal } = this.#options;
+    const { path, bytes, records } = sealed;
     for (;;) {
-      const attempt = this.#applier.apply(sealed.path, sealed.records);
+      const attempt = this.#applier.apply({ path, bytes, records });
       this.#attempt = attempt.then(ignore, () => new Promise<never>(ignore));
       let outcome: 'done' | 'full';
       try {

@@ -17,6 +17,8 @@ export interface FreshEntry {
 /** By sub-key, then by index: sub-keys are few, indexes many. */
 type KindRows = Map<number, Map<number, FreshRow>>;
 
+const afterAll = Number.POSITIVE_INFINITY;
+
 class Layer {
   readonly #kinds = new Map<number, KindRows>();
   #unread: Buffer[] = [];
@@ -93,14 +95,19 @@ export class Overlay {
     return row === undefined ? this.#sealed?.find(key) : row;
   }
 
-  /** Every row of a kind with index `from` and up, by index and sub-key. */
-  kind(service: number, kind: number, from: number): readonly FreshEntry[] {
+  /** Every row of a kind with index `from` and up, up to and without `below`, by index and sub-key. */
+  kind(
+    service: number,
+    kind: number,
+    from: number,
+    below: number = afterAll,
+  ): readonly FreshEntry[] {
     const entries: FreshEntry[] = [];
     const newest = this.#newest.kind(service, kind);
     const collect = (layer: KindRows | undefined, under?: KindRows): void => {
       for (const [sub, rows] of layer ?? []) {
         for (const [index, row] of rows) {
-          if (index < from || under?.get(sub)?.has(index) === true) continue;
+          if (index < from || index >= below || under?.get(sub)?.has(index) === true) continue;
           entries.push({ index, sub, row });
         }
       }

@@ -3,7 +3,7 @@
 
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { keyBytes } from '../keys.ts';
+import { isMessage, keyBytes, kindAt } from '../keys.ts';
 import { eachChange } from './body.ts';
 import type { SegmentHeader } from './segment.ts';
 import { damagedJournal, hasRecords, readSegment, readSegmentHeader } from './segment.ts';
@@ -85,13 +85,41 @@ function neededBodies(files: readonly SegmentFile[], newest: SegmentHeader): rea
   return bodies;
 }
 
-/** What is left of many changes: the last one of every key, in the order of the keys. */
+/**
+ * What is left of many changes: the last one of every key, in the order of the keys. Some of them
+ * may be in the table already, so what was removed is named even if it came with them.
+ */
 export function finalRows(bodies: Iterable<Buffer>): readonly FinalRow[] {
-  const rows = new Map<string, Buffer | null>();
+  const rows: Rows = new Map();
   for (const body of bodies) {
-    eachChange(body, (at, row) => rows.set(body.toString('latin1', at, at + keyBytes), row));
+    eachChange(body, (at, row) => rows.set(keyAt(body, at), row));
   }
-  // Latin1 has a character for every byte, so texts and keys have the same order.
+  return sorted(rows);
+}
+
+/** The same of one segment of which the table has nothing yet: messages that came and went in it
+ * are left out. */
+export function segmentRows(bodies: Iterable<Buffer>): readonly FinalRow[] {
+  const rows: Rows = new Map();
+  for (const body of bodies) {
+    eachChange(body, (at, row) => {
+      const key = keyAt(body, at);
+      // The row of a message is written once and its number never used again.
+      if (row === null && isMessage(kindAt(body, at)) && rows.delete(key)) return;
+      rows.set(key, row);
+    });
+  }
+  return sorted(rows);
+}
+
+type Rows = Map<string, Buffer | null>;
+
+// Latin1 has a character for every byte, so texts and keys have the same order.
+function keyAt(body: Buffer, at: number): string {
+  return body.toString('latin1', at, at + keyBytes);
+}
+
+function sorted(rows: Rows): readonly FinalRow[] {
   const keys = [...rows.keys()].sort((a, b) => (a < b ? -1 : 1));
   return keys.map((key) => ({ key: Buffer.from(key, 'latin1'), row: rows.get(key) ?? null }));
 }
