@@ -3,6 +3,7 @@
 import { NumberTable } from '@sluice/sdk/wire';
 import { invariant } from '../kernel/invariant.ts';
 import type { Attach } from './change.ts';
+import { createOpenPlace } from './open-consumers.ts';
 import { type Consumer, type Group, noteSlots, type QueueState, type State } from './state.ts';
 import type { Time } from './time.ts';
 
@@ -73,6 +74,7 @@ export function createConsumer(group: Group, uid: string, number: number): Consu
     dryAt: 0,
     servedAt: 0,
     lastIndex: 0,
+    open: createOpenPlace(),
     takeovers: [],
   };
 }

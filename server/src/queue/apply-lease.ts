@@ -30,13 +30,13 @@ export function applyDeliver(state: State, change: DeliverChange, now: Time): vo
   const { idleMs } = state.settings;
   entry.idleAt = idleMs > 0 ? now.mono + idleMs : Number.POSITIVE_INFINITY;
   entry.recovered = false;
+  state.served += 1;
+  consumer.servedAt = state.served;
   lease(state, queue, group, entry, consumer);
   if (idleMs > 0) {
     state.dues.push(entry.idleAt, { kind: 'idle', deliveryId: change.mark.deliveryId });
   }
   state.deliveries += 1;
-  state.served += 1;
-  consumer.servedAt = state.served;
   consumer.lastIndex = change.index;
   group.delivered += 1;
   queue.counters.delivered += 1;

@@ -187,6 +187,7 @@ function applyToConsumer(state: State, change: Extract<Change, { kind: ConsumerK
     case 'served':
       state.served += 1;
       consumer.servedAt = state.served;
+      noteSlots(consumer);
       consumer.lastIndex = change.index;
       consumer.group.delivered += 1;
       queue.counters.delivered += 1;

@@ -11,7 +11,7 @@ import {
   type QueueState,
   recordLimitsOf,
   type State,
-  slotsTaken,
+  slotsFree,
   usedOf,
 } from './state.ts';
 import type { Time } from './time.ts';
@@ -34,7 +34,7 @@ export function freeSlots(consumer: Consumer): number {
   if (!isAble(consumer) || consumer.isAlone) return 0;
   const { suspects } = consumer.group;
   if (suspects.claims > 0 && suspects.indexOf(consumer.number) > 0) return 0;
-  return consumer.autoCommit ? Number.MAX_SAFE_INTEGER : consumer.window - slotsTaken(consumer);
+  return slotsFree(consumer);
 }
 
 /** Rule 3 and 12: with no place for the result nothing is delivered to the working group. */

@@ -40,6 +40,9 @@ export function decideDeliver(state: State, command: DeliverCommand, now: Time):
 /** Of the consumers with a free slot for which there may be something: the one with most free
  * slots, then the least recently served. */
 function nextConsumer(queue: QueueState, group: Group): Consumer | undefined {
+  const { first } = group.open;
+  if (first === undefined) return undefined;
+  if (freeSlots(first) > 0 && !isDry(queue, group, first)) return first;
   let best: Consumer | undefined;
   let bestFree = 0;
   for (const consumer of group.open) {

@@ -8,6 +8,7 @@ import { Lanes } from './lanes.ts';
 import { type QueueName, queueNames } from './message.ts';
 import { type Filter, Messages } from './messages.ts';
 import { Offers } from './offers.ts';
+import { OpenConsumers, type OpenPlace } from './open-consumers.ts';
 import { RangeSet } from './range-set.ts';
 import { Ranked } from './ranked.ts';
 import { RecentIds } from './recent-ids.ts';
@@ -75,6 +76,8 @@ export interface Consumer {
   /** Order of service, for fairness. */
   servedAt: number;
   lastIndex: number;
+  /** Where it stands among those of its group that can take something. */
+  readonly open: OpenPlace;
   /** Monotonic times of the last takeovers. */
   takeovers: readonly number[];
 }
@@ -93,8 +96,8 @@ export interface Group {
   /** Messages that wait for a time of their own: delayed, or after a delivery that ended badly. */
   readonly backingOff: Ranked;
   readonly consumers: Map<string, Consumer>;
-  /** Those of them that are connected and not full: of a thousand most are full, or long gone. */
-  readonly open: Set<Consumer>;
+  /** Those of them that are connected and not full. */
+  readonly open: OpenConsumers;
   /** Monotonic: when it last had a consumer or lease. */
   usedAt: number;
   /** The queue's version at which nothing was found for consumers without cursors of their own. */
@@ -255,7 +258,7 @@ export function createGroup(number: number, gid: string, from: number, now: numb
     suspects: new Suspects(),
     backingOff: new Ranked(),
     consumers: new Map(),
-    open: new Set(),
+    open: new OpenConsumers(),
     usedAt: now,
     dryAt: 0,
     leased: 0,
@@ -317,11 +320,14 @@ export function slotsTaken(consumer: Consumer): number {
   return consumer.held.size + consumer.occupied.size;
 }
 
-/** After every change of what decides whether a consumer is full. */
+/** Slots for further deliveries, whether or not it may have any now. */
+export function slotsFree(consumer: Consumer): number {
+  return consumer.autoCommit ? Number.MAX_SAFE_INTEGER : consumer.window - slotsTaken(consumer);
+}
+
+/** After every change of a consumer's slots, or of when it was served. */
 export function noteSlots(consumer: Consumer): void {
-  const { group, connected, autoCommit, window } = consumer;
-  if (connected && (autoCommit || slotsTaken(consumer) < window)) group.open.add(consumer);
-  else group.open.delete(consumer);
+  consumer.group.open.note(consumer, consumer.connected ? slotsFree(consumer) : 0);
 }
 
 /** What is durable of a service besides its rows. */
