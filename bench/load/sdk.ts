@@ -9,7 +9,7 @@ import { Stopwatch } from './stopwatch.ts';
 type Of<Kind extends Job['kind']> = Extract<Job, { kind: Kind }>;
 
 /** Runs before anything is counted, so that both ends are compiled and connected. */
-const warmMs = 500;
+const warmMs = 1000;
 const workerWindow = 1024;
 const tickMs = 1;
 const retryMs = 10;

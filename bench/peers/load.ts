@@ -9,8 +9,9 @@ import { type Address, openAdapter } from './open.ts';
 
 type Of<Kind extends PeerJob['kind']> = Extract<PeerJob, { kind: Kind }>;
 
-/** Both ends are connected and running this long before anything is counted. */
-const warmMs = 500;
+/** Both ends are connected and running this long before anything is counted: a server that had
+ * nothing to do for a minute is slower at first. */
+const warmMs = 1000;
 const tickMs = 1;
 const fillSize = 500;
 const fillsUnderWay = 4;

@@ -32,10 +32,7 @@ export class RecentIds {
   // Places count up from 1 for ever; the ring slot is the place modulo the size.
   #first = 1;
   #next = 1;
-  readonly #table = new IdTable({
-    has: (place, hash) => this.#has(place, hash),
-    each: (visit) => this.#each(visit),
-  });
+  #table: IdTable = this.#createTable();
 
   get size(): number {
     return this.#next - this.#first;
@@ -93,6 +90,25 @@ export class RecentIds {
     if (this.#lows.length > smallestRing && this.size * 8 < this.#lows.length) {
       this.#resize(this.#lows.length / 2);
     }
+  }
+
+  /** Gives all of them away, the first added first, with the time to the second. */
+  drain(visit: (hash: Hash, id: RecentId, at: number) => void): void {
+    for (; this.#first < this.#next; this.#first += 1) {
+      const slot = this.#first & (this.#lows.length - 1);
+      const hash = { low: this.#lows[slot] ?? 0, high: this.#highs[slot] ?? 0 };
+      const id = { index: this.#indexes[slot] ?? 0, bodyHash: this.#bodies[slot] ?? 0 };
+      visit(hash, id, (this.#times[slot] ?? 0) * 1000 + epochMs);
+    }
+    this.#table = this.#createTable();
+    this.#resize(smallestRing);
+  }
+
+  #createTable(): IdTable {
+    return new IdTable({
+      has: (place, hash) => this.#has(place, hash),
+      each: (visit) => this.#each(visit),
+    });
   }
 
   #dropFirst(): void {

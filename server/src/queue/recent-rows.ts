@@ -1,5 +1,6 @@
 // Recent ids as a start finds them: rows of messages and of records, each about in the order of
-// time, but not both together. Columns, since there may be millions of them.
+// time, but not both together. What comes in order goes where it belongs at once; from the first
+// that does not on, all are collected and sorted. Columns, since there may be millions of them.
 
 import type { Hash } from './hash.ts';
 import type { RecentId, RecentIds } from './recent-ids.ts';
@@ -13,13 +14,40 @@ export class RecentRows {
   #indexes = new Float64Array(smallestRows);
   #times = new Float64Array(smallestRows);
   #length = 0;
-  #isSorted = true;
+  readonly #ids: RecentIds;
+  #newest = 0;
+  #isCollecting = false;
+
+  /** For empty `ids`, which nobody else uses until `finish`. */
+  constructor(ids: RecentIds) {
+    this.#ids = ids;
+    ids.gather();
+  }
 
   /** `at` is wall clock. */
-  add(hash: Hash, { index, bodyHash }: RecentId, at: number): void {
+  add(hash: Hash, id: RecentId, at: number): void {
+    if (!this.#isCollecting && at >= this.#newest) {
+      this.#newest = at;
+      this.#ids.add(hash, id, at);
+      return;
+    }
+    if (!this.#isCollecting) {
+      this.#isCollecting = true;
+      this.#ids.drain((...given) => this.#collect(...given));
+      this.#ids.gather();
+    }
+    this.#collect(hash, id, at);
+  }
+
+  /** Once, after the last row: the oldest come first; of the same time in the order they came. */
+  finish(): void {
+    for (const row of this.#byTime()) this.#give(row);
+    this.#ids.settle();
+  }
+
+  #collect(hash: Hash, { index, bodyHash }: RecentId, at: number): void {
     if (this.#length === this.#lows.length) this.#grow();
     const row = this.#length;
-    if (row > 0 && at < (this.#times[row - 1] ?? 0)) this.#isSorted = false;
     this.#lows[row] = hash.low;
     this.#highs[row] = hash.high;
     this.#indexes[row] = index;
@@ -28,27 +56,16 @@ export class RecentRows {
     this.#length += 1;
   }
 
-  /** Adds all of them to `ids`, the oldest first; of the same time in the order they came. */
-  fill(ids: RecentIds): void {
-    ids.gather();
-    if (this.#isSorted) {
-      for (let row = 0; row < this.#length; row += 1) this.#give(row, ids);
-    } else {
-      for (const row of this.#byTime()) this.#give(row, ids);
-    }
-    ids.settle();
-  }
-
   #byTime(): Uint32Array {
     const order = Uint32Array.from({ length: this.#length }, (_, row) => row);
     const times = this.#times;
     return order.sort((left, right) => (times[left] ?? 0) - (times[right] ?? 0) || left - right);
   }
 
-  #give(row: number, ids: RecentIds): void {
+  #give(row: number): void {
     const hash = { low: this.#lows[row] ?? 0, high: this.#highs[row] ?? 0 };
     const id = { index: this.#indexes[row] ?? 0, bodyHash: this.#bodies[row] ?? 0 };
-    ids.add(hash, id, this.#times[row] ?? 0);
+    this.#ids.add(hash, id, this.#times[row] ?? 0);
   }
 
   #grow(): void {

@@ -30,13 +30,16 @@ type AcceptedRow = Pick<
 export class Restorer {
   readonly #state: State;
   readonly #now: Time;
-  readonly #accepted = new RecentRows();
-  readonly #rested = new RecentRows();
-  readonly #keys = new RecentRows();
+  readonly #accepted: RecentRows;
+  readonly #rested: RecentRows;
+  readonly #keys: RecentRows;
 
   constructor(state: State, now: Time) {
     this.#state = state;
     this.#now = now;
+    this.#accepted = new RecentRows(state.accepted);
+    this.#rested = new RecentRows(state.rested);
+    this.#keys = new RecentRows(state.keys);
     for (const { messages } of Object.values(state.queues)) messages.gather();
   }
 
@@ -118,11 +121,8 @@ export class Restorer {
 
   /** Once, after the last row. */
   finish(): void {
-    const { accepted, rested, keys, queues } = this.#state;
-    for (const { messages } of Object.values(queues)) messages.settle();
-    this.#accepted.fill(accepted);
-    this.#rested.fill(rested);
-    this.#keys.fill(keys);
+    for (const { messages } of Object.values(this.#state.queues)) messages.settle();
+    for (const recent of [this.#accepted, this.#rested, this.#keys]) recent.finish();
   }
 
   #accept(row: AcceptedRow, idHash?: Hash): void {

@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { type RunResult, run } from './run.ts';
 
 const steps = 600;
-const seeds = 300;
+const seeds = 200;
 const perTest = 50;
 
 function replay({ seed, violation, trace }: RunResult, long: number): string {
