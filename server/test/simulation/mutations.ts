@@ -65,7 +65,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'gives a consumer one more than its window',
-    file: 'server/src/queue/choice.ts',
+    file: 'server/src/queue/state.ts',
     find: 'consumer.window - slotsTaken(consumer);',
     replace: 'consumer.window + 1 - slotsTaken(consumer);',
   },
