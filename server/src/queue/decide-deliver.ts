@@ -8,6 +8,7 @@ import { changing, type Decision, done, unchanged } from './decision.ts';
 import { type Consequences, finish } from './lease-end.ts';
 import type { QueueName } from './message.ts';
 import { comesBefore } from './offers.ts';
+import { comesFirst } from './open-consumers.ts';
 import { type Consumer, type Group, isWorkingGroup, type QueueState, type State } from './state.ts';
 import type { Time } from './time.ts';
 import type { Mark } from './transition.ts';
@@ -44,17 +45,9 @@ function nextConsumer(queue: QueueState, group: Group): Consumer | undefined {
   if (first === undefined) return undefined;
   if (freeSlots(first) > 0 && !isDry(queue, group, first)) return first;
   let best: Consumer | undefined;
-  let bestFree = 0;
   for (const consumer of group.open) {
-    const free = freeSlots(consumer);
-    if (free <= 0 || isDry(queue, group, consumer)) continue;
-    const isBetter =
-      best === undefined ||
-      free > bestFree ||
-      (free === bestFree && consumer.servedAt < best.servedAt);
-    if (!isBetter) continue;
-    best = consumer;
-    bestFree = free;
+    if (freeSlots(consumer) <= 0 || isDry(queue, group, consumer)) continue;
+    if (best === undefined || comesFirst(consumer, best)) best = consumer;
   }
   return best;
 }

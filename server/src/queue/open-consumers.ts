@@ -89,7 +89,8 @@ export class OpenConsumers {
   }
 }
 
-function comesFirst(left: Consumer, right: Consumer): boolean {
+/** The order of both, as they were last noted; equals go by their numbers. */
+export function comesFirst(left: Consumer, right: Consumer): boolean {
   const a = left.open;
   const b = right.open;
   if (a.free !== b.free) return a.free > b.free;

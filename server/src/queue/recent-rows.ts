@@ -26,12 +26,12 @@ export class RecentRows {
 
   /** `at` is wall clock. */
   add(hash: Hash, id: RecentId, at: number): void {
-    if (!this.#isCollecting && at >= this.#newest) {
-      this.#newest = at;
-      this.#ids.add(hash, id, at);
-      return;
-    }
     if (!this.#isCollecting) {
+      if (at >= this.#newest) {
+        this.#newest = at;
+        this.#ids.add(hash, id, at);
+        return;
+      }
       this.#isCollecting = true;
       this.#ids.drain((...given) => this.#collect(...given));
       this.#ids.gather();
