@@ -11,10 +11,11 @@ import { ConfigError } from '../config/mistakes.ts';
 import { serversFolder } from '../config/places.ts';
 import { removeServerFile, writeServerFile } from '../config/server-file.ts';
 import { version } from '../config/version.ts';
+import { startAhead } from '../engine/lmdb/ahead.ts';
 import { limitMistakes } from '../http/limit-table.ts';
 import { HeapRoom } from '../kernel/heap-room.ts';
 import { type LogLevel, terminalLog } from '../kernel/log.ts';
-import { Platform } from '../platform.ts';
+import type { Platform } from '../platform.ts';
 import { ServiceFileError } from '../services/parse.ts';
 import { CommandError, type Context, pause, type ServerAddress } from './context.ts';
 import { readDefinition } from './definitions.ts';
@@ -88,6 +89,8 @@ async function tellCommands(
 async function startPatiently(context: Context, config: Config): Promise<Platform> {
   const { clock, random, output, environment } = context;
   const log = terminalLog(config.logLevel ?? usualLevel(context));
+  if (config.engine === 'lmdb') startAhead(config.dataFolder);
+  const { Platform } = await import('../platform.ts');
   const until = clock.now().mono + patienceMs;
   for (;;) {
     const platform = new Platform(config, { clock, random, log, environment });

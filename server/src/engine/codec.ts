@@ -180,34 +180,36 @@ export class RowWriter {
 /** Reads one row after the other; throws `RowError` for anything that can't have been written. */
 export class RowReader {
   #source: Uint8Array | undefined;
-  #length = 0;
+  #end = 0;
   #bytes: Buffer = Buffer.alloc(0);
   #view = new DataView(this.#bytes.buffer);
   #position = 0;
+  #headStart = 0;
   #headEnd = 0;
 
   /**
    * Begins with a row: checks version and checksum of the head, `seed` being that of the key
-   * under which it was found. The row is the first `length` bytes of `row`, which may be the same
-   * buffer with other content for every row.
+   * under which it was found. The row lies between `start` and `end` of `row`, which may be the
+   * same buffer with other content for every row.
    */
-  open(row: Uint8Array, seed: number, length: number = row.length): void {
+  open(row: Uint8Array, seed: number, start = 0, end: number = row.length): void {
     if (row !== this.#source) {
       this.#source = row;
       this.#bytes = Buffer.from(row.buffer, row.byteOffset, row.byteLength);
       this.#view = new DataView(row.buffer, row.byteOffset, row.byteLength);
     }
-    this.#length = length;
-    if (length < headerBytes) throw new RowError('The row is cut.');
-    const version = this.#view.getUint8(0);
+    this.#end = end;
+    if (end - start < headerBytes) throw new RowError('The row is cut.');
+    const version = this.#view.getUint8(start);
     const frame = frames[version];
     if (frame === undefined) throw new RowError(`The row has the unknown version ${version}.`);
-    this.#headEnd = headerBytes + this.#view.getUint32(5, true);
-    if (this.#headEnd > length) throw new RowError('The row is cut.');
-    if (this.#checksum(frame.coversKey ? seed : 0) !== this.#view.getUint32(1, true)) {
+    this.#headStart = start + headerBytes;
+    this.#position = this.#headStart;
+    this.#headEnd = this.#headStart + this.#view.getUint32(start + 5, true);
+    if (this.#headEnd > end) throw new RowError('The row is cut.');
+    if (this.#checksum(frame.coversKey ? seed : 0) !== this.#view.getUint32(start + 1, true)) {
       throw new RowError('The checksum of the row is wrong.');
     }
-    this.#position = headerBytes;
   }
 
   /**
@@ -220,24 +222,30 @@ export class RowReader {
       this.#bytes = bytes;
       this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     }
-    this.#length = end;
+    this.#end = end;
+    this.#headStart = start;
     this.#position = start;
     this.#headEnd = end;
   }
 
+  /** How far the head of the row that `row` begins with goes. */
+  static headEnd(row: Buffer): number {
+    return headerBytes + row.readUInt32LE(5);
+  }
+
   /** How long the head of a row is. */
   get headBytes(): number {
-    return this.#headEnd - headerBytes;
+    return this.#headEnd - this.#headStart;
   }
 
   /** Copies the head of a row. */
   copyHead(target: Uint8Array, at: number): void {
-    this.#bytes.copy(target, at, headerBytes, this.#headEnd);
+    this.#bytes.copy(target, at, this.#headStart, this.#headEnd);
   }
 
   /** What follows the head; a view, not a copy. */
   rest(): Buffer {
-    return this.#bytes.subarray(this.#headEnd, this.#length);
+    return this.#bytes.subarray(this.#headEnd, this.#end);
   }
 
   /** Whether the head has been read to its end. */
@@ -284,8 +292,8 @@ export class RowReader {
 
   #checksum(seed: number): number {
     const end = this.#headEnd;
-    if (end <= shortMax) return shortCrc32(this.#view, headerBytes, end, seed);
-    return crc32(this.#bytes.subarray(headerBytes, end), seed);
+    if (this.headBytes <= shortMax) return shortCrc32(this.#view, this.#headStart, end, seed);
+    return crc32(this.#bytes.subarray(this.#headStart, end), seed);
   }
 
   #advance(bytes: number): number {

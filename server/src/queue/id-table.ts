@@ -118,10 +118,17 @@ export class IdTable {
       lowest = Math.min(lowest, place);
       highest = Math.max(highest, place);
     });
-    this.#base = lowest;
     const isNear = highest - lowest <= nearMax;
-    this.#slots = isNear ? new Uint32Array(length) : new Float64Array(length);
+    const slots = isNear ? new Uint32Array(length) : new Float64Array(length);
+    this.#base = lowest;
+    this.#slots = slots;
     this.#used = this.#live;
-    this.#owner.each((place, low) => this.#insert(place, low));
+    // As `#insert` does, without a look at the table for each of a million.
+    const mask = length - 1;
+    this.#owner.each((place, low) => {
+      let at = low & mask;
+      while (slots[at] !== empty) at = (at + 1) & mask;
+      slots[at] = place - lowest + firstPlace;
+    });
   }
 }

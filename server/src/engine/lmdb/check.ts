@@ -65,7 +65,12 @@ function failure(error: unknown): CheckMessage {
 }
 
 process.once('disconnect', () => process.exit(1));
-// The parent is the only one who starts this, with a task.
-const task = JSON.parse(process.argv[2] ?? '{}') as CheckTask;
-const last = await work(task).catch(failure);
-process.send?.(last, () => process.exit(0));
+async function run(task: CheckTask): Promise<void> {
+  const last = await work(task).catch(failure);
+  process.send?.(last, () => process.exit(0));
+}
+
+// Only child.ts starts this: with its task, which a list of processes shows then, or ahead of it.
+const [, , given] = process.argv;
+if (given === undefined) process.once('message', run);
+else await run(JSON.parse(given) as CheckTask);

@@ -1,7 +1,7 @@
 // Runs check.ts, the child process for whatever reads a table that may be damaged or reads for
 // long, and answers the last thing that it said.
 
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork, type StdioOptions } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { PlatformError } from '@sluice/sdk/wire';
@@ -16,6 +16,19 @@ export interface ChildOptions {
 
 /** What a child comes to when nothing stands in its way. */
 export type ChildResult = Exclude<CheckMessage, { readonly kind: 'refused' | 'progress' }>;
+
+/** Started ahead of its task; it ends with this process. */
+let spare: ChildProcess | undefined;
+
+/** Starts a child ahead: the next task need not wait until it is there. */
+export function warmChild(): void {
+  if (spare !== undefined) return;
+  spare = start([]);
+  // One that fails now is replaced when it is needed.
+  spare.on('error', () => undefined);
+  spare.unref();
+  spare.channel?.unref();
+}
 
 /** Throws a `PlatformError` when the child was refused something. A child that dies in silence has
  * found damage. */
@@ -32,11 +45,7 @@ function lastWord(
   signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
     let last: Exclude<CheckMessage, { readonly kind: 'progress' }> | undefined;
-    const child = fork(script(), [JSON.stringify(task)], {
-      execArgv: [...loader()],
-      env: {},
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-    });
+    const child = taken(task);
     const end = (): void => void child.kill('SIGKILL');
     signal?.addEventListener('abort', end, { once: true });
     child.on('message', (message) => {
@@ -53,6 +62,21 @@ function lastWord(
       resolve(last ?? { kind: 'damaged', what });
     });
   });
+}
+
+function taken(task: CheckTask): ChildProcess {
+  const warm = spare;
+  spare = undefined;
+  if (warm?.connected !== true) return start([JSON.stringify(task)]);
+  warm.ref();
+  warm.channel?.ref();
+  warm.send(task);
+  return warm;
+}
+
+function start(args: readonly string[]): ChildProcess {
+  const stdio: StdioOptions = ['ignore', 'ignore', 'ignore', 'ipc'];
+  return fork(script(), args, { execArgv: [...loader()], env: {}, stdio });
 }
 
 const isSource = import.meta.url.endsWith('.ts');

@@ -23,9 +23,9 @@ import type {
 import { type Backup, type BackupOptions, backUp } from './backup/backup.ts';
 import { claimFolder, type FolderClaim, queueFolder } from './folder.ts';
 import { glanceInChild } from './health.ts';
+import { tableFiles } from './names.ts';
 import { Scanner } from './scanner.ts';
 import { LmdbStore } from './store.ts';
-import { tableFiles } from './verify.ts';
 
 export interface LmdbEngineOptions {
   /** The data folder. The engine claims it as a whole; its own files lie in `queue` there. */

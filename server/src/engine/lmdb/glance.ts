@@ -7,9 +7,9 @@ import { journalFolder } from './journal/journal.ts';
 import { checkReach } from './journal/reach.ts';
 import { readJournal } from './journal/replay.ts';
 import { keyBytes, lastKey, parseKey, type RowKey, seedOf } from './keys.ts';
+import { rowsName, tableFiles } from './names.ts';
 import { checkPages } from './pages/check-pages.ts';
-import { openTable, rowsName, type Table } from './table.ts';
-import { tableFiles } from './verify.ts';
+import { openTable, type Table } from './table.ts';
 
 /** Rows looked at from each end of the table when it is opened, and places looked at between. */
 const glanceRows = 2000;

@@ -2,7 +2,7 @@
 // the many that may follow by a thread of their own, so that reading and taking up go side by side.
 // The journal's rows lie between them.
 
-import { visitHeads } from './heads.ts';
+import { type PackedHeads, visitHeads } from './heads.ts';
 import type { Overlay } from './journal/overlay.ts';
 import type { RowKey } from './keys.ts';
 import { Interleaving } from './rows.ts';
@@ -54,19 +54,31 @@ export class RowStream {
       next = step.next;
     }
     if (next === undefined) return;
-    for await (const heads of scanner.heads(next)) {
-      let at = 0;
-      let part: readonly T[];
-      const noting: Visit<T> = (reader, index, sub) => {
-        at = index;
-        return visit(reader, index, sub);
-      };
-      try {
-        part = visitHeads(heads, noting);
-      } catch (error) {
-        throw damagedRow(error, service, kind, at);
-      }
-      yield part;
+    // The thread reads the file itself.
+    const unpin = table.pin();
+    try {
+      for await (const heads of scanner.heads(next)) yield visited(heads, { service, kind, visit });
+    } finally {
+      unpin();
     }
+  }
+}
+
+interface Visiting<T> {
+  readonly service: number;
+  readonly kind: number;
+  readonly visit: Visit<T>;
+}
+
+function visited<T>(heads: PackedHeads, { service, kind, visit }: Visiting<T>): readonly T[] {
+  let at = 0;
+  const noting: Visit<T> = (reader, index, sub) => {
+    at = index;
+    return visit(reader, index, sub);
+  };
+  try {
+    return visitHeads(heads, noting);
+  } catch (error) {
+    throw damagedRow(error, service, kind, at);
   }
 }

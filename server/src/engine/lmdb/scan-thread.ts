@@ -1,11 +1,14 @@
 // A thread of its own that reads and checks rows of one kind and hands their heads over, so that
 // whoever wants a million of them has nothing to do but to take them up.
 
+import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { RowError } from '../codec.ts';
 import { HeadPacker, memoryOf, type PackedHeads } from './heads.ts';
 import type { RowKey } from './keys.ts';
-import { Table } from './table.ts';
+import { rowsName, tableFiles } from './names.ts';
+import { PageError } from './pages/page-file.ts';
+import { RowPages } from './pages/row-pages.ts';
 
 /** `begin`: the rows of the kind of `start`, from there on. `more`: the next of them. `leave`: no
  * more of them. `end`: the thread ends. */
@@ -25,36 +28,33 @@ const answerRows = 512;
 type Post = (answer: ScanAnswer, memory: ArrayBuffer[]) => void;
 
 class Scanning {
-  readonly #folder: string;
+  readonly #path: string;
   readonly #post: Post;
-  /** Where each scan goes on. */
-  readonly #scans = new Map<number, RowKey>();
-  #table: Table | undefined;
+  readonly #scans = new Map<number, RowPages>();
   #bytes = 0;
 
   constructor(folder: string, post: Post) {
-    this.#folder = folder;
+    this.#path = join(folder, tableFiles.data);
     this.#post = post;
   }
 
   run(task: Exclude<ScanTask, { readonly kind: 'end' }>): void {
     switch (task.kind) {
       case 'begin':
-        this.#scans.set(task.scan, task.start);
-        this.#opened().refresh();
+        this.#scans.set(task.scan, new RowPages(this.#path, rowsName, task.start));
         return;
       case 'more':
         this.#more(task.scan);
         return;
       case 'leave':
-        this.#scans.delete(task.scan);
+        this.#leave(task.scan);
         return;
     }
   }
 
   failed(scan: number, error: unknown): void {
-    this.#scans.delete(scan);
-    const isDamage = error instanceof RowError;
+    this.#leave(scan);
+    const isDamage = error instanceof RowError || error instanceof PageError;
     const failure = isDamage
       ? error.message
       : error instanceof Error
@@ -63,29 +63,21 @@ class Scanning {
     this.#post({ scan, failure, isDamage }, []);
   }
 
-  async end(): Promise<void> {
-    await this.#table?.close();
-  }
-
   #more(scan: number): void {
-    const start = this.#scans.get(scan);
-    if (start === undefined) return;
+    const pages = this.#scans.get(scan);
+    if (pages === undefined) return;
     const packer = new HeadPacker(answerRows, this.#bytes);
-    const { next } = this.#opened().scan.step(start, answerRows, (reader, index, sub) => {
-      packer.add(reader, index, sub);
-    });
-    if (next === undefined) this.#scans.delete(scan);
-    else this.#scans.set(scan, next);
+    const isLast = !pages.next(answerRows, (reader, index, sub) => packer.add(reader, index, sub));
+    if (isLast) this.#leave(scan);
     // Those that follow will be about as large.
     this.#bytes = Math.ceil(packer.bytes * 1.25);
     const heads = packer.packed();
-    this.#post({ scan, heads, isLast: next === undefined }, memoryOf(heads));
+    this.#post({ scan, heads, isLast }, memoryOf(heads));
   }
 
-  // Not before it is asked: at a start others look at the file first.
-  #opened(): Table {
-    this.#table ??= new Table({ folder: this.#folder });
-    return this.#table;
+  #leave(scan: number): void {
+    this.#scans.get(scan)?.close();
+    this.#scans.delete(scan);
   }
 }
 
@@ -94,9 +86,8 @@ if (port !== null) {
   const scanning = new Scanning(workerData.folder, (answer, memory) => {
     port.postMessage(answer, memory);
   });
-  port.on('message', async (task: ScanTask) => {
+  port.on('message', (task: ScanTask) => {
     if (task.kind === 'end') {
-      await scanning.end();
       port.close();
       return;
     }

@@ -76,7 +76,7 @@ export class RowScan {
     if (this.#failure !== undefined) return undefined;
     try {
       const seed = keySeed(this.#service, this.#kind, this.#index, this.#sub);
-      this.#reader.open(bytes, seed, length);
+      this.#reader.open(bytes, seed, 0, length);
       return this.#visit(this.#reader, this.#index, this.#sub);
     } catch (error) {
       this.#failure = error;

@@ -6,6 +6,7 @@ import { mkdirSync, statfsSync } from 'node:fs';
 import { ABORT, type Database, open, type RootDatabase } from 'lmdb';
 import type { FinalRow } from './journal/replay.ts';
 import { makeKey, type RowKey } from './keys.ts';
+import { rowsName } from './names.ts';
 import { RowScan } from './scan.ts';
 
 export interface TableOptions {
@@ -33,9 +34,6 @@ const mapFull = -30792;
 const noSpaceCodes: readonly unknown[] = [mapFull, 28, 122, 'ENOSPC', 'EDQUOT'];
 const inputOutput: readonly unknown[] = [5];
 const fullBelowBytes = 2 ** 20;
-
-/** The name of the table inside lmdb's file. */
-export const rowsName = 'rows';
 
 export interface SpaceInside {
   /** Bytes of the file that hold nothing and will be used before the file grows. */
@@ -106,6 +104,12 @@ export class Table {
       this.#root.transactionSync(() => undefined);
       return 'full';
     }
+  }
+
+  /** Until the answer is called, what the table holds now stays where it lies in the file. */
+  pin(): () => void {
+    const transaction = this.#root.useReadTransaction();
+    return () => transaction.done();
   }
 
   /** Reads from now on see what other threads have written so far. */

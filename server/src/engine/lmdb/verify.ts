@@ -29,6 +29,7 @@ import {
   type RowKey,
   seedOf,
 } from './keys.ts';
+import { rowsName, tableFiles } from './names.ts';
 import { checkPages, type PageDamage } from './pages/check-pages.ts';
 import { markEntries } from './service.ts';
 import {
@@ -39,7 +40,7 @@ import {
   resultSlot,
   type StoredPayload,
 } from './stored.ts';
-import { openTable, rowsName, type Table } from './table.ts';
+import { openTable, type Table } from './table.ts';
 import { BodyVerifier } from './verify-bodies.ts';
 
 /** One damaged row or file. */
@@ -73,9 +74,6 @@ export interface Progress {
 }
 
 export type TellProgress = (progress: Progress) => void;
-
-/** lmdb's own two files: the rows, and who reads them now. */
-export const tableFiles = { data: 'data.mdb', readers: 'lock.mdb' } as const;
 
 const damagesMax = 1000;
 const stepRows = 1000;

@@ -13,15 +13,9 @@ import { journalFolder } from '../journal/journal.ts';
 import { checkReach, reachRow } from '../journal/reach.ts';
 import { type FinalRow, finalRows, readJournal } from '../journal/replay.ts';
 import { kinds, ownService } from '../keys.ts';
+import { tableFiles } from '../names.ts';
 import { isNoSpace, openTable } from '../table.ts';
-import {
-  emptyReport,
-  type FolderReport,
-  hasTable,
-  type TellProgress,
-  tableFiles,
-  verify,
-} from '../verify.ts';
+import { emptyReport, type FolderReport, hasTable, type TellProgress, verify } from '../verify.ts';
 import { copyFile, filesIn, mustHaveRoom, syncTree } from './copy.ts';
 import { type FileSum, fileSum, writeManifest } from './manifest.ts';
 

@@ -66,7 +66,7 @@ export interface BigValue {
 }
 
 export const pageBytes = 4096;
-const pageHeadBytes = 24;
+export const pageHeadBytes = 24;
 const magic = 0xbeef_c0de;
 const dataVersion = 2;
 const headFlags = 8;
@@ -94,7 +94,7 @@ export class PageFile {
 
   /** `number` is 0 or 1. */
   head(number: number): Head {
-    const bytes = this.#read(number, 1);
+    const bytes = this.#pages(number, 1);
     const at = pageHeadBytes;
     const isHead =
       bytes.readUInt16LE(18) === headFlags &&
@@ -119,45 +119,59 @@ export class PageFile {
   }
 
   page(number: number): Page {
-    const bytes = this.#read(number, 1);
-    const kind = pageKinds[bytes.readUInt16LE(18)];
-    if (kind === undefined || readWhole(bytes, 0, number) !== number) {
-      throw new PageError(number, 'Its head is not that of this page.');
-    }
-    return { number, kind, transaction: readWhole(bytes, 8, number), bytes };
+    const bytes = this.#pages(number, 1);
+    return { ...readPageHead(bytes, 0, number), bytes };
   }
 
   /** The bytes of a value that has pages of its own. */
   big({ page, pages }: BigValue, size: number): Buffer {
-    return this.#read(page, pages).subarray(pageHeadBytes, pageHeadBytes + size);
+    return this.#pages(page, pages).subarray(pageHeadBytes, pageHeadBytes + size);
   }
 
-  #read(number: number, pages: number): Buffer {
+  /** Fills `target`, which is as long as some pages, with page `number` and those after it. */
+  read(number: number, target: Buffer): void {
+    const isThere = number + target.length / pageBytes <= this.length;
+    if (
+      isThere &&
+      readSync(this.#file, target, 0, target.length, number * pageBytes) === target.length
+    )
+      return;
+    throw new PageError(number, 'The file ends before it.');
+  }
+
+  #pages(number: number, pages: number): Buffer {
     const bytes = Buffer.allocUnsafe(pages * pageBytes);
-    const isThere = number + pages <= this.length;
-    if (!isThere || readSync(this.#file, bytes, 0, bytes.length, number * pageBytes) < bytes.length)
-      throw new PageError(number, 'The file ends before it.');
+    this.read(number, bytes);
     return bytes;
   }
+}
+
+/** The head of the page that begins at `at` of `bytes`. */
+export function readPageHead(bytes: Buffer, at: number, number: number): Omit<Page, 'bytes'> {
+  const kind = pageKinds[bytes.readUInt16LE(at + 18)];
+  if (kind === undefined || readWhole(bytes, at, number) !== number) {
+    throw new PageError(number, 'Its head is not that of this page.');
+  }
+  return { number, kind, transaction: readWhole(bytes, at + 8, number) };
 }
 
 /** The nodes of a branch or leaf, in their order. They fill the page's end without a gap. */
 export function nodesOf({ bytes, number, kind }: Page): readonly Node[] {
   const count = bytes.readUInt16LE(20) / 2;
   const upper = bytes.readUInt16LE(22) + pageHeadBytes;
-  const wrong = new PageError(number, 'Its nodes are not where it says.');
-  if (count < 1 || pageHeadBytes + 2 * count > upper || upper > pageBytes) throw wrong;
+  const wrong = (): PageError => new PageError(number, 'Its nodes are not where it says.');
+  if (count < 1 || pageHeadBytes + 2 * count > upper || upper > pageBytes) throw wrong();
   let used = 0;
   const nodes: Node[] = [];
   for (let nth = 0; nth < count; nth++) {
     const at = bytes.readUInt16LE(pageHeadBytes + 2 * nth) + pageHeadBytes;
-    if (at < upper || at + nodeHeadBytes > pageBytes) throw wrong;
+    if (at < upper || at + nodeHeadBytes > pageBytes) throw wrong();
     const node = readNode(bytes, at, { number, kind });
     const size = nodeHeadBytes + node.key.length + node.value.length;
     used += size + (size % 2);
     nodes.push(node);
   }
-  if (upper + used !== pageBytes) throw wrong;
+  if (upper + used !== pageBytes) throw wrong();
   return nodes;
 }
 
@@ -211,7 +225,7 @@ export function readTree(bytes: Buffer, page: number): Tree {
 
 /** A number of 64 bits that can be one of pages, rows or transactions. */
 export function readWhole(bytes: Buffer, at: number, page: number): number {
-  const value = bytes.readBigUInt64LE(at);
-  if (value > 2n ** 52n) throw new PageError(page, 'A number in it is impossible.');
-  return Number(value);
+  const high = bytes.readUInt32LE(at + 4);
+  if (high >= 2 ** 20) throw new PageError(page, 'A number in it is impossible.');
+  return high * 2 ** 32 + bytes.readUInt32LE(at);
 }
