@@ -45,7 +45,7 @@ export async function startEmptyServer(world: World): Promise<EmptyServer> {
 
 /** Room for what a load program leaves behind: collecting it often takes processor time and pauses
  * that are the load program's, not those of the queue that is measured. */
-const loadFlags = ['--initial-old-space-size=512'];
+const loadFlags = ['--initial-old-space-size=512', '--max-semi-space-size=64'];
 
 /** A program of bench/, on the built packages of this repository. */
 export function startProgram(world: World, file: string, ...args: string[]): ChildProcess {

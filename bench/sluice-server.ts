@@ -71,6 +71,7 @@ export async function spawnServer(world: World, options: ServerOptions): Promise
   const child = spawn(
     process.execPath,
     [
+      ...flagsOf(program),
       ...(collects ? ['--expose-gc'] : []),
       ...world.flags('server'),
       ...['--import', join(root, 'bench/server-hook.js'), program],
@@ -119,6 +120,12 @@ export async function spawnServer(world: World, options: ServerOptions): Promise
       await ended;
     },
   };
+}
+
+/** What the command gives to Node.js when users start it. */
+function flagsOf(program: string): readonly string[] {
+  const found = /exec node (.*) "\$0"/.exec(readFileSync(program, 'utf8'));
+  return found?.[1]?.split(' ') ?? [];
 }
 
 /** Starts a server and waits until it is ready. */

@@ -95,7 +95,7 @@ export class Server {
     const { world, onSurprise } = this.#options;
     const listen = this.url.slice('http://'.length);
     const services = this.#files.flatMap((file) => ['--service', file]);
-    const command = [process.execPath, join(root, 'server/bin/sluice.js'), 'serve'];
+    const command = [join(root, 'server/bin/sluice.js'), 'serve'];
     const args = ['--data', this.data, '--listen', listen, ...services, '--log-level', 'info'];
     // When the harness is killed itself, the system ends the server.
     const orphanGuard = ['setpriv', '--pdeathsig', 'KILL'];

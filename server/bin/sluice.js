@@ -1,5 +1,8 @@
-#!/usr/bin/env node
-// The sluice command. It runs the built program and says what to do when it has not been built.
+#!/bin/sh
+':' //; exec node --max-semi-space-size=64 "$0" "$@"
+// The sluice command: for a shell two lines, which start Node.js with room for what a message
+// leaves behind (decision 16), for Node.js a program. It runs the built one and says what to do
+// when it has not been built.
 import { existsSync } from 'node:fs';
 
 const built = new URL('../dist/main.js', import.meta.url);

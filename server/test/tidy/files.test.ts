@@ -36,7 +36,7 @@ it(`keeps every line within ${columnsMax} columns`, () => {
 
 it('begins every file with a comment that says what it owns', () => {
   const mute = code
-    .filter(({ text }) => !/^(#![^\n]*\n)?\/\/ \S/.test(text))
+    .filter(({ text }) => !/^(#![^\n]*\n(':' \/\/[^\n]*\n)?)?\/\/ \S/.test(text))
     .map(({ path }) => path);
   expect(mute).toEqual([]);
 });

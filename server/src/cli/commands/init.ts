@@ -62,7 +62,9 @@ async function ownCommand(context: Context): Promise<string> {
     );
     if (found && folder !== '' && !folder.includes('node_modules')) return 'sluice';
   }
-  return [process.execPath, ...process.execArgv, process.argv[1] ?? ''].map(quoted).join(' ');
+  // What bin/sluice.js gives to Node.js is for servers.
+  const flags = process.execArgv.filter((flag) => !flag.startsWith('--max-semi-space-size'));
+  return [process.execPath, ...flags, process.argv[1] ?? ''].map(quoted).join(' ');
 }
 
 function quoted(word: string): string {

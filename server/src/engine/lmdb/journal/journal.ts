@@ -39,6 +39,9 @@ export function journalFolder(folder: string): string {
 /** A segment grows so many times its size while the one before it is on its way into the table. */
 const growthMax = 8;
 const retryMs = 1000;
+/** Where segments follow each other no faster than this, bringing one to the table takes a small
+ * part of the time, also when it rests in between. */
+const unhurriedMs = 100;
 const noRoom = 'The disk has no room for the rows of the journal.';
 
 export class Journal {
@@ -50,6 +53,8 @@ export class Journal {
   #spare: SegmentFile | undefined;
   /** Resolves when the sealed segment is in the table. */
   #applied: Promise<void> | undefined;
+  /** When it was sealed, by the monotonic clock. */
+  #appliedAt = Number.NEGATIVE_INFINITY;
   /** Resolves when the current attempt to bring it there is over. */
   #attempt: Promise<void> = Promise.resolve();
   #tableIsFull = false;
@@ -232,8 +237,11 @@ export class Journal {
   async #apply(sealed: SegmentFile): Promise<void> {
     const { table, clock, fatal } = this.#options;
     const { path, bytes, records } = sealed;
+    const now = clock.now().mono;
+    const isUnhurried = now - this.#appliedAt >= unhurriedMs;
+    this.#appliedAt = now;
     for (;;) {
-      const attempt = this.#applier.apply({ path, bytes, records });
+      const attempt = this.#applier.apply({ path, bytes, records, isUnhurried });
       this.#attempt = attempt.then(ignore, () => new Promise<never>(ignore));
       let outcome: 'done' | 'full';
       try {
