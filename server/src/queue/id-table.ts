@@ -97,10 +97,7 @@ export class IdTable {
   }
 
   #insert(place: number, low: number): void {
-    const mask = this.#slots.length - 1;
-    let at = low & mask;
-    while (this.#slots[at] !== empty) at = (at + 1) & mask;
-    this.#slots[at] = place - this.#base + firstPlace;
+    fill(this.#slots, low, place - this.#base + firstPlace);
   }
 
   #isNear(place: number): boolean {
@@ -123,12 +120,15 @@ export class IdTable {
     this.#base = lowest;
     this.#slots = slots;
     this.#used = this.#live;
-    // As `#insert` does, without a look at the table for each of a million.
-    const mask = length - 1;
-    this.#owner.each((place, low) => {
-      let at = low & mask;
-      while (slots[at] !== empty) at = (at + 1) & mask;
-      slots[at] = place - lowest + firstPlace;
-    });
+    // Without a look at the table for each of a million.
+    this.#owner.each((place, low) => fill(slots, low, place - lowest + firstPlace));
   }
+}
+
+/** Writes to the first empty slot from where a hash belongs. */
+function fill(slots: Uint32Array | Float64Array, low: number, slot: number): void {
+  const mask = slots.length - 1;
+  let at = low & mask;
+  while (slots[at] !== empty) at = (at + 1) & mask;
+  slots[at] = slot;
 }

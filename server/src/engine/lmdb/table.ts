@@ -87,12 +87,12 @@ export class Table {
    * Makes the table what `rows` say, in one transaction that is durable when this returns; `full`:
    * nothing was changed. Blocks its thread until then; `rest` is called before each row.
    */
-  apply(rows: readonly FinalRow[], rest: () => void = ignore): 'done' | 'full' {
+  apply(rows: readonly FinalRow[], rest?: () => void): 'done' | 'full' {
     if (rows.length === 0) return 'done';
     try {
       this.#root.transactionSync(() => {
         for (const { key, row } of rows) {
-          rest();
+          rest?.();
           if (row === null) this.#rows.removeSync(key);
           else this.#rows.putSync(key, row);
         }
@@ -232,8 +232,6 @@ export function openTable(folder: string, readOnly: boolean): Table | undefined 
 export function isNoSpace(error: unknown): boolean {
   return hasCode(error, noSpaceCodes);
 }
-
-function ignore(): void {}
 
 function hasCode(error: unknown, codes: readonly unknown[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(error.code);

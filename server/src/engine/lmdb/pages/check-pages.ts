@@ -8,6 +8,7 @@
 
 import {
   type Head,
+  isTable,
   type Node,
   nodesOf,
   type Page,
@@ -112,10 +113,8 @@ class PageChecker {
   }
 
   #table(node: Node, page: number): void {
-    // lmdb's binding ends names with a zero.
-    const isRows = node.kind === 'table' && node.key.toString() === `${this.#options.table}\0`;
     const tree = readTree(node.value, page);
-    if (!isRows || tree.flags !== 0) {
+    if (!isTable(node, this.#options.table) || tree.flags !== 0) {
       throw new PageError(page, 'It names a table that is not one of ours.');
     }
     this.#walk(tree, { name: 'rows', compare: Buffer.compare, take: mustBeRow });

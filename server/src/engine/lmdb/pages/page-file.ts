@@ -72,7 +72,7 @@ const dataVersion = 2;
 const headFlags = 8;
 const pageKinds: Readonly<Record<number, Page['kind']>> = { 1: 'branch', 2: 'leaf', 4: 'overflow' };
 const nodeKinds: Readonly<Record<number, Node['kind']>> = { 0: 'plain', 1: 'big', 2: 'table' };
-const nodeHeadBytes = 8;
+export const nodeHeadBytes = 8;
 const treeBytes = 48;
 const bigBytes = 24;
 const none = 2n ** 64n - 1n;
@@ -192,6 +192,11 @@ function readNode(bytes: Buffer, at: number, page: Pick<Page, 'number' | 'kind'>
     throw new PageError(page.number, 'A row leaves its page.');
   }
   return { key, child: 0, value: bytes.subarray(keyEnd, keyEnd + length), size: low, kind };
+}
+
+/** Whether a node is that of the table so named: lmdb's binding ends names with a zero. */
+export function isTable({ kind, key }: Node, name: string): boolean {
+  return kind === 'table' && key.toString() === `${name}\0`;
 }
 
 /** What a node of kind `big` says. */

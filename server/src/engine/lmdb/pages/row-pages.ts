@@ -3,10 +3,21 @@
 // map has them faulted in a few at a time, which takes longer than all the rest.
 
 import { RowReader } from '../../codec.ts';
-import { indexAt, keyBytes, keySeed, makeKey, type RowKey, serviceAt, subAt } from '../keys.ts';
+import {
+  indexAt,
+  keyBytes,
+  keySeed,
+  kindAt,
+  makeKey,
+  type RowKey,
+  serviceAt,
+  subAt,
+} from '../keys.ts';
 import { damagedRow, type Visit } from '../scan.ts';
 import {
   type Head,
+  isTable,
+  nodeHeadBytes,
   nodesOf,
   type Page,
   PageError,
@@ -29,7 +40,6 @@ interface Branch {
 /** Pages that are read with one call, and how many between them may be others. */
 const windowPages = 128;
 const gapMax = 4;
-const nodeHeadBytes = 8;
 const bigFlag = 1;
 
 /** The numbers are explained in page-file.ts. */
@@ -74,17 +84,6 @@ export class RowPages {
     this.#file.close();
   }
 
-  /** Whether the file is still as this one's transaction has left it. */
-  isNewest(): boolean {
-    return newestHead(this.#file).transaction === this.#transaction;
-  }
-
-  /** The service of the next row, whatever its kind; undefined: there is none. */
-  service(): number | undefined {
-    while (this.#nth >= this.#count) if (!this.#nextLeaf()) return undefined;
-    return serviceAt(this.#window, this.#node(this.#nth) + nodeHeadBytes);
-  }
-
   /**
    * Has up to `limit` more rows visited, whose payloads can't be read; false: there are no more
    * rows. Throws a `RowError` or `PageError` for the first that is damaged.
@@ -96,8 +95,7 @@ export class RowPages {
       while (this.#nth >= this.#count) if (!this.#nextLeaf()) return false;
       const at = this.#node(this.#nth);
       const key = at + nodeHeadBytes;
-      // Four bytes of the service, one of the kind.
-      if (bytes.readUInt32BE(key) !== service || bytes[key + 4] !== kind) return false;
+      if (serviceAt(bytes, key) !== service || kindAt(bytes, key) !== kind) return false;
       this.#nth += 1;
       const index = indexAt(bytes, key);
       const sub = subAt(bytes, key);
@@ -114,9 +112,8 @@ export class RowPages {
   #tree(main: Tree, table: string): Tree {
     if (main.root === undefined) return main;
     const page = this.#file.page(main.root);
-    // lmdb's binding ends names with a zero.
-    const node = nodesOf(page).find(({ key }) => key.toString() === `${table}\0`);
-    if (node?.kind === 'table') return readTree(node.value, page.number);
+    const node = nodesOf(page).find((each) => isTable(each, table));
+    if (node !== undefined) return readTree(node.value, page.number);
     throw new PageError(page.number, 'It does not name the table of rows.');
   }
 
