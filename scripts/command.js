@@ -17,12 +17,12 @@ export function binOf(packageName, file) {
 }
 
 /**
- * Runs a program to its end, on this terminal. Answers its exit code; a program that a signal
- * ended or that could not be started counts as 1.
+ * Runs a program to its end, on this terminal unless `stdio` says otherwise. Answers its exit code;
+ * a program that a signal ended or that could not be started counts as 1.
  */
-export function run(command, args, { cwd = root, env = process.env } = {}) {
+export function run(command, args, { cwd = root, env = process.env, stdio = 'inherit' } = {}) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd, env, stdio: 'inherit' });
+    const child = spawn(command, args, { cwd, env, stdio });
     // A signal from the terminal reaches the child as well: stay until it has cleaned up.
     const stay = () => undefined;
     process.on('SIGINT', stay);

@@ -1,7 +1,8 @@
 // Runs vitest and counts what it says: every test exactly once, and a file that could not even be
-// loaded, or an error outside of any test, as one failure.
+// loaded, or an error outside of any test, as one failure. In CI only what failed is printed: models
+// and programs that tests let fail on purpose write errors of their own, and bury the one that counts.
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { binOf, root, runNode } from './command.js';
@@ -16,11 +17,27 @@ export async function runVitest(args) {
   try {
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
     const calm = ['--silent=passed-only', '--slowTestThreshold=5000'];
-    const vitest = binOf('vitest', 'vitest.mjs');
-    const code = await runNode([vitest, 'run', ...calm, ...reporters, ...args]);
+    const program = [binOf('vitest', 'vitest.mjs'), 'run', ...calm, ...reporters, ...args];
+    const code = await (process.env.CI === 'true' ? runUnseen(program, folder) : runNode(program));
     return countTests(readReport(report), code);
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Runs a program and shows the end of what it wrote only if it fails. */
+async function runUnseen(program, folder) {
+  const file = join(folder, 'output');
+  const output = openSync(file, 'w');
+  const seconds = () => Math.round(performance.now() / 1000);
+  const beat = setInterval(() => console.log(`... testing, ${seconds()} s`), 60_000);
+  try {
+    const code = await runNode(program, { stdio: ['ignore', output, output] });
+    if (code !== 0) console.log(readFileSync(file, 'utf8').split('\n').slice(-60).join('\n'));
+    return code;
+  } finally {
+    clearInterval(beat);
+    closeSync(output);
   }
 }
 
@@ -61,6 +78,6 @@ export function countTests(report, code) {
 
 /** A failed test in one line and the first lines of why, for the end of the output. */
 function failure(file, test, message) {
-  const why = (message ?? 'no reason given').split('\n').slice(0, 6);
+  const why = (message ?? 'no reason given').split('\n').slice(0, 12);
   return [`${relative(root, file.name ?? '')} > ${test}`, ...why].join('\n    ');
 }

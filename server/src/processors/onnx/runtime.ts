@@ -95,8 +95,8 @@ async function createSession(
     return await runtime.InferenceSession.create(path, {
       graphOptimizationLevel: 'all',
       interOpNumThreads: 1,
-      // Errors only: exporters leave much behind that is worth a warning to nobody.
-      logSeverityLevel: 3,
+      // An error of a run is thrown as well, and answered; the rest is worth a line to nobody.
+      logSeverityLevel: 4,
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     });
   } catch (cause) {
