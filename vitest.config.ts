@@ -16,7 +16,8 @@ const setups: Readonly<Record<string, readonly string[]>> = {
 
 function project(name: string, include: string[], pool: 'threads' | 'forks', groupOrder: number) {
   const isolate = pool === 'forks';
-  const timeouts = { testTimeout: 30_000, hookTimeout: 30_000 };
+  // No test is a measurement: these only end one that hangs.
+  const timeouts = { testTimeout: 120_000, hookTimeout: 120_000 };
   return {
     ...sources,
     test: {
@@ -26,7 +27,7 @@ function project(name: string, include: string[], pool: 'threads' | 'forks', gro
       isolate,
       ...timeouts,
       // What is polled for comes; on a busy machine later than the second that vitest waits.
-      expect: { poll: { timeout: 20_000 } },
+      expect: { poll: { timeout: 60_000 } },
       setupFiles: ['server/test/setup.ts', ...(setups[name] ?? [])],
       sequence: { groupOrder },
     },

@@ -44,4 +44,4 @@ it('follows events no longer once the signal is aborted', async () => {
   expect(seen).toEqual([1]);
   server.closeAllConnections();
   server.close();
-}, 10_000);
+});

@@ -2,12 +2,11 @@
 // events with the token in a header, fetch the result. Needs `npm run build` and Chromium.
 
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openRequestService, type RequestService } from '../integration/request-service.ts';
 import { canOpenPages, openPageWorld, type PageWorld } from './page-world.ts';
 
 // A server, its commands and a browser are started.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 /** What the functions that run in the page find there. */
 declare const window: { readonly sluice: typeof import('@sluice/sdk') };

@@ -235,7 +235,7 @@ function modelFile(): string {
 
 /** Resolves when a process has no children any more. */
 async function waitUntilGone(parent: number): Promise<void> {
-  await expect.poll(() => childrenOf(parent), { timeout: 20_000 }).toEqual([]);
+  await expect.poll(() => childrenOf(parent)).toEqual([]);
 }
 
 /** Processes that another one started, and what those started. */

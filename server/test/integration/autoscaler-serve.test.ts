@@ -53,7 +53,7 @@ beforeAll(async () => {
       },
     },
   });
-}, 60_000);
+});
 afterAll(async () => {
   server.child.kill('SIGTERM');
   await server.ended;
@@ -121,7 +121,8 @@ test('a service at 0 starts its first instance as soon as a request is accepted'
     text: '0 → 1 instances: a request waits and there are no instances',
     facts: { from: 0, to: 1 },
   });
-  expect(Date.parse(event?.at ?? '') - acceptedAt).toBeLessThan(100);
+  // Not with the next look of the autoscaler, which may be seconds away.
+  expect(Date.parse(event?.at ?? '') - acceptedAt).toBeLessThan(1000);
   expect(await results(1)).toEqual(['did first']);
 });
 
@@ -154,7 +155,7 @@ test('more come with more, and go when it is done, without touching what runs', 
   // Each request was given to an instance once: none was ended at work.
   const given = readFileSync(book(), 'utf8').trim().split('\n');
   expect([...given].sort()).toEqual(['first', 'long one', 'long two', ...bodies].sort());
-}, 90_000);
+});
 
 test('what was decided and measured last is shown', async () => {
   const shown = await until(
@@ -177,4 +178,4 @@ test('a restarted server knows that there are none, and starts one for a request
   expect(await results(34)).toContain('did after');
   const last = (await scalings()).findLast(({ what }) => what === 'from-zero');
   expect(last?.facts).toEqual({ from: 0, to: 1 });
-}, 60_000);
+});

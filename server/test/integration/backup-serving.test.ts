@@ -136,7 +136,7 @@ describe('a backup of a server under load', () => {
     const left = JSON.parse((await world.commands.run(args)).stdout);
     expect(left).toMatchObject({ damageCount: 0 });
     expect(left.rows['message input']).toBeUndefined();
-  }, 120_000);
+  });
 
   it('keeps no payload file that has gone meanwhile, and gives all room back', async () => {
     const id = 'large-1';

@@ -150,7 +150,7 @@ describe('a long outbox', () => {
     target.reply = { status: 200 };
     await world.clock.advance(world.settings.timeoutMs);
     await world.clock.advance(6000);
-    await vi.waitFor(() => expect(world.outbox.size).toBe(0), { timeout: 10_000 });
+    await vi.waitFor(() => expect(world.outbox.size).toBe(0), { timeout: 60_000 });
     const ids = target.calls.map(({ body }) => JSON.parse(body).data.index);
     expect(new Set(ids).size).toBe(200);
     // The first eight were cut off and came again.

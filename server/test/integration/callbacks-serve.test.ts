@@ -36,7 +36,7 @@ describe('a server', () => {
     const answer = await submit('hello', target.url, { 'Content-Type': 'text/plain' });
     expect(answer.status).toBe(202);
     const { id } = (await answer.json()) as { id: string };
-    await vi.waitFor(() => expect(target.calls.length).toBe(1), { timeout: 20_000 });
+    await vi.waitFor(() => expect(target.calls.length).toBe(1), { timeout: 60_000 });
     const [call] = target.calls;
     if (call === undefined) return expect.fail('nothing came');
     const headers = call.headers as Record<string, string>;
@@ -88,7 +88,7 @@ describe('a server', () => {
         const { text } = await ask('GET', `${base}/requests/${id}/callbacks`, token);
         expect(JSON.parse(text).attempts).toMatchObject([{ outcome: 'closed', status: 410 }]);
       },
-      { timeout: 20_000 },
+      { timeout: 60_000 },
     );
     const { text } = await ask('GET', `${base}/webhooks`, admin);
     expect(JSON.parse(text).closed).toMatchObject([{ url: target.url }]);
@@ -123,7 +123,7 @@ describe('a server', () => {
     const { id } = (await answer.json()) as { id: string };
     const path = `${service.url}/v1/services/demo/requests/${id}/cancel`;
     await fetch(path, { method: 'POST', headers: { Authorization: service.token } });
-    await vi.waitFor(() => expect(target.calls.length).toBe(1), { timeout: 20_000 });
+    await vi.waitFor(() => expect(target.calls.length).toBe(1), { timeout: 60_000 });
     const { type, data } = JSON.parse(target.calls[0]?.body ?? '');
     expect(type).toBe('request.canceled');
     expect(data).toMatchObject({ id, state: 'canceled', deliveries: 0 });
@@ -140,16 +140,16 @@ describe('a server', () => {
     const before = await webhooks();
     expect(before.keys.length).toBe(2);
     await submit('again', target.url, { 'Sluice-Callback-Events': 'succeeded' });
-    await vi.waitFor(() => expect(target.calls.length).toBe(1), { timeout: 20_000 });
+    await vi.waitFor(() => expect(target.calls.length).toBe(1), { timeout: 60_000 });
     target.reply = { status: 200 };
     await service.crash();
-    await vi.waitFor(() => expect(target.calls.length).toBe(2), { timeout: 20_000 });
+    await vi.waitFor(() => expect(target.calls.length).toBe(2), { timeout: 60_000 });
     expect(new Set(target.calls.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
     await vi.waitFor(
       async () => {
         expect(await webhooks()).toEqual({ ...before, pending: 0 });
       },
-      { timeout: 20_000 },
+      { timeout: 60_000 },
     );
   });
 
@@ -160,7 +160,7 @@ describe('a server', () => {
     const requests = new RequestClient({ url: service.url, token: service.token, service: 'demo' });
     await vi.waitFor(
       async () => expect(await requests.callbacks(id)).toMatchObject({ pending: false }),
-      { timeout: 20_000 },
+      { timeout: 60_000 },
     );
     const before = (await webhooks()).keys[0];
     const shown = await service.sluice('webhooks', 'demo');

@@ -178,7 +178,7 @@ test('dw has another instance take the place of one', async () => {
   expect(replaced).toMatchObject({ code: 0 });
   expect(replaced.stdout).toBe(`[OK] Replacing ${old}: they end at once\n`);
   expect(await json('start', 'one')).toMatchObject({ status: 'Running' });
-  await expect.poll(() => instanceNames('one'), { timeout: 20_000 }).not.toContain(old);
+  await expect.poll(() => instanceNames('one')).not.toContain(old);
   const unknown = await sluice('deleteworkers', 'one', 'one-nobody');
   expect(unknown.stderr).toContain('one-nobody');
   const queue = await sluice('dw', 'one', 'one-queue');
@@ -231,7 +231,7 @@ describe('stop', () => {
   test('waits for what runs, keeps what waits, and start brings both back', async () => {
     const held = await json('put', 'one', '--data', 'hold');
     expect(held.index).toBeGreaterThan(0);
-    await expect.poll(async () => (await json('desc', 'one')).running, { timeout: 10_000 }).toBe(1);
+    await expect.poll(async () => (await json('desc', 'one')).running).toBe(1);
     const stopping = world.start(['stop', 'one']);
     await stopping.says(/Service is Stopping \(1 running request\)/);
     stopping.child.kill('SIGINT');
@@ -250,7 +250,7 @@ describe('stop', () => {
     const started = await sluice('start', 'one');
     expect(started).toMatchObject({ code: 0 });
     expect(started.stdout).toMatch(/\[OK\] Service is running\n$/);
-    await expect.poll(async () => (await json('desc', 'one')).running, { timeout: 10_000 }).toBe(1);
+    await expect.poll(async () => (await json('desc', 'one')).running).toBe(1);
   });
 });
 

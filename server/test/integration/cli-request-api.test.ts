@@ -2,11 +2,10 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openRequestService, type RequestService } from './request-service.ts';
 
 // Each command is a process, and each world a server.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let service: RequestService;
 

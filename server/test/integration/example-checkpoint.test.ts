@@ -20,7 +20,7 @@ beforeAll(async () => {
   const data = join(world.home, 'data');
   server = world.start(['serve', '--listen', '127.0.0.1:0', '--data', data]);
   await server.says(/Ready/);
-}, 60_000);
+});
 
 afterAll(async () => {
   server?.child.kill('SIGTERM');
@@ -89,6 +89,6 @@ it('loses less than one step each time its instance is killed', async () => {
   for (const count of doneTwice) expect(count).toBeLessThanOrEqual(partsOfStep);
   expect(doneTwice.some((count) => count > 0)).toBe(true);
   expect(result.resumedAfter).toBeGreaterThanOrEqual(Math.floor(43 / partsOfStep) - 2);
-}, 60_000);
+});
 
 const nameOf = ({ name }: Part): string => name;

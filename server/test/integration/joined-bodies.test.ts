@@ -138,7 +138,7 @@ it('gives a worker elsewhere 100 MiB and takes as much back, in little memory', 
   for (const each of grown) expect(each).toBeLessThan(growthMax);
   // Nothing lies on the machine of the worker.
   expect(await readdir(join(world.commands.home, 'worker', 'results'))).toEqual([]);
-}, 60_000);
+});
 
 it('goes on with a body where the line was cut, in the same delivery', async () => {
   const pieces = (24 * mebibyte) / piece.length;
@@ -174,7 +174,7 @@ it('goes on with a body where the line was cut, in the same delivery', async () 
   expect(answer).toMatchObject({ status: 200, text: shaOf(pieces) });
   expect(attempts).toBe(1);
   expect(JSON.parse((await call(`/${id}`)).text)).toMatchObject({ deliveries: 1 });
-}, 60_000);
+});
 
 it('brings a result up again when the line was cut in the middle of it', async () => {
   const pieces = (24 * mebibyte) / piece.length;
@@ -196,7 +196,7 @@ it('brings a result up again when the line was cut in the middle of it', async (
   expect(answer).toMatchObject({ status: 200, bytes: 24 * mebibyte, sha256: shaOf(pieces) });
   expect(calls).toBe(1);
   while ((await files()).some((name) => name.endsWith('.part'))) await turn();
-}, 60_000);
+});
 
 it('lets go of a body in the middle when its request is canceled', async () => {
   let reached: () => void = () => undefined;
@@ -218,7 +218,7 @@ it('lets go of a body in the middle when its request is canceled', async () => {
   // The slot of a model that lets go of its call is free again: others have theirs.
   const next = await submit(2);
   expect(await call(`/${next}/result`)).toMatchObject({ status: 200, text: shaOf(2) });
-}, 60_000);
+});
 
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));

@@ -84,4 +84,4 @@ test('loses nothing and does nothing twice on a network that is cut again and ag
   expect(await worker.ended).toMatchObject({ code: 0 });
   model.closeAllConnections();
   model.close();
-}, 60_000);
+});

@@ -187,7 +187,7 @@ test('starts its model server anew when it is told to, its work done first', asy
   const metrics = async (): Promise<string> =>
     (await fetch(`${server.url}/metrics`, { headers })).text();
   const counted = /^inference_request_duration_seconds_count\{.*service_name="anew".*\} 3$/m;
-  await expect.poll(metrics, { timeout: 10_000 }).toMatch(counted);
+  await expect.poll(metrics).toMatch(counted);
   worker.child.kill('SIGTERM');
   expect(await worker.ended).toMatchObject({ code: 0 });
 });

@@ -111,7 +111,7 @@ it('keeps what a process of a killed server uses, whatever else needs room', asy
   expect(new Set((await instances('triples')).map(({ pid }) => pid))).toEqual(pids);
   await api('', declaration('other', { processor_path: `${origin.url}/app.tgz` }));
   await expect
-    .poll(async () => (await instances('other'))[0]?.message, { timeout: 20_000 })
+    .poll(async () => (await instances('other'))[0]?.message)
     .toContain('models that are in use leave no room');
   expect(existsSync(join(models(), model, 'content/app/app/factor.txt'))).toBe(true);
   expect(await api('/triples/requests', '{"x": 6}')).toBe('18');

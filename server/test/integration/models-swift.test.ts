@@ -24,7 +24,7 @@ describe.skipIf(!hasSwift())('models in Swift', () => {
     await swift.makeBucket('others');
     await swift.putObject('/models/credit%20v1/%C3%BC%2B%281%29.pmml', bytes);
     await swift.putObject('/others/a', Buffer.from('secret'));
-  }, 60_000);
+  });
   afterAll(() => swift.close());
 
   function environment(secret = credentials.secretAccessKey): Record<string, string> {

@@ -107,7 +107,7 @@ it('sees the end of a process that it took over, and starts it anew', async () =
   const killedAt = performance.now();
   process.kill(first, 'SIGKILL');
   await source.until(({ returns }) => returns.length === 1);
-  expect(performance.now() - killedAt).toBeLessThan(1000);
+  expect(performance.now() - killedAt).toBeLessThan(3000);
   expect(source.returns[0]).toMatchObject({ counted: true });
   await next.until((all) => all.some(({ restarts }) => restarts === 1));
   await next.ready(2);
@@ -140,7 +140,7 @@ it('ends those of another launch, of another service, and those too many', async
   await fewer.manager.start();
   await fewer.until((all) => all.length === 1 && all[0]?.state === 'Running');
   expect(left3.map(alive).sort()).toEqual([0, 1]);
-}, 40_000);
+});
 
 it('ends those whose record says nothing of a launch, as old servers wrote it', async () => {
   const folder = await newFolder();
@@ -166,7 +166,7 @@ it('ends them as groups, also when the leader is gone or asks for more time', as
   const next = await nextServer(folder);
   await next.manager.start();
   expect(left.map(alive)).toEqual([0, 0]);
-}, 40_000);
+});
 
 it('leaves a process alone that only has the number of one of ours', async () => {
   const folder = await newFolder();

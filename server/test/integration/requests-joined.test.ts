@@ -4,15 +4,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connect, RequestClient, type RequestEvent } from '@sluice/sdk';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   adminToken,
   type JoinedWorld,
   openJoinedWorld,
   type RunningServer,
 } from './joined-world.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let world: JoinedWorld;
 let server: RunningServer;
@@ -53,7 +51,7 @@ const requests = (): RequestClient =>
   new RequestClient({ url: server.url, service: 'far', token: adminToken });
 
 async function called(): Promise<(typeof calls)[number]> {
-  await expect.poll(() => calls.length, { timeout: 30_000 }).toBe(1);
+  await expect.poll(() => calls.length).toBe(1);
   const [call] = calls.splice(0);
   if (call === undefined) throw new Error('not called');
   return call;

@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openRequestService, type RequestService } from './request-service.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -14,7 +14,6 @@ const code = [...page.matchAll(/^```js\n(.*?)^```$/gms)].map(([, text]) => text 
 const printed = [...code.matchAll(/\/\/ prints (.*)$/gm)].flatMap(([, text]) => text?.split(', '));
 
 // Each command is a process, and each world a server.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let service: RequestService;
 

@@ -5,11 +5,10 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AdminClient, RequestClient, type RequestEvent, verifyWebhook } from '@sluice/sdk';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openRequestService, type RequestService } from './request-service.ts';
 
 // Each command is a process, and each world a server.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let service: RequestService;
 let requests: RequestClient;

@@ -169,7 +169,7 @@ test('a revision that never gets ready is rolled back, and what ran goes on', as
   const revisions = await client.revisions('m');
   expect(revisions.map(({ sourceRevision }) => sourceRevision)).toEqual([1, 2, 1]);
   expect(await client.revision('m', 2)).toMatchObject({ definition: started('exit 3') });
-}, 60_000);
+});
 
 test('instances are replaced by name, all of them or none', async () => {
   await client.createService(started(`${process.execPath} ${modelScript}`));

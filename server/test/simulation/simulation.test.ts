@@ -1,7 +1,7 @@
 // Runs of the whole service on a virtual clock under faults. More of them, and a failing one with
 // everything that happened: `npm run sim -- --seeds N`, `npm run sim -- --seed S --trace`.
 
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type RunResult, run } from './run.ts';
 
 const steps = 600;
@@ -19,7 +19,6 @@ async function expectClean(seed: number, long = steps): Promise<void> {
 }
 
 // Seconds each; a shared machine may stand still for longer.
-vi.setConfig({ testTimeout: 120_000 });
 
 describe('a simulated service under faults', () => {
   for (let first = 1; first <= seeds; first += perTest) {
