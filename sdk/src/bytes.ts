@@ -12,8 +12,12 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 // was put together from many pieces takes more memory than one that the decoder made.
 const shortText = { writing: 47, reading: 16 } as const;
 
-/** A buffer that grows while it is filled. `take` hands it over and begins a new one. */
+/** Pieces of the usual size that are cut from one buffer: many small ones cost the collector. */
+const piecesInOne = 4;
+
+/** A buffer that grows while it is filled. `take` hands over what is in it and goes on behind. */
 export class ByteWriter {
+  /** From where the next piece begins. */
   #bytes: Uint8Array;
   #view: DataView;
   #length = 0;
@@ -95,11 +99,16 @@ export class ByteWriter {
     this.#length = length;
   }
 
-  /** What was written; the writer starts anew in a buffer with `room` bytes. */
-  take(room: number): Uint8Array {
+  /** What was written, for good; the writer starts anew with room for `next` bytes, `least` in any
+   * new buffer. */
+  take(next: number, least: number): Uint8Array {
     const taken = this.#bytes.subarray(0, this.#length);
-    this.#bytes = new Uint8Array(Math.max(room, 16));
-    this.#view = new DataView(this.#bytes.buffer);
+    const isEnough = this.#bytes.length - this.#length >= next;
+    this.#use(
+      isEnough
+        ? this.#bytes.subarray(this.#length)
+        : new Uint8Array(Math.max(next * piecesInOne, least)),
+    );
     this.#length = 0;
     return taken;
   }
@@ -127,10 +136,14 @@ export class ByteWriter {
   #reserve(more: number): void {
     const needed = this.#length + more;
     if (needed <= this.#bytes.length) return;
-    const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+    const grown = new Uint8Array(needed * 2);
     grown.set(this.#bytes.subarray(0, this.#length));
-    this.#bytes = grown;
-    this.#view = new DataView(grown.buffer);
+    this.#use(grown);
+  }
+
+  #use(bytes: Uint8Array): void {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 }
 

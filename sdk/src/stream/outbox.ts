@@ -111,8 +111,9 @@ export class Outbox<Operation extends { readonly kind: string }> {
   flush(): void {
     const length = this.#writer.length;
     if (length === 0 || this.#closed) return;
-    // The next batch is probably as large as this one.
-    this.#options.send(this.#writer.take(Math.max(roomMin, Math.min(length, batchBytes) * 1.25)));
+    // The next batch is probably about as large as this one.
+    const next = Math.ceil(Math.min(length, batchBytes) * 1.25);
+    this.#options.send(this.#writer.take(next, roomMin));
   }
 
   /** Forgets everything; nothing is sent any more. */

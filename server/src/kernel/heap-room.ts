@@ -6,8 +6,13 @@ import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import type { Clock, Timer } from './clock.ts';
 import type { Component } from './component.ts';
 
-/** What a small heap and its buffers may grow by before all of it is collected. */
-const roomBytes = 96 * 2 ** 20;
+/**
+ * What a small heap and its buffers may grow by before all of it is collected. V8 begins when what
+ * is left is less than a young generation, 64 MB as `sluice` starts it, and counts young buffers
+ * in, 32 MB and more: of 96 MB that left next to nothing, and a busy server collected all of its
+ * heap every four seconds.
+ */
+const roomBytes = 256 * 2 ** 20;
 const lookEveryMs = 5000;
 
 /** While it runs, the heap of this process has room for buffers; then V8 decides by itself again.
@@ -38,8 +43,8 @@ export class HeapRoom implements Component {
 
 /**
  * By how many per cent a heap of this size may grow between two full collections; 0: as V8 decides,
- * which is once it is so large that V8 leaves it about as much room. A heap of 24 MB may grow by
- * 96 MB, which is 400 % (heap-room.test.ts).
+ * which is once it is so large that V8 leaves it about as much room. A heap of 32 MB may grow by
+ * 256 MB, which is 800 % (heap-room.test.ts).
  */
 export function growthPercent(usedBytes: number): number {
   const percent = Math.floor((100 * roomBytes) / usedBytes);

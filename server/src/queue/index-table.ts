@@ -51,6 +51,12 @@ export class IndexTable<Columns> {
     return this.#chunks;
   }
 
+  /** No row has an index above it. */
+  get last(): number {
+    const last = this.#chunks.at(-1);
+    return last === undefined || last.size === 0 ? 0 : lastOf(last);
+  }
+
   /** Adds a row at the end; `index` must be above every index ever added. Answers its row. */
   append(index: number): { chunk: Chunk<Columns>; row: number } {
     let chunk = this.#chunks.at(-1);

@@ -146,6 +146,8 @@ export class Messages {
   readonly #table = new IndexTable<Columns>(columnKind);
   readonly #ids = new IdTable({
     has: (index, hash) => this.#hasId(index, hash),
+    low: (index) => this.#table.seek(index)?.idLow[this.#table.row] ?? 0,
+    bounds: () => [this.#table.firstFrom(0), this.#table.last],
     each: (visit) => this.#eachId(visit),
   });
   readonly #tags = new TagArena();

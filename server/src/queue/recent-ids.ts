@@ -107,6 +107,8 @@ export class RecentIds {
   #createTable(): IdTable {
     return new IdTable({
       has: (place, hash) => this.#has(place, hash),
+      low: (place) => this.#lows[place & (this.#lows.length - 1)] ?? 0,
+      bounds: () => [this.#first, this.#next - 1],
       each: (visit) => this.#each(visit),
     });
   }
@@ -140,8 +142,12 @@ export class RecentIds {
   }
 
   #moved<Values extends Uint32Array | Float64Array>(from: Values, to: Values): Values {
-    for (let place = this.#first; place < this.#next; place += 1) {
-      to[place & (to.length - 1)] = from[place & (from.length - 1)] ?? 0;
+    for (let place = this.#first; place < this.#next; ) {
+      const start = place & (from.length - 1);
+      const slot = place & (to.length - 1);
+      const run = Math.min(from.length - start, to.length - slot, this.#next - place);
+      to.set(from.subarray(start, start + run), slot);
+      place += run;
     }
     return to;
   }

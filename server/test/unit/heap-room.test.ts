@@ -21,10 +21,10 @@ async function collections(how: 'with' | 'without'): Promise<number> {
 
 describe('the room of the heap', () => {
   it('is the same for every small heap, and left to V8 in a large one', () => {
-    expect(growthPercent(24 * mb)).toBe(400);
-    expect(growthPercent(48 * mb)).toBe(200);
-    expect(growthPercent(96 * mb)).toBe(100);
-    expect(growthPercent(97 * mb)).toBe(0);
+    expect(growthPercent(32 * mb)).toBe(800);
+    expect(growthPercent(64 * mb)).toBe(400);
+    expect(growthPercent(256 * mb)).toBe(100);
+    expect(growthPercent(257 * mb)).toBe(0);
     expect(growthPercent(1)).toBe(1000);
   });
 
