@@ -51,12 +51,18 @@ export class RunClock {
 /** One thing that is measured of every contestant in each round. */
 export interface Part {
   readonly scenario: string;
+  /** Rounds that count, where not as many as usual. */
+  readonly rounds?: number;
   measure(contestant: Contestant, round: number): Promise<readonly Sample[]>;
 }
 
 /** Rounds of one thing: the warming one and those that count. */
 export function stepsOf(rounds: number): number {
   return rounds + 1;
+}
+
+function stepsOfAll(parts: readonly Part[], { scale }: World): number {
+  return parts.reduce((sum, { rounds = scale.rounds }) => sum + stepsOf(rounds), 0);
 }
 
 interface Match {
@@ -72,7 +78,7 @@ export async function play(arena: Arena, match: Match): Promise<void> {
     for (const peer of arena.peers) {
       const contestant = await enter(arena, match, peer);
       if (contestant !== undefined) open.push(contestant);
-      else arena.clock.step(match.parts.length * stepsOf(arena.world.scale.rounds));
+      else arena.clock.step(stepsOfAll(match.parts, arena.world));
     }
     for (const part of match.parts) {
       for (const broken of await playPart(arena, open, part)) {
@@ -109,7 +115,7 @@ async function playPart(
   open: readonly Contestant[],
   part: Part,
 ): Promise<ReadonlySet<Contestant>> {
-  const { rounds } = world.scale;
+  const { rounds = world.scale.rounds } = part;
   const late = new Set<Contestant>();
   const broken = new Set<Contestant>();
   for (let at = 0; at <= rounds * open.length + open.length - 1; at++) {

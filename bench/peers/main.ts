@@ -14,7 +14,7 @@ import { Findings } from './findings.ts';
 import { peers, sluiceName } from './peers.ts';
 import { jsonOf, linesOf } from './report.ts';
 import { backlog, backlogSteps } from './scenarios/backlog.ts';
-import { halfLoad } from './scenarios/half-load.ts';
+import { halfLoad, stepsOfHalfLoad } from './scenarios/half-load.ts';
 import { httpPut } from './scenarios/http-put.ts';
 import { consumers, cycle, partsOf, payload, put, take } from './scenarios/rates.ts';
 
@@ -29,7 +29,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   take: { run: take, steps: stepsOf },
   cycle: { run: cycle, steps: stepsOf },
   'http-put': { run: httpPut, steps: stepsOf },
-  'half-load': { run: halfLoad, steps: stepsOf },
+  'half-load': { run: halfLoad, steps: stepsOfHalfLoad },
   consumers: { run: consumers, steps: (rounds) => stepsOf(rounds) * partsOf.consumers },
   payload: { run: payload, steps: (rounds) => stepsOf(rounds) * partsOf.payload },
   backlog: { run: backlog, steps: () => backlogSteps },
