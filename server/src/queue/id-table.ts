@@ -96,7 +96,7 @@ export class IdTable {
   /** New slots, with the owner in step with the table but for a place that is being added. */
   #begin(): void {
     this.#moveAll();
-    this.#old = this.#slots;
+    this.#old = this.#slots.live > 0 ? this.#slots : undefined;
     this.#movedTo = 0;
     this.#slots = this.#newSlots();
   }
