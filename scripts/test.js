@@ -1,8 +1,7 @@
 // `npm test`: everything that guards a change. Installs what is missing, builds, checks format,
 // lint and types, runs all tests and closes with `N passed, N failed, N skipped`. Arguments go to
 // vitest as filters (`npm test -- queue`). With CI=true a skipped test is a failure as well:
-// a component that CI should have had was missing. A file or two that failed there run once more,
-// by themselves; what passes then is named as unsteady.
+// a component that CI should have had was missing.
 
 import { join } from 'node:path';
 import { root } from './command.js';
@@ -20,10 +19,7 @@ for (const stage of ['build', 'lint', 'testTypes']) {
   if (!(await runStage(stage))) failedStages.push(stage);
 }
 
-const { passed, failed, skipped, skips, failures, unsteady } = await runVitest(
-  process.argv.slice(2),
-);
-for (const what of unsteady) console.log(`unsteady, passed by itself: ${what}`);
+const { passed, failed, skipped, skips, failures } = await runVitest(process.argv.slice(2));
 for (const name of skips) console.log(`skipped: ${name}`);
 for (const what of [...failedStages, ...failures]) console.log(`failed: ${what}`);
 

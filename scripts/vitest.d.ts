@@ -8,12 +8,7 @@ export interface Totals {
   readonly skips: readonly string[];
   /** The failed tests: file, name and the first lines of why. */
   readonly failures: readonly string[];
-  /** Those that failed and then passed by themselves, in the same form. */
-  readonly unsteady: readonly string[];
 }
-
-/** A report in which the files of a second one stand as they are there. */
-export function mergedReport(report: unknown, again: unknown): unknown;
 
 /** Adds up a report of vitest (undefined: it wrote none) and its exit code. */
 export function countTests(report: unknown, code: number): Totals;

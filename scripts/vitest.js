@@ -8,39 +8,20 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { binOf, root, runNode } from './command.js';
 
-const isCi = process.env.CI === 'true';
-/** So few files that failed in CI run once more, by themselves. */
-const filesAgainMax = 2;
-
 /**
  * Runs `vitest run` with these arguments and answers
- * `{ passed, failed, skipped, skips, failures, unsteady }`: what a test writes is shown when it
- * fails. In CI, on machines that others use as well, a file or two that failed run once more when
- * nothing else does: what passes then counts as passed and is named in `unsteady`, with why it
- * failed before.
+ * `{ passed, failed, skipped, skips, failures }`: what a test writes is shown when it fails.
  */
 export async function runVitest(args) {
-  const { report, code } = await runOnce(args);
-  const totals = countTests(report, code);
-  const files = failedFiles(report);
-  if (!isCi || files.length === 0 || files.length > filesAgainMax) return totals;
-  console.log(`Failed, and run once more:\n${totals.failures.join('\n')}`);
-  const again = await runOnce(files);
-  if (again.report === undefined) return totals;
-  const merged = mergedReport(report, again.report);
-  const { failed, ...rest } = countTests(merged, again.code);
-  return { ...rest, failed, unsteady: failed === 0 ? totals.failures : [] };
-}
-
-async function runOnce(args) {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-vitest-'));
   const report = join(folder, 'report.json');
   try {
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
     const calm = ['--silent=passed-only', '--slowTestThreshold=5000'];
     const program = [binOf('vitest', 'vitest.mjs'), 'run', ...calm, ...reporters, ...args];
+    const isCi = process.env.CI === 'true';
     const code = await (isCi ? runUnseen(program, folder) : runNode(program));
-    return { report: readReport(report), code };
+    return countTests(readReport(report), code);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -70,22 +51,9 @@ function readReport(file) {
   }
 }
 
-function failedFiles(report) {
-  return (report?.testResults ?? [])
-    .filter(({ status }) => status === 'failed')
-    .map(({ name }) => name);
-}
-
-/** A report in which the files of a second one stand as they are there. */
-export function mergedReport(report, again) {
-  const names = new Set(again.testResults.map(({ name }) => name));
-  const others = report.testResults.filter(({ name }) => !names.has(name));
-  return { testResults: [...others, ...again.testResults] };
-}
-
 /** Adds up a report of vitest (undefined: it wrote none) and its exit code. */
 export function countTests(report, code) {
-  const totals = { passed: 0, failed: 0, skipped: 0, skips: [], failures: [], unsteady: [] };
+  const totals = { passed: 0, failed: 0, skipped: 0, skips: [], failures: [] };
   for (const file of report?.testResults ?? []) {
     const before = totals.failed;
     for (const test of file.assertionResults) {

@@ -148,7 +148,13 @@ async function addBridge(): Promise<string> {
   const name = `slt${systemRandom.secret(4)}`;
   const random = systemRandom.uint32();
   const network = `10.${200 + (random % 50)}.${(random >>> 8) % 256}`;
-  await run('ip', ['link', 'add', name, 'type', 'bridge']);
+  // An address of its own: a bridge without one takes that of a container, and another one when
+  // that has gone. The others then send their answers to nobody, for seconds or minutes.
+  const own = [24, 16, 8, 0].map((shift) =>
+    ((random >>> shift) & 255).toString(16).padStart(2, '0'),
+  );
+  const address = `02:42:${own.join(':')}`;
+  await run('ip', ['link', 'add', name, 'address', address, 'type', 'bridge']);
   await run('ip', ['addr', 'add', `${network}.1/24`, 'dev', name]);
   await run('ip', ['link', 'set', name, 'up']);
   return name;

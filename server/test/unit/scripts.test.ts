@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { accuracy } from '../../../examples/ocr/accuracy.js';
-import { countTests, mergedReport } from '../../../scripts/vitest.js';
+import { countTests } from '../../../scripts/vitest.js';
 
 describe('the closing line of npm test', () => {
   const test = (status: string) => ({ status, fullName: `a ${status} test` });
@@ -21,7 +21,6 @@ describe('the closing line of npm test', () => {
       skipped: 1,
       skips: ['a pending test'],
       failures: ['some.test.ts > a failed test\n    no reason given'],
-      unsteady: [],
     });
   });
 
@@ -32,13 +31,6 @@ describe('the closing line of npm test', () => {
   it('counts an error outside of any test as a failure', () => {
     const report = { testResults: [file('passed', 'passed')] };
     expect(countTests(report, 1)).toMatchObject({ passed: 1, failed: 1 });
-  });
-
-  it('takes a file that ran again as it was then, and all others as they were', () => {
-    const other = { ...file('failed', 'failed'), name: resolve('other.test.ts') };
-    const report = { testResults: [file('failed', 'passed', 'failed'), other] };
-    const again = { testResults: [file('passed', 'passed', 'passed')] };
-    expect(countTests(mergedReport(report, again), 0)).toMatchObject({ passed: 2, failed: 1 });
   });
 
   it('fails when vitest wrote no report', () => {
