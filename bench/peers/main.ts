@@ -45,7 +45,8 @@ npm run bench -- --peers [flags]: measures Sluice beside other queues.
                    ${peers.map(({ name }) => name).join(', ')}
   --scenario NAME  only this scenario, may be repeated:
                    ${[...Object.keys(scenarios), own].join(', ')}
-  --rounds N       how often each is measured, after one round that warms up; 3
+  --rounds N       how often each is measured, after one round that warms up; 3; half-load is
+                   measured 2 N + 1 times, after a round of 8 s
   --seconds N      how long a round takes; 3
   --minutes N      what has not begun by then is not run; ${minutesDefault}
   --quick          one round of a second, and 20,000 waiting messages instead of 1,000,000
